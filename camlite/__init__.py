@@ -1,0 +1,28 @@
+"""camlite: class activation maps, one readable function per method.
+
+`grad_cam(model, "layer4", images)` -> raw maps; `heatmap(maps, size)` -> heat in [0, 1];
+`show(images, heat)` -> a figure. Start at `camlite.methods`.
+"""
+
+from camlite.cards import METHODS
+from camlite.errors import ArchitectureError, DataNotFound, LayerNotFound
+from camlite.maps import gap, heatmap, minmax, up, weighted_sum
+from camlite.methods import *  # noqa: F403
+from camlite.methods import __all__ as _methods
+from camlite.plot import show
+from camlite.split import split
+
+__all__ = [
+    "METHODS",
+    "ArchitectureError",
+    "DataNotFound",
+    "LayerNotFound",
+    "gap",
+    "heatmap",
+    "minmax",
+    "show",
+    "split",
+    "up",
+    "weighted_sum",
+    *_methods,
+]
