@@ -54,11 +54,10 @@ def score_cam(
         X_b = torch.zeros_like(X) if baseline is None else baseline
         Y_b = _confidence(model, X_b[None], c, probability)
         alive = (F[n].flatten(1).amax(1) > F[n].flatten(1).amin(1)).nonzero()[:, 0]
-        C = [
-            _confidence(model, X * H, c, probability) - Y_b  # Eq. 6
-            for H in _masks(F[n, alive], X.shape[1:], batch_size)  # Eq. 7
-            if not bar.update(len(H))
-        ]
+        C = []
+        for H in _masks(F[n, alive], X.shape[1:], batch_size):  # Eq. 7
+            C.append(_confidence(model, X * H, c, probability) - Y_b)  # Eq. 6
+            bar.update(len(H))
         if C:
             α[n, alive] = torch.cat(C).softmax(0) if channel_softmax else torch.cat(C)
     bar.close()
