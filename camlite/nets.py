@@ -49,3 +49,20 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int =
     ]
     model.train(was_training)
     return sum(hits) / len(labels)
+
+
+def bundled(name: str) -> nn.Module:
+    """A small network that comes with camlite, trained by a script in datasets/, in eval mode.
+
+    `gapnet_mnist` and `gapnet_digits` read images (N, 1, 28, 28) in [0, 1]. What each one learned
+    from, and how well it does, stands in datasets/<name>.json. Raises ValueError for another name.
+    """
+    from camlite.course.paths import DATASETS
+
+    path = DATASETS / f"{name}.pt"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in DATASETS.glob("*.pt")))
+        raise ValueError(f"there is no bundled network {name!r}; there are {known}")
+    model = GapNet()
+    model.load_state_dict(torch.load(path, weights_only=True))
+    return model.eval()

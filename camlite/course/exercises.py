@@ -1,0 +1,113 @@
+"""How an exercise is declared: its cases, one right answer, and the wrong answers it knows.
+
+    cam = Exercise("3.1", "class_activation_map", formula="M_c = Σ_k W[c, k] F_k", hints=(...))
+
+    @cam.cases
+    def _(rng):
+        yield Case("two images", torch.rand(2, 4, 5, 7, generator=rng), ...)
+
+    @cam.reference
+    def right(F, W, c): ...
+
+    @cam.wrong("You took a column of W. Its rows are the classes.")
+    def column_of_W(F, W, c): ...
+
+    @cam.accepts
+    def with_a_loop(F, W, c): ...
+
+The cases are drawn anew for every check. Wrong answers serve twice: a learner whose results equal
+a wrong answer's results reads its sentence, and the test suite proves that each one is rejected
+with exactly that sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+Answer = Callable[..., Any]
+
+
+class Case:
+    """One call of the learner's function: what is special about it, and the arguments."""
+
+    def __init__(self, says: str, *args: Any, **kwargs: Any) -> None:
+        self.says, self.args, self.kwargs = says, args, kwargs
+
+
+@dataclass(frozen=True)
+class WrongAnswer:
+    """A typical mistake: its name, the sentence that teaches, and the code that makes it."""
+
+    name: str
+    sentence: str
+    answer: Answer
+
+
+@dataclass
+class Exercise:
+    """What is asked and how an answer is judged. See the module's text for how to fill it.
+
+    `seconds` is how long a submitted answer may run; `rtol` is relative to the largest expected
+    value. `parts` turns a learner's object into named results where calling it once is not enough
+    (a class, a training step): `parts(answer, *case.args) -> dict`; results are compared in order.
+    """
+
+    id: str
+    name: str
+    formula: str
+    hints: tuple[str, str, str]
+    seconds: float = 20.0
+    rtol: float = 1e-4
+    right: Answer | None = None
+    make_cases: Callable[[torch.Generator], Iterator[Case]] | None = None
+    parts: Callable[..., dict[str, Any]] | None = None
+    wrong_answers: list[WrongAnswer] = field(default_factory=list)
+    accepted: list[Answer] = field(default_factory=list)
+
+    def reference(self, answer: Answer) -> Answer:
+        """The right answer, as plainly as it can be written."""
+        self.right = answer
+        return answer
+
+    def cases(self, maker: Callable[[torch.Generator], Iterator[Case]]) -> Any:
+        """The calls: `maker(rng)` yields `Case`s. Non-square, batch > 1, negative values …"""
+        self.make_cases = maker
+        return maker
+
+    def probe(self, parts: Callable[..., dict[str, Any]]) -> Any:
+        """How to look at an answer that is more than one function call."""
+        self.parts = parts
+        return parts
+
+    def wrong(self, sentence: str) -> Callable[[Answer], Answer]:
+        """A typical wrong answer; the function's name is the name of the diagnosis."""
+
+        def add(answer: Answer) -> Answer:
+            self.wrong_answers.append(WrongAnswer(answer.__name__, sentence, answer))
+            return answer
+
+        return add
+
+    def accepts(self, answer: Answer) -> Answer:
+        """Another correct formulation, which the check must let pass."""
+        self.accepted.append(answer)
+        return answer
+
+    @property
+    def lesson(self) -> int:
+        """The number of the lesson: 3 for exercise 3.1."""
+        return int(self.id.split(".")[0])
+
+    def draw_cases(self, seed: int) -> list[Case]:
+        """The cases of one check; the same seed gives the same cases in every process."""
+        assert self.make_cases is not None, f"exercise {self.id} has no cases"
+        state = torch.get_rng_state()  # a case may build a network, which uses the global generator
+        torch.manual_seed(seed)
+        try:
+            return list(self.make_cases(torch.Generator().manual_seed(seed)))
+        finally:
+            torch.set_rng_state(state)

@@ -1,0 +1,59 @@
+"""`check` and `hint` for a notebook cell."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from camlite.course import progress
+from camlite.course.judge import Verdict, judge
+from camlite.course.lessons import NoSuchLesson, find_exercise
+from camlite.course.observe import observe
+
+MARKS = {"passed": ("✔", "green"), "wrong": ("✘", "red"), "error": ("✘", "red"), "todo": ("…", "yellow")}
+
+
+def check(id: str, answer: Callable[..., Any]) -> None:
+    """Check an answer: `check("3.1", class_activation_map)`. Prints what is right and what is not."""
+    try:
+        exercise = find_exercise(str(id))
+    except NoSuchLesson as error:
+        print(f"check: {error}")
+        return
+    if not callable(answer):
+        print(f"check: give the function itself: check({id!r}, {exercise.name})")
+        return
+    seed = secrets.randbelow(2**31)
+    verdict = judge(exercise, observe(exercise, answer, seed), seed)
+    progress.record([verdict])
+    _print(*render(verdict, hint_command=f'hint("{verdict.id}")'))
+
+
+def hint(id: str) -> None:
+    """Show the next hint of an exercise: first the idea, then a part of the formula, then the line."""
+    try:
+        exercise = find_exercise(str(id))
+    except NoSuchLesson as error:
+        print(f"hint: {error}")
+        return
+    number = progress.next_hint(exercise.id)
+    _print((f"Hint {number} of 3 for {exercise.id} {exercise.name}", "bold"), (exercise.hints[number - 1], ""))
+
+
+def render(verdict: Verdict, hint_command: str) -> list[tuple[str, str]]:
+    """A verdict as (text, style) lines for rich."""
+    mark, colour = MARKS[verdict.status]
+    lines = [(f"{mark} {verdict.id} {verdict.name}: {verdict.status}", f"bold {colour}")]
+    if verdict.status != "passed":
+        lines += [(f"  {line}", "") for line in verdict.message.splitlines()]
+        lines.append((f"  For a hint: {hint_command}", "dim"))
+    return lines
+
+
+def _print(*lines: tuple[str, str]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(soft_wrap=True)
+    console.print(Text("\n").join(Text(text, style) for text, style in lines))

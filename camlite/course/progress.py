@@ -1,0 +1,79 @@
+"""What the learner has done, in .camlite/progress.json. Written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from camlite.course import paths
+
+
+def load() -> dict[str, Any]:
+    """`{"exercises": {"3.1": {"status", "attempts", "hints", "time"}}, "lesson": 3}`.
+
+    A damaged file is kept under another name, and a new one is begun.
+    """
+    path = paths.home() / "progress.json"
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(state.get("exercises"), dict):
+            raise ValueError("no exercises")
+        return state
+    except FileNotFoundError:
+        pass
+    except (ValueError, AttributeError):
+        path.replace(path.with_name(f"progress-damaged-{time.strftime('%Y%m%d-%H%M%S')}.json"))
+    return {"exercises": {}, "lesson": None}
+
+
+def save(state: dict[str, Any]) -> None:
+    """Write beside the file, then put in its place: a crash leaves the old one."""
+    write_whole(paths.home() / "progress.json", json.dumps(state, indent=1))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that readers see the old or the new text, never a half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(partial, 0o644)
+    os.replace(partial, path)
+
+
+def exercise(state: dict[str, Any], id: str) -> dict[str, Any]:
+    """The entry of one exercise; it is made where there is none."""
+    fresh = {"status": "todo", "attempts": 0, "hints": 0}
+    return state["exercises"].setdefault(id, fresh)
+
+
+def record(verdicts: list[Any]) -> None:
+    """Keep the verdicts. What was passed once stays passed."""
+    state = load()
+    for verdict in verdicts:
+        entry = exercise(state, verdict.id)
+        if verdict.status != "todo":
+            entry["attempts"] += 1
+        if entry["status"] != "passed":
+            entry["status"] = verdict.status
+            entry["time"] = time.strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        save(state)
+    except OSError:
+        pass  # a read-only folder must not cost the learner the verdict
+
+
+def next_hint(id: str) -> int:
+    """The number of the hint to show now, 1 to 3; asking again shows the next."""
+    state = load()
+    entry = exercise(state, id)
+    entry["hints"] = min(entry["hints"] + 1, 3)
+    try:
+        save(state)
+    except OSError:
+        pass
+    return int(entry["hints"])

@@ -1,0 +1,140 @@
+"""Tests of the checks themselves, and the rules every lesson keeps: `camlite dev check`.
+
+A check that cannot fail teaches nothing. So for every exercise: the solution passes, the stub is
+"todo", every wrong answer is rejected with its own diagnosis, other right formulations pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from camlite.course import paths
+from camlite.course.exercises import Exercise
+from camlite.course.judge import judge
+from camlite.course.lessons import (
+    Lesson,
+    all_lessons,
+    drift,
+    exercise_cells,
+    find_lesson,
+    released,
+    solution_lines,
+)
+from camlite.course.observe import observe
+from camlite.course.submission import cells, definitions, read_submission
+
+SEEDS = (1, 2)  # the proofs use fixed draws; learners get new ones
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One thing that must hold; `run` raises AssertionError with the reason if it does not."""
+
+    name: str
+    run: Callable[[], None]
+
+
+def proofs(lesson_name: str) -> list[Proof]:
+    """All proofs of one lesson."""
+    lesson = find_lesson(lesson_name)
+    found = list(_lesson_proofs(lesson))
+    for exercise in lesson.exercises.values():
+        found += _exercise_proofs(lesson, exercise)
+    return found
+
+
+def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
+    def every_exercise_has_a_cell() -> None:
+        assert exercise_cells(lesson) == list(lesson.exercises), (
+            f"cells for {exercise_cells(lesson)}, checks for {list(lesson.exercises)}")
+
+    def not_drifted() -> None:
+        assert drift(lesson, paths.ROOT / "lessons") in ("same", "answered"), (
+            f"lessons/{lesson.name}.py is not what its master gives: run `camlite release`")
+
+    def no_leak() -> None:
+        text = released(lesson)
+        leaked = [line for line in solution_lines(lesson) if line in text]
+        assert not leaked, f"these solution lines stand in the learner's file: {leaked}"
+
+    def complete_header() -> None:
+        assert lesson.minutes != "?", "the header needs **Time** N minutes"
+        assert lesson.difficulty != "?", "the header needs **Difficulty** ●○○○○"
+
+    for rule in (every_exercise_has_a_cell, not_drifted, no_leak, complete_header):
+        yield Proof(rule.__name__, rule)
+
+
+def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
+    def expect(answer: Callable[..., Any], status: str, diagnosis: str | None = None) -> None:
+        for seed in SEEDS:
+            verdict = judge(exercise, observe(exercise, answer, seed), seed)
+            assert (verdict.status, verdict.diagnosis) == (status, diagnosis), (
+                f"{verdict.status}, {verdict.diagnosis} instead of {status}, {diagnosis}\n{verdict.message}")
+
+    def solution_passes() -> None:
+        expect(_defined_in(lesson.text, exercise), "passed")
+
+    def stub_is_todo() -> None:
+        expect(_defined_in(released(lesson), exercise), "todo")
+
+    def declared_well() -> None:
+        assert exercise.right and exercise.make_cases, "reference and cases are needed"
+        assert len(exercise.hints) == 3 and all(len(h) > 15 for h in exercise.hints), "three hints"
+        assert len({w.name for w in exercise.wrong_answers}) == len(exercise.wrong_answers), "names twice"
+        assert all(w.sentence.strip().endswith((".", "?", "!", ")")) for w in exercise.wrong_answers)
+        assert len(exercise.wrong_answers) >= 5, f"only {len(exercise.wrong_answers)} wrong answers"
+        assert len(exercise.accepted) >= 2, f"only {len(exercise.accepted)} other right answers"
+        assert len(exercise.draw_cases(1)) >= 2, "at least two cases"
+
+    for rule in (solution_passes, stub_is_todo, declared_well):
+        yield Proof(f"{exercise.id}-{rule.__name__}", rule)
+    for wrong in exercise.wrong_answers:
+        yield Proof(f"{exercise.id}-wrong-{wrong.name}",
+                    lambda w=wrong: expect(w.answer, "wrong", w.name))  # type: ignore[misc]
+    for other in exercise.accepted:
+        yield Proof(f"{exercise.id}-accepts-{other.__name__}",
+                    lambda o=other: expect(o, "passed"))  # type: ignore[misc]
+
+
+def _defined_in(text: str, exercise: Exercise) -> Callable[..., Any]:
+    answer = definitions(cells(text, "py"), [exercise]).get(exercise.name)
+    assert callable(answer), f"{exercise.name} is not defined: {answer!r}"
+    return answer
+
+
+def learner_checks(lesson_name: str, folder: Path) -> list[Proof]:
+    """One test for each exercise of a learner's file in `folder`."""
+    from camlite.course.runner import check_file
+    from camlite.course.workspace import newest_answer
+
+    lesson = find_lesson(lesson_name)
+
+    @lru_cache(maxsize=None)
+    def verdicts() -> dict[str, Any]:
+        path = newest_answer(lesson, folder)
+        assert path is not None, f"there is no {lesson.name}.py or .ipynb in {folder}"
+        read_submission(path)
+        return {v.id: v for v in check_file(lesson, path)}
+
+    def passes(id: str) -> None:
+        verdict = verdicts()[id]
+        assert verdict.status == "passed", f"{verdict.status}\n{verdict.message}"
+
+    return [Proof(f"{id}-{e.name}", lambda id=id: passes(id))  # type: ignore[misc]
+            for id, e in lesson.exercises.items()]
+
+
+def check_everything() -> Iterator[tuple[Lesson, Proof, str]]:
+    """Every proof of every lesson, with the reason where it fails ("" where it holds)."""
+    for lesson in all_lessons():
+        for proof in proofs(lesson.name):
+            try:
+                proof.run()
+                yield lesson, proof, ""
+            except Exception as error:  # a broken lesson must not hide the next one's result
+                yield lesson, proof, str(error) or type(error).__name__
