@@ -82,6 +82,8 @@ def grid(
     row_titles: Sequence[str],
     column_titles: Sequence[str],
     save: str | Path | None = None,
+    *,
+    title: str = "",
     alpha: float = 0.55,
 ) -> Figure:
     """A table of pictures: each cell is (image (C, H, W), heat (H, W) in [0, 1] or None)."""
@@ -106,6 +108,8 @@ def grid(
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=axes, shrink=0.6, label="evidence, scaled per image")
         bar.solids.set_alpha(1)
+    if title:
+        figure.suptitle(title)
     if save is not None:
         figure.savefig(save, dpi=150)
     return figure

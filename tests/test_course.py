@@ -1,0 +1,292 @@
+"""The course from the outside: the command line, with good, wrong, broken and hostile files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from camlite.course import progress, workspace
+from camlite.course.lessons import all_lessons, drift, find_lesson, notebook, released
+from camlite.course.paths import ROOT
+
+LESSON = 3
+RIGHT = find_lesson(LESSON).text
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """Each test is a new learner with an empty folder."""
+    monkeypatch.setenv("CAMLITE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CAMLITE_LESSONS", str(tmp_path / "lessons"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def camlite(*args: str, **kwargs) -> subprocess.CompletedProcess:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    return subprocess.run([sys.executable, "-m", "camlite.course.cli", *args], capture_output=True,
+                          text=True, timeout=120, env=environment, check=False, **kwargs)
+
+
+def check(path: Path, what: str = "3") -> tuple[int, dict[str, dict]]:
+    done = camlite("check", what, "--file", str(path), "--json")
+    assert "Traceback" not in done.stderr, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["lesson"] == LESSON
+    return done.returncode, {e["id"]: e for e in answer["exercises"]}
+
+
+def with_answer(code: str) -> str:
+    """The released lesson with `code` as a new cell at its end: the last definition counts."""
+    return f"{released(find_lesson(LESSON))}\n# %%\n{code}\n"
+
+
+def test_a_learner_walks_from_start_to_right(own_folder):
+    assert camlite("start", "3", "--no-open").returncode == 0
+    book = own_folder / "lessons" / f"{find_lesson(LESSON).name}.ipynb"
+    code, before = check(book)
+    assert code == 1
+    assert {e["status"] for e in before.values()} == {"todo"}
+
+    wrong = "def logit_from_map(M, bias):\n    return M.sum(dim=(1, 2)) + bias"
+    cells = jupytext.read(book)
+    cell = next(c for c in cells.cells if "def logit_from_map" in c.source)
+    cell.source = wrong
+    jupytext.write(cells, book)
+    code, first = check(book)
+    assert code == 1
+    assert (first["3.2"]["status"], first["3.2"]["diagnosis"]) == ("wrong", "sum_instead_of_mean")
+    assert "GAP takes the mean" in first["3.2"]["message"]
+
+    hints = [camlite("hint", "3.2").stdout for _ in range(3)]
+    assert len(set(hints)) == 3
+    cell.source = wrong.replace("sum", "mean")
+    jupytext.write(cells, book)
+    _, second = check(book)
+    assert second["3.2"]["status"] == "passed"
+    shown = json.loads(camlite("status", "--json").stdout)["exercises"]["3.2"]
+    assert shown["status"] == "passed"
+    assert shown["attempts"] == 2
+    assert shown["hints"] == 3
+
+
+def test_the_solution_passes_as_py_and_as_notebook(tmp_path):
+    for name in ("answer.py", "answer.ipynb"):
+        jupytext.write(jupytext.reads(RIGHT, fmt="py:percent"), tmp_path / name)
+        code, found = check(tmp_path / name)
+        assert code == 0
+        assert all(e["status"] == "passed" for e in found.values())
+    assert camlite("check", "3.2", "--file", str(tmp_path / name)).returncode == 0
+
+
+def test_other_cells_cannot_stop_a_check(tmp_path):
+    noise = """
+import no_such_package
+%matplotlib inline
+!pip install everything
+while True:
+    pass
+raise RuntimeError("a broken plot")
+"""
+    path = tmp_path / "noisy.py"
+    path.write_text(RIGHT.replace("# %% tags=[\"figure\"]", f"# %%\n{noise}\n# %%", 1))
+    code, _ = check(path)
+    assert code == 0
+
+
+def test_a_plain_file_without_cells_is_checked_too(tmp_path):
+    path = tmp_path / "plain.py"
+    path.write_text("import torch\n\ndef logit_from_map(M, bias):\n    return M.mean((1, 2)) + bias\n")
+    code, found = check(path)
+    assert code == 1
+    assert found["3.2"]["status"] == "passed"
+    assert found["3.1"]["status"] == "error"
+    assert "there is no class_activation_map" in found["3.1"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("def normalize(M):\n    while True:\n        pass", "did not finish"),
+        ("def normalize(M):\n    import os\n    os._exit(0)", "ended the Python process"),
+        ("def normalize(M):\n    exit()", "SystemExit"),
+        ("def normalize(M):\n    return M / 'two'", "at:  return M / 'two'"),
+        ("def normalize(M)\n    return M", "not valid Python"),
+        ("def normalize(M):\n    return undefined_name", "undefined_name"),
+        ("normalize = 3", "not a function"),
+        ("def normalize(M):\n    import ctypes\n    ctypes.string_at(0)", "Python process ended"),
+    ],
+    ids=["endless", "os_exit", "exit", "type_error", "syntax", "name", "no_function", "segfault"],
+)
+def test_broken_code_is_an_error_and_costs_only_its_own_exercise(tmp_path, monkeypatch, code, says):
+    good = "def upsample(M, size):\n    return functional.interpolate(M[:, None], size=size, mode='bilinear')[:, 0]"
+    path = tmp_path / "broken.py"
+    path.write_text(f"{with_answer(code)}\n# %%\n{good}\n")
+    exit_code, found = check(path)
+    assert exit_code == 1
+    assert found["3.3"]["status"] == "error"
+    assert says in found["3.3"]["message"]
+    assert found["3.4"]["status"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("gone.py", None, "there is no file"),
+        ("empty.py", "", "is empty"),
+        ("empty.ipynb", "  \n", "is empty"),
+        ("text.ipynb", "this is no notebook", "not a notebook"),
+        ("list.ipynb", "[]", "not a notebook"),
+        ("object.ipynb", "{}", "not a notebook"),
+        ("data.bin", "abc", "must be a .py or an .ipynb"),
+        ("latin.py", b"\xff\xfe\xfa caf\xe9", "cannot be read"),
+    ],
+)
+def test_unreadable_files_are_one_line_and_exit_2(tmp_path, name, content, says):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    done = camlite("check", "3", "--file", str(path), "--json")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_file_that_is_not_python_at_all_is_all_errors(tmp_path):
+    path = tmp_path / "prose.py"
+    path.write_text("Dear teacher, here is my homework. It was a nice exercise!")
+    code, found = check(path)
+    assert code == 1
+    assert {e["status"] for e in found.values()} == {"error"}
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("check", "99"), "there is no lesson '99'"),
+        (("check", "3.9"), "there is no exercise '3.9'"),
+        (("hint", "x"), "there is no lesson"),
+        (("card", "gard_cam"), "did you mean grad_cam"),
+        (("check", "3"), "camlite start 3"),
+        (("explain", "no_such.jpg"), "no_such.jpg"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_2(args, says):
+    done = camlite(*args)
+    assert done.returncode == 2, done.stdout
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_reset_keeps_a_backup(own_folder):
+    lesson = find_lesson(LESSON)
+    path = workspace.start(lesson)
+    path.write_text("my precious work")
+    assert camlite("reset", "3").returncode == 0
+    assert path.read_text() == notebook(lesson)
+    kept = list((own_folder / "home" / "backup").rglob("*.ipynb"))
+    assert [k.read_text() for k in kept] == ["my precious work"]
+
+
+def test_start_overwrites_nothing():
+    path = workspace.start(find_lesson(LESSON))
+    path.write_text("my precious work")
+    assert workspace.start(find_lesson(LESSON)).read_text() == "my precious work"
+
+
+def test_the_file_changed_last_is_checked(own_folder):
+    lesson = find_lesson(LESSON)
+    book = workspace.start(lesson)
+    script = book.with_suffix(".py")
+    script.write_text(released(lesson))
+    assert workspace.newest_answer(lesson) == book  # both as released: the notebook
+    script.write_text(RIGHT)
+    assert workspace.newest_answer(lesson) == script
+    book.write_text(notebook(lesson).replace("raise", "pass  #"))
+    os.utime(script, (1, 1))
+    assert workspace.newest_answer(lesson) == book
+
+
+def test_a_damaged_progress_file_is_kept_and_a_new_one_begun(own_folder):
+    home = own_folder / "home"
+    home.mkdir()
+    (home / "progress.json").write_text("{ half a fi")
+    assert progress.load() == {"exercises": {}, "lesson": None}
+    assert [p.read_text() for p in home.glob("progress-damaged-*")] == ["{ half a fi"]
+
+
+def test_the_notebook_is_the_same_bytes_each_time_and_valid():
+    import nbformat
+
+    lesson = find_lesson(LESSON)
+    assert notebook(lesson) == notebook(lesson)
+    nbformat.validate(nbformat.reads(notebook(lesson), as_version=4))
+
+
+def test_drift_tells_answers_from_changes(tmp_path):
+    lesson = find_lesson(LESSON)
+    path = tmp_path / f"{lesson.name}.py"
+    assert drift(lesson, tmp_path) == "missing"
+    path.write_text(released(lesson))
+    assert drift(lesson, tmp_path) == "same"
+    path.write_text(RIGHT)
+    assert drift(lesson, tmp_path) == "answered"
+    path.write_text(released(lesson).replace("heat map", "hat map"))
+    assert drift(lesson, tmp_path) == "drifted"
+
+
+def test_pytest_checks_a_learner(tmp_path):
+    lesson = find_lesson(LESSON)
+    (tmp_path / f"{lesson.name}.py").write_text(with_answer("def logit_from_map(M, bias):\n    return M.mean((1, 2)) + bias"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", str(ROOT / "tests" / "lessons" / f"test_{lesson.name}.py"),
+         "--learner", str(tmp_path), "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT)],
+        capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+    assert "1 passed" in done.stdout, done.stdout[-2000:]
+    assert f"{len(lesson.exercises) - 1} failed" in done.stdout
+
+
+def test_check_in_a_notebook_cell_prints_the_sentence(capsys):
+    from camlite.course import check as check_cell
+    from camlite.course import hint
+
+    check_cell("3.2", lambda M, bias: M.mean((1, 2)))
+    assert "You forgot the bias" in capsys.readouterr().out
+    check_cell("3.2", lambda M, bias: M.mean((1, 2)) + bias)
+    assert "✔ 3.2" in capsys.readouterr().out
+    check_cell("3.2", 5)  # type: ignore[arg-type]
+    assert "give the function itself" in capsys.readouterr().out
+    check_cell("7.7.7", print)
+    hint("3.1")
+    assert "Hint 1 of 3" in capsys.readouterr().out
+
+
+def test_demo_draws_and_tells(own_folder):
+    done = camlite("demo", "--json")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout)
+    assert (own_folder / facts["figure"]).stat().st_size > 20_000
+    assert facts["accuracy"] > 0.9
+    assert all(0 <= d["probability"] <= 1 for d in facts["digits"])
+
+
+@pytest.mark.parametrize("command", [[], *([c] for c in (
+    "demo", "lessons", "start", "check", "hint", "reset", "status", "doctor", "card", "explain", "release"))],
+    ids=lambda c: c[0] if c else "camlite")
+@pytest.mark.slow
+def test_every_command_has_help_with_an_example(command):
+    done = camlite(*command, "--help")
+    assert done.returncode == 0
+    assert not command or f"camlite {command[0]}" in done.stdout
+
+
+def test_ids_and_names_are_those_of_the_file_names():
+    for lesson in all_lessons():
+        assert all(e.lesson == lesson.number for e in lesson.exercises.values())
+        assert lesson.name.startswith(f"{lesson.number:02d}_")
