@@ -4,24 +4,32 @@
 `show(images, heat)` -> a figure. Start at `camlite.methods`.
 """
 
+from camlite import boxes, metrics, sanity
 from camlite.cards import METHODS
 from camlite.errors import ArchitectureError, DataNotFound, LayerNotFound
 from camlite.maps import gap, heatmap, minmax, up, weighted_sum
 from camlite.methods import *  # noqa: F403
 from camlite.methods import __all__ as _methods
 from camlite.plot import show
-from camlite.split import split
+from camlite.split import LayerChosen, SplitByHook, split
+from camlite.tokens import tokens_to_map
 
 __all__ = [
     "METHODS",
     "ArchitectureError",
     "DataNotFound",
+    "LayerChosen",
     "LayerNotFound",
+    "SplitByHook",
+    "boxes",
     "gap",
     "heatmap",
+    "metrics",
     "minmax",
+    "sanity",
     "show",
     "split",
+    "tokens_to_map",
     "up",
     "weighted_sum",
     *_methods,

@@ -27,6 +27,7 @@ class Card:
 
     @property
     def name(self) -> str:
+        """The function's name, which is the key in METHODS."""
         return self.function.__name__
 
 

@@ -1,4 +1,4 @@
-"""Images for the course: MNIST, scikit-learn's digits and photographs.
+"""Images for the course: MNIST, scikit-learn's digits, photographs and generated scenes.
 
 Nothing is downloaded behind your back. `CAMLITE_DATA` names a folder that is searched first,
 then `datasets/downloads` in the repository; only then is the network tried.
@@ -9,14 +9,23 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+from tqdm import tqdm
 
 from camlite.errors import DataNotFound
+from camlite.scenes import mosaic, scenes, signals, twins
+
+__all__ = [
+    "digits", "find", "folders", "handwriting", "load_image", "mnist", "mosaic", "photos",
+    "scenes", "signals", "twins",
+]
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 # sha256 of the unpacked files: a .gz of the same data may be packed in more than one way.
@@ -75,20 +84,49 @@ def _mnist_bytes(name: str) -> bytes:
 
 
 def _download_mnist(name: str) -> Path:
+    """Fetch one file into the last data folder; a broken download goes on where it stopped."""
     target = folders()[-1] / "MNIST" / "raw" / f"{name}.gz"
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".part")
     try:
-        urllib.request.urlretrieve(MNIST_URL + target.name, partial)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(MNIST_URL + target.name, partial)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise DataNotFound(
             f"MNIST is not here and the download failed ({error}). Put {target.name} into "
             f"{target.parent}, or name a folder that has MNIST/raw/ in CAMLITE_DATA, "
             "or use camlite.data.digits(), which needs no download."
         ) from error
+    try:
+        whole = hashlib.sha256(gzip.decompress(partial.read_bytes())).hexdigest()
+    except (OSError, EOFError):
+        whole = "not a whole .gz file"
+    if whole != MNIST_SHA256[name]:
+        partial.unlink()
+        raise DataNotFound(f"the download of {target.name} arrived damaged and was removed: try "
+                           "again, or use camlite.data.digits(), which needs no download.")
     partial.replace(target)
     return target
+
+
+def _fetch(url: str, partial: Path) -> None:
+    """Append to `partial` what is still missing of `url`."""
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=30)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing is missing any more
+            return
+        raise
+    with answer:
+        goes_on = answer.status == 206  # 200: the server sends the whole file
+        size = int(answer.headers.get("Content-Length", 0)) + (have if goes_on else 0)
+        bar = tqdm(total=size or None, initial=have if goes_on else 0, unit="B", unit_scale=True,
+                   desc=url.rsplit("/", 1)[-1], disable=None)  # silent where no terminal is
+        with partial.open("ab" if goes_on else "wb") as file, bar:
+            while block := answer.read(1 << 16):
+                file.write(block)
+                bar.update(len(block))
 
 
 def digits(train: bool = True) -> tuple[Tensor, Tensor]:
@@ -105,3 +143,83 @@ def digits(train: bool = True) -> tuple[Tensor, Tensor]:
     is_test = torch.arange(len(labels)) % 5 == 0
     keep = ~is_test if train else is_test
     return images[keep], labels[keep]
+
+
+def handwriting(train: bool = True, limit: int | None = None) -> tuple[Tensor, Tensor, str]:
+    """Digits at 28×28 for the lessons: images (N, 1, 28, 28), labels (N,), and what they are.
+
+    "mnist" where MNIST is at hand, else "digits": scikit-learn's, enlarged. Nothing is downloaded.
+    The name is also the end of the bundled network's name: `nets.bundled("gapnet_" + name)`.
+    """
+    part = "train" if train else "t10k"
+    wanted = [f"MNIST/raw/{part}-{what}-ubyte" for what in ("images-idx3", "labels-idx1")]
+    if all(find(one) or find(one + ".gz") for one in wanted):
+        return *mnist(train, limit), "mnist"
+    images, labels = digits(train)
+    images = torch.nn.functional.interpolate(images, size=(28, 28), mode="bilinear")
+    return images[:limit], labels[:limit], "digits"
+
+
+PHOTO_TYPES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+
+
+def photos() -> dict[str, Tensor]:
+    """Photographs by name, each (1, 3, H, W) in [0, 1], of different sizes.
+
+    All pictures of the folder `photos/` in a data folder (see `CAMLITE_DATA`); where there is
+    none, the sample photographs that come with scikit-learn ("china", "flower") and matplotlib
+    ("grace_hopper"). Raises `DataNotFound` where these are missing too.
+    """
+    folder = find("photos")
+    own = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
+    paths = [p for p in own if p.suffix.lower() in PHOTO_TYPES] or _sample_photos()
+    if not paths:
+        raise DataNotFound("no photographs: put some into a folder photos/ and name the folder "
+                           "that holds it in the environment variable CAMLITE_DATA")
+    return {path.stem: load_image(path) for path in paths}
+
+
+def _sample_photos() -> list[Path]:
+    import matplotlib
+    import sklearn.datasets
+
+    images = Path(sklearn.datasets.__file__).parent / "images"
+    samples = Path(matplotlib.get_data_path()) / "sample_data"
+    wanted = [images / "china.jpg", images / "flower.jpg", samples / "grace_hopper.jpg"]
+    return [path for path in wanted if path.exists()]
+
+
+def load_image(path: str | Path) -> Tensor:
+    """A picture file as (1, 3, H, W) RGB in [0, 1], upright as the camera held it.
+
+    Grey, palette, CMYK and 16-bit pictures become RGB; transparent parts become white; of an
+    animation the first frame is taken. Raises ValueError, in one line, where the file is missing
+    or is no picture.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise ValueError(f"{path} {what}: give the path of a picture file, such as photo.jpg")
+    try:
+        with Image.open(path) as image:
+            rgb = _rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise ValueError(f"{path} is not a picture that Pillow can read: try JPEG or PNG") from None
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} is damaged or too large to read ({reason})") from None
+    return torch.from_numpy(rgb).permute(2, 0, 1)[None].contiguous()
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    """Any mode of Pillow -> (H, W, 3) float32 in [0, 1]."""
+    if image.mode.startswith("I") or image.mode == "F":  # 16 or 32 bits, one channel
+        grey = np.asarray(image, dtype=np.float64)
+        top = 65535 if image.mode.startswith("I") and grey.max() <= 65535 else max(grey.max(), 1)
+        grey = np.clip(grey / top, 0, 1).astype(np.float32)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"), dtype=np.float32) / 255

@@ -10,4 +10,4 @@ class LayerNotFound(ValueError):
 
 
 class DataNotFound(RuntimeError):
-    """A data set or weight file is neither at hand nor downloadable; the message says what to do."""
+    """A data set or weight file is neither at hand nor downloadable; the message says more."""

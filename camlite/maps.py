@@ -19,8 +19,9 @@ def gap(F: Tensor) -> Tensor:
 
 
 def weighted_sum(w: Tensor, F: Tensor) -> Tensor:
-    """Σ_k w_k F_k: weights (N, K) and feature maps (N, K, h, w) or (N, K, l) -> (N, h, w), (N, l)."""
-    return torch.einsum("nk,nk...->n...", w, F)
+    """Σ_k w_k F_k: weights (N, K), feature maps (N, K, h, w) or (N, K, l) -> (N, h, w) or (N, l)."""
+    with torch.autocast(F.device.type, enabled=False):  # it would round to 16 bits
+        return torch.einsum("nk,nk...->n...", w, F)
 
 
 def up(M: Tensor, size: Sequence[int]) -> Tensor:
@@ -35,7 +36,8 @@ def up(M: Tensor, size: Sequence[int]) -> Tensor:
         raise ValueError(f"cannot resize a map of shape {tuple(M.shape)} to {tuple(size)}")
     without_channels = M.dim() == space + 1
     M = M[:, None] if without_channels else M
-    M = interpolate(M, size=tuple(size), mode={1: "linear", 2: "bilinear"}[space], align_corners=False)
+    mode = {1: "linear", 2: "bilinear"}[space]
+    M = interpolate(M, size=tuple(size), mode=mode, align_corners=False)
     return M[:, 0] if without_channels else M
 
 
@@ -47,6 +49,12 @@ def minmax(M: Tensor, dims: int = 2) -> Tensor:
     axes = tuple(range(-dims, 0))
     low, high = M.amin(axes, keepdim=True), M.amax(axes, keepdim=True)
     return torch.where(high > low, (M - low) / (high - low), torch.zeros_like(M))
+
+
+def same_size(maps: Sequence[Tensor]) -> Tensor:
+    """Maps of several layers, (N, h, w) or (N, l), all at the largest's size: (layers, N, …)."""
+    size = max((M.shape[1:] for M in maps), key=lambda shape: shape.numel())
+    return torch.stack([up(M, size) for M in maps])
 
 
 def heatmap(maps: Tensor, size: Sequence[int]) -> Tensor:

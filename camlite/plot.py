@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -53,25 +53,38 @@ def show(
         )
     heat = heat.detach().float().cpu()
     top = float(heat.abs().max()) or 1.0
-    scale = {"cmap": SIGNED, "vmin": -top, "vmax": top} if signed else {"cmap": HEAT, "vmin": 0, "vmax": 1}
+    scale = (
+        {"cmap": SIGNED, "vmin": -top, "vmax": top}
+        if signed
+        else {"cmap": HEAT, "vmin": 0, "vmax": 1}
+    )
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure, axes = plt.subplots(
-        2 * rows, columns, figsize=(1.9 * columns + 1, 4.1 * rows), squeeze=False, layout="constrained"
+        2 * rows,
+        columns,
+        figsize=(1.9 * columns + 1, 4.1 * rows),
+        squeeze=False,
+        layout="constrained",
     )
     for axis in axes.flat:
         axis.set_axis_off()
-    drawn = None
+    drawn: Any = None
     for n, (image, map_) in enumerate(zip(images, heat, strict=True)):
-        above, below = axes[2 * (n // columns), n % columns], axes[2 * (n // columns) + 1, n % columns]
+        above, below = (
+            axes[2 * (n // columns), n % columns],
+            axes[2 * (n // columns) + 1, n % columns],
+        )
         above.imshow(picture(image), cmap="gray", vmin=0, vmax=1)
         below.imshow(picture(image), cmap="gray", vmin=0, vmax=1)
         drawn = below.imshow(map_, alpha=alpha, **scale)
         if titles is not None:
             above.set_title(titles[n], fontsize=9)
-    label = "against the class   ←   0   →   for the class" if signed else "evidence, scaled per image"
+    label = (
+        "against the class   ←   0   →   for the class" if signed else "evidence, scaled per image"
+    )
     bar = figure.colorbar(drawn, ax=axes, shrink=0.7, label=label)
-    bar.solids.set_alpha(1)
+    _opaque(bar)
     if save is not None:
         figure.savefig(save, dpi=150)
     return figure
@@ -91,9 +104,12 @@ def grid(
 
     shape = len(rows), len(rows[0])
     figure, axes = plt.subplots(
-        *shape, figsize=(1.75 * shape[1] + 1.2, 1.75 * shape[0] + 0.5), squeeze=False, layout="constrained"
+        *shape,
+        figsize=(1.75 * shape[1] + 1.2, 1.75 * shape[0] + 0.5),
+        squeeze=False,
+        layout="constrained",
     )
-    drawn = None
+    drawn: Any = None
     for axis, (image, heat) in zip(axes.flat, (cell for row in rows for cell in row), strict=True):
         axis.imshow(picture(image), cmap="gray", vmin=0, vmax=1)
         if heat is not None:
@@ -107,9 +123,15 @@ def grid(
         axis.set_ylabel(text, fontsize=9, rotation=0, ha="right", va="center")
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=axes, shrink=0.6, label="evidence, scaled per image")
-        bar.solids.set_alpha(1)
+        _opaque(bar)
     if title:
         figure.suptitle(title)
     if save is not None:
         figure.savefig(save, dpi=150)
     return figure
+
+
+def _opaque(bar: Any) -> None:
+    """The bar shows the colours themselves, not as they look through the image."""
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -25,17 +26,18 @@ def chosen(logits: Tensor, target: Target) -> Tensor | Callable[[Tensor], Tensor
             "for other outputs give target=<function: output -> (N,)>"
         )
     N, C = logits.shape
-    if target is None:
-        return logits.argmax(1)
-    c = torch.as_tensor(target, device=logits.device)
-    if c.is_floating_point() or c.dtype == torch.bool:
-        raise ValueError(f"target must hold whole class numbers, not {c.dtype}")
-    if c.dim() > 1 or (c.dim() == 1 and len(c) != N):
-        raise ValueError(f"target has shape {tuple(c.shape)}, but there are {N} images: give one "
-                         f"class, or a tensor of {N} classes")
-    if bool((c < 0).any()) or bool((c >= C).any()):
-        raise ValueError(f"target {target} is out of range: the model has classes 0 to {C - 1}")
-    return c.long().expand(N)
+    with torch.inference_mode(False):  # a gradient must be able to keep the classes
+        if target is None:
+            return logits.argmax(1)
+        c = torch.as_tensor(target, device=logits.device).clone()
+        if c.is_floating_point() or c.dtype == torch.bool:
+            raise ValueError(f"target must hold whole class numbers, not {c.dtype}")
+        if c.dim() > 1 or (c.dim() == 1 and len(c) != N):
+            raise ValueError(f"target has shape {tuple(c.shape)}, but there are {N} images: give "
+                             f"one class, or a tensor of {N} classes")
+        if bool((c < 0).any()) or bool((c >= C).any()):
+            raise ValueError(f"target {target} is out of range: the model has classes 0 to {C - 1}")
+        return c.long().expand(N)
 
 
 def score(logits: Tensor, target: Target) -> Tensor:
@@ -46,31 +48,63 @@ def score(logits: Tensor, target: Target) -> Tensor:
     Y = c(logits)
     if not isinstance(Y, Tensor) or Y.shape != (len(logits),):
         shape = tuple(Y.shape) if isinstance(Y, Tensor) else type(Y).__name__
-        raise ValueError(f"target(output) must return one score per image, ({len(logits)},), not {shape}")
+        raise ValueError(f"target(output) must return one score per image, ({len(logits)},), "
+                         f"not {shape}")
     return Y
+
+
+@contextmanager
+def recording(F: Tensor) -> Iterator[None]:
+    """A graph is recorded whatever the caller's mode; autocast would round the gradient."""
+    no_autocast = torch.autocast(F.device.type, enabled=False)
+    with torch.inference_mode(False), torch.enable_grad(), no_autocast:
+        yield
 
 
 def score_and_gradient(
     classifier: Callable[[Tensor], Tensor], F: Tensor, target: Target
 ) -> tuple[Tensor, Tensor]:
     """Y (N,) and G = ∂Y/∂F, of F's shape. Only the classifier part is differentiated."""
-    Y, (G,) = score_and_gradients([classifier], F, target)
+    Y, _, (G,) = score_and_gradients([classifier], F, target)
     return Y, G
 
 
 def score_and_gradients(
     stages: Sequence[Callable[[Tensor], Tensor]], F: Tensor, target: Target
-) -> tuple[Tensor, list[Tensor]]:
-    """Y and ∂Y/∂F_l for every layer l of a network cut at several layers, in one backward pass.
+) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    """Y (N,), and for each cut l of a network the map F_l and G_l = ∂Y/∂F_l, in one backward pass.
 
-    `F` is the first cut's feature map; `stages` are the parts behind it.
+    `F` is the first cut's feature map; `stages` are the parts behind it, as `split` returns them.
     """
-    with torch.inference_mode(False), torch.enable_grad():
+    with recording(F):
         maps = [F.clone().requires_grad_()]
         for stage in stages[:-1]:
-            maps.append(stage(maps[-1]))
+            F_l = stage(maps[-1])
+            maps.append(F_l if F_l.requires_grad else F_l.requires_grad_())  # a parallel branch
         Y = score(stages[-1](maps[-1]), target)
-        if not Y.requires_grad:
-            raise ValueError("the score does not depend on the layer: it has no gradient there")
-        G = torch.autograd.grad(Y.sum(), maps)
-    return Y.detach(), [g.detach() for g in G]
+        _require_graph(Y)
+        G = torch.autograd.grad(Y.sum(), maps, materialize_grads=True)
+    return Y.detach(), [m.detach() for m in maps], [g.detach() for g in G]
+
+
+def gradient_and_hessian_product(
+    classifier: Callable[[Tensor], Tensor], F: Tensor, target: Target
+) -> tuple[Tensor, Tensor]:
+    """G = ∂Y/∂F and H·F, the Hessian ∂²Y/∂F² of each image times F, both of F's shape.
+
+    H itself, (K h w)² numbers, is never formed. Where Y is piecewise linear H·F is 0.
+    """
+    with recording(F):
+        F = F.clone().requires_grad_()
+        Y = score(classifier(F), target)
+        _require_graph(Y)
+        (G,) = torch.autograd.grad(Y.sum(), F, create_graph=True)
+        if not G.requires_grad:
+            return G.detach(), torch.zeros_like(F)
+        (HF,) = torch.autograd.grad(G, F, grad_outputs=F.detach(), materialize_grads=True)
+    return G.detach(), HF.detach()
+
+
+def _require_graph(Y: Tensor) -> None:
+    if not Y.requires_grad:
+        raise ValueError("the score does not depend on the layer: it has no gradient there")

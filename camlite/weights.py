@@ -36,8 +36,11 @@ class Pretrained:
         found = exact or [i for i, name in enumerate(self.categories) if low in name.lower()]
         if len(found) != 1:
             some = ", ".join(f"{i} {self.categories[i]}" for i in found[:6])
-            raise ValueError(f"no class is called {wanted!r}" if not found else
-                             f"{wanted!r} fits {len(found)} classes: {some}")
+            raise ValueError(
+                f"no class is called {wanted!r}"
+                if not found
+                else f"{wanted!r} fits {len(found)} classes: {some}"
+            )
         return found[0]
 
 
@@ -65,8 +68,10 @@ def pretrained(name: str) -> Pretrained:
     downloadable.
     """
     if name not in names():
-        raise ValueError(f"torchvision has no classifier {name!r}; try one of resnet18, resnet50, "
-                         "densenet121, efficientnet_b0, vgg16, mobilenet_v2")
+        raise ValueError(
+            f"torchvision has no classifier {name!r}; try one of resnet18, resnet50, "
+            "densenet121, efficientnet_b0, vgg16, mobilenet_v2"
+        )
     catalogue = torchvision.models.get_model_weights(name)
     official = getattr(catalogue, "IMAGENET1K_V1", catalogue.DEFAULT)
     path = at_hand().get(name)
@@ -76,29 +81,39 @@ def pretrained(name: str) -> Pretrained:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise DataNotFound(f"{path} does not hold the weights of torchvision's {name}: "
-                           f"{str(error).splitlines()[-1].strip()}") from error
-    return Pretrained(model.eval(), official.meta["categories"], path.name if path else str(official))
+        raise DataNotFound(
+            f"{path} does not hold the weights of torchvision's {name}: "
+            f"{str(error).splitlines()[-1].strip()}"
+        ) from error
+    return Pretrained(
+        model.eval(), official.meta["categories"], path.name if path else str(official)
+    )
 
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         return torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged file can fail in many ways
-        raise DataNotFound(f"{path} cannot be read as weights ({type(error).__name__}). Delete it and "
-                           "try again.") from error
+        raise DataNotFound(
+            f"{path} cannot be read as weights ({type(error).__name__}). Delete it and try again."
+        ) from error
 
 
 def _download(name: str, official: torchvision.models.WeightsEnum) -> dict[str, Tensor]:
     folder = data.folders()[-1] / "weights"
     try:
-        return torch.hub.load_state_dict_from_url(official.url, model_dir=str(folder), check_hash=True,
-                                                  map_location="cpu", file_name=f"{name}-imagenet.pth")
+        return torch.hub.load_state_dict_from_url(
+            official.url,
+            model_dir=str(folder),
+            check_hash=True,
+            map_location="cpu",
+            file_name=f"{name}-imagenet.pth",
+        )
     except (OSError, urllib.error.URLError, RuntimeError) as error:
         here = ", ".join(at_hand()) or "none"
         raise DataNotFound(
             f"the weights of {name} are not here and the download failed ({error}). Put "
-            f"{official.url.rsplit('/', 1)[-1]} into {folder}, or name a folder that has weights/ in "
+            f"{official.url.rsplit('/', 1)[-1]} into {folder}, or name a folder with weights/ in "
             f"CAMLITE_DATA. Networks at hand: {here}."
         ) from error
 

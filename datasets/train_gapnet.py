@@ -3,7 +3,8 @@
 The recipe is the article's: Adam, batches of 32, nine tenths of the training images to learn
 from and one tenth to validate with. The learning rate falls to zero along a cosine. The weights
 of the last epoch are kept: no epoch is picked by its score. After every epoch the state is saved,
-and the same command goes on from there.
+and the same command goes on from there. `--rounds 10 6` lets the rate fall twice: a second round
+begins with the weights of the first and half its rate.
 """
 
 from __future__ import annotations
@@ -35,25 +36,40 @@ def enlarge(images: torch.Tensor) -> torch.Tensor:
     return interpolate(images, size=(28, 28), mode="bilinear", align_corners=False)
 
 
-def train(name: str, epochs: int, seed: int, rate: float) -> None:
+def train(name: str, rounds: list[int], seed: int, rate: float) -> None:
     torch.manual_seed(seed)
     (images, labels), test = load(name)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
     cut = len(images) * 9 // 10
-    learn, validate = order[:cut], order[cut:]
+    learn, validation = order[:cut], (images[order[cut:]], labels[order[cut:]])
     model = GapNet().to(memory_format=torch.channels_last)
+    for number, epochs in enumerate(rounds):
+        checkpoint = HERE / "downloads" / f"gapnet_{name}_round{number + 1}_of_{epochs}.pt"
+        fit(
+            model,
+            (images, labels),
+            learn,
+            validation,
+            epochs,
+            rate / 2**number,
+            100 * seed + 50 * number,
+            checkpoint,
+        )
+    report(name, model, validation, test, rounds, seed, rate)
+
+
+def fit(model, data, learn, validation, epochs, rate, seed, checkpoint) -> None:  # type: ignore[no-untyped-def]
+    """One round: Adam, batches of 32, the rate falls along a cosine."""
+    images, labels = data
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    checkpoint = HERE / "downloads" / f"gapnet_{name}_checkpoint.pt"
-    checkpoint.parent.mkdir(exist_ok=True)
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
     start = 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         start = saved["epoch"]
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        schedule.load_state_dict(saved["schedule"])
-
+        for key, part in parts.items():
+            part.load_state_dict(saved[key])
     for epoch in range(start, epochs):
         generator = torch.Generator().manual_seed(1000 * seed + epoch)
         shuffled = learn[torch.randperm(len(learn), generator=generator)]
@@ -64,20 +80,23 @@ def train(name: str, epochs: int, seed: int, rate: float) -> None:
             loss.backward()
             optimizer.step()
         schedule.step()
-        state = {"model": model, "optimizer": optimizer, "schedule": schedule}
-        torch.save({"epoch": epoch + 1} | {k: v.state_dict() for k, v in state.items()}, checkpoint)
-        print(f"epoch {epoch + 1}: validation {accuracy(model, images[validate], labels[validate]):.4f}")
-    report(name, model, (images[validate], labels[validate]), test, epochs, seed, rate)
+        checkpoint.parent.mkdir(exist_ok=True)
+        state = {key: part.state_dict() for key, part in parts.items()}
+        torch.save({"epoch": epoch + 1, **state}, checkpoint)
+        print(f"epoch {epoch + 1}: validation {accuracy(model, *validation):.4f}", flush=True)
 
 
-def report(name, model, validation, test, epochs, seed, rate) -> None:  # type: ignore[no-untyped-def]
+def report(name, model, validation, test, rounds, seed, rate) -> None:  # type: ignore[no-untyped-def]
     """Write the weights and, beside them, what a reader must know to trust them."""
     path = HERE / f"gapnet_{name}.pt"
     torch.save({k: v.contiguous() for k, v in model.state_dict().items()}, path)
     facts = {
         "network": "GapNet, 98,442 parameters",
         "data": {"mnist": "MNIST", "digits": "scikit-learn digits, 8×8 enlarged to 28×28"}[name],
-        "recipe": f"Adam, batch 32, learning rate {rate} with cosine decay, {epochs} epochs",
+        "recipe": "Adam, batch 32, cosine decay, "
+        + ", then ".join(
+            f"{epochs} epochs from {rate / 2**i:g}" for i, epochs in enumerate(rounds)
+        ),
         "seed": seed,
         "validation_accuracy": round(accuracy(model, *validation), 4),
         "validation_images": len(validation[1]),
@@ -92,8 +111,8 @@ def report(name, model, validation, test, epochs, seed, rate) -> None:  # type: 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", choices=["mnist", "digits"])
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--rounds", type=int, nargs="+", default=[10, 6], metavar="EPOCHS")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rate", type=float, default=2e-3)
     given = parser.parse_args()
-    train(given.data, given.epochs, given.seed, given.rate)
+    train(given.data, given.rounds, given.seed, given.rate)

@@ -29,8 +29,13 @@ def environment(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", LESSONS)
 def test_solution_runs_as_a_script(name, environment, tmp_path):
     begin = time.monotonic()
-    done = subprocess.run([sys.executable, "-W", "ignore", str(LESSONS[name].master)], capture_output=True,
-                          text=True, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(LESSONS[name].master)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
     print(f"{name}: {time.monotonic() - begin:.0f} s")
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.findall(r"✔ (\d+\.\d+)", done.stdout) == list(LESSONS[name].exercises), done.stdout
@@ -46,9 +51,13 @@ def test_solution_runs_as_a_notebook(name, environment, monkeypatch):
     monkeypatch.setenv("CAMLITE_FAST", "1")
     monkeypatch.delenv("MPLBACKEND")
     book = jupytext.reads(LESSONS[name].text, fmt="py:percent")
-    NotebookClient(book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()
+    NotebookClient(
+        book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}
+    ).execute()
     outputs = [o for cell in book.cells if cell.cell_type == "code" for o in cell.outputs]
-    text = "".join(str(o.get("text", "")) + str(o.get("data", {}).get("text/plain", "")) for o in outputs)
+    text = "".join(
+        str(o.get("text", "")) + str(o.get("data", {}).get("text/plain", "")) for o in outputs
+    )
     assert [id for id in LESSONS[name].exercises if f"✔ {id}" not in text] == []
     figures = [o for o in outputs if "image/png" in o.get("data", {})]
     assert len(figures) >= 1

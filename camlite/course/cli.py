@@ -22,15 +22,22 @@ from camlite.course.judge import Verdict
 from camlite.course.notebook import MARKS, render
 from camlite.errors import DataNotFound
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich",
-                  pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]},
-                  help="Learn class activation maps step by step.\n\nBegin with: camlite demo")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Learn class activation maps step by step.\n\nBegin with: camlite demo",
+)
 dev = typer.Typer(no_args_is_help=True, help="For authors of lessons.")
 app.add_typer(dev, name="dev")
 out = Console(soft_wrap=True, highlight=False, markup=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
-WhichLesson = Annotated[str | None, typer.Argument(help="Number of the lesson. Default: the current one.")]
+WhichLesson = Annotated[
+    str | None, typer.Argument(help="Number of the lesson. Default: the current one.")
+]
 
 
 def friendly(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,7 +49,8 @@ def friendly(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except (ValueError, DataNotFound, OSError) as error:
             Console(stderr=True, soft_wrap=True, highlight=False).print(
-                Text(f"camlite: {error}", style="red"))
+                Text(f"camlite: {error}", style="red")
+            )
             raise typer.Exit(2) from None
 
     return wrapped
@@ -60,19 +68,28 @@ def say(*lines: tuple[str, str]) -> None:
 @app.command()
 @friendly
 def demo(
-    folder: Annotated[Path, typer.Option("--out", help="Where the figure goes.")] = Path("camlite-demo"),
+    folder: Annotated[Path, typer.Option("--out", help="Where the figure goes.")] = Path(
+        "camlite-demo"
+    ),
     as_json: AsJson = False,
 ) -> None:
-    """Draw your first heat maps: CAM, Grad-CAM and Score-CAM of six digits. Example: camlite demo"""
+    """Draw your first heat maps: CAM, Grad-CAM, Score-CAM of six digits. Example: camlite demo"""
     from camlite.course.demo import demo as run
 
     facts = run(folder)
     if as_json:
         print(json.dumps(facts, indent=1))
         return
-    source = {"mnist": "MNIST", "digits": "scikit-learn's digits (MNIST is not at hand)"}[facts["data"]]
-    say((f"Data: {source}. The bundled network is right on {facts['accuracy']:.1%} of "
-         f"{facts['accuracy_images']} test images.", ""))
+    source = {"mnist": "MNIST", "digits": "scikit-learn's digits (MNIST is not at hand)"}[
+        facts["data"]
+    ]
+    say(
+        (
+            f"Data: {source}. The bundled network is right on {facts['accuracy']:.1%} of "
+            f"{facts['accuracy_images']} test images.",
+            "",
+        )
+    )
     table = Table("digit", "predicted", "probability")
     for row in facts["digits"]:
         table.add_row(str(row["truth"]), str(row["predicted"]), f"{row['probability']:.3f}")
@@ -87,14 +104,31 @@ def lessons(as_json: AsJson = False) -> None:
     """List the lessons. Example: camlite lessons"""
     found = course.all_lessons()
     if as_json:
-        print(json.dumps([{"lesson": one.number, "name": one.name, "title": one.title,
-                           "exercises": [{"id": e.id, "name": e.name} for e in one.exercises.values()]}
-                          for one in found], indent=1, ensure_ascii=False))
+        print(
+            json.dumps(
+                [
+                    {
+                        "lesson": one.number,
+                        "name": one.name,
+                        "title": one.title,
+                        "exercises": [{"id": e.id, "name": e.name} for e in one.exercises.values()],
+                    }
+                    for one in found
+                ],
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
         return
     table = Table("", "lesson", "minutes", "difficulty", "exercises")
     for one in found:
-        table.add_row(str(one.number), one.title.partition(": ")[2] or one.title, one.minutes,
-                      one.difficulty, ", ".join(one.exercises))
+        table.add_row(
+            str(one.number),
+            one.title.partition(": ")[2] or one.title,
+            one.minutes,
+            one.difficulty,
+            ", ".join(one.exercises),
+        )
     out.print(table)
     say(("Open one: camlite start N", "dim"))
 
@@ -105,13 +139,17 @@ def start(
     lesson: WhichLesson = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Start Jupyter.")] = True,
 ) -> None:
-    """Open a lesson in Jupyter; its notebook is made if it is not there. Example: camlite start 3"""
+    """Open a lesson in Jupyter; its notebook is made if needed. Example: camlite start 3"""
     one = _lesson(lesson)
     path = workspace.start(one)
     state = progress.load()
     progress.save(state | {"lesson": one.number})
     shown = _shown(path)
-    say((one.title, "bold"), (f"Your notebook: {shown}", ""), (f"Check it: camlite check {one.number}", ""))
+    say(
+        (one.title, "bold"),
+        (f"Your notebook: {shown}", ""),
+        (f"Check it: camlite check {one.number}", ""),
+    )
     if not (open_ and sys.stdin.isatty() and sys.stdout.isatty()):
         say((f"Open it: jupyter lab {shown}", "bold green"))
         return
@@ -123,13 +161,17 @@ def start(
 @friendly
 def check(
     lesson: Annotated[str | None, typer.Argument(help="Lesson (3) or exercise (3.1).")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="Any .py or .ipynb, wherever it lies.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Check again whenever the file is saved.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Any .py or .ipynb, wherever it lies.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Check again whenever the file is saved.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check your answers of a lesson. Example: camlite check 3
 
-    Runs imports and exercise cells only, in a process of its own. Exit code 0 if all passed, else 1.
+    Runs imports and exercise cells only, in a process of its own. Exit code 0: all passed.
     """
     one = _lesson(lesson)
     only = lesson if lesson and "." in lesson else None
@@ -138,7 +180,9 @@ def check(
     while True:
         path = file or workspace.newest_answer(one)
         if path is None:
-            raise ValueError(f"you have no file for lesson {one.number} yet: camlite start {one.number}")
+            raise ValueError(
+                f"you have no file for lesson {one.number} yet: camlite start {one.number}"
+            )
         stamp = path.stat().st_mtime_ns if path.exists() else 0
         verdicts = _check_once(one, path, only, as_json)
         if not watch:
@@ -156,16 +200,27 @@ def _check_once(one: course.Lesson, path: Path, only: str | None, as_json: bool)
     verdicts = check_file(one, path, only)
     progress.record(verdicts)
     if as_json:
-        print(json.dumps({"lesson": one.number, "exercises": [v.as_dict() for v in verdicts]}, indent=1,
-                         ensure_ascii=False))
+        print(
+            json.dumps(
+                {"lesson": one.number, "exercises": [v.as_dict() for v in verdicts]},
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
         return verdicts
     for verdict in verdicts:
         say(*render(verdict, f"camlite hint {verdict.id}"))
     done = sum(v.status == "passed" for v in verdicts)
     if done == len(verdicts):
         after = [n.number for n in course.all_lessons() if n.number > one.number]
-        say((f"All {done} right. " + (f"Next: camlite start {after[0]}" if after else "That was the last lesson."),
-             "bold green"), (f"Compare with another solution: solutions/{one.name}.py", "dim"))
+        say(
+            (
+                f"All {done} right. "
+                + (f"Next: camlite start {after[0]}" if after else "That was the last lesson."),
+                "bold green",
+            ),
+            (f"Compare with another solution: solutions/{one.name}.py", "dim"),
+        )
     else:
         say((f"{done} of {len(verdicts)} right.", "bold"))
     return verdicts
@@ -212,7 +267,12 @@ def status(as_json: AsJson = False) -> None:
             open_lesson = open_lesson or (one.number if now != "passed" else None)
         table.add_row(str(one.number), one.title.partition(": ")[2] or one.title, marks)
     out.print(table)
-    say((f"Next: camlite start {open_lesson}" if open_lesson else "You have done it all.", "bold green"))
+    say(
+        (
+            f"Next: camlite start {open_lesson}" if open_lesson else "You have done it all.",
+            "bold green",
+        )
+    )
 
 
 @app.command()
@@ -223,7 +283,11 @@ def doctor() -> None:
 
     failed = False
     for line in examine():
-        label, colour = {"ok": ("[ OK ]", "green"), "info": ("[INFO]", "yellow"), "fail": ("[FAIL]", "red")}[line.status]
+        label, colour = {
+            "ok": ("[ OK ]", "green"),
+            "info": ("[INFO]", "yellow"),
+            "fail": ("[FAIL]", "red"),
+        }[line.status]
         out.print(Text(label, colour), Text(line.what))
         if line.remedy:
             out.print(Text(f"       {line.remedy}", "dim"))
@@ -236,8 +300,10 @@ def doctor() -> None:
 
 @app.command()
 @friendly
-def card(method: Annotated[str | None, typer.Argument(help="Like grad_cam. Default: list them.")] = None,
-         as_json: AsJson = False) -> None:
+def card(
+    method: Annotated[str | None, typer.Argument(help="Like grad_cam. Default: list them.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """What a method needs, costs and cannot do. Example: camlite card score_cam"""
     from camlite.cards import METHODS, find_card
 
@@ -250,18 +316,42 @@ def card(method: Annotated[str | None, typer.Argument(help="Like grad_cam. Defau
         return
     found = find_card(method)
     if as_json:
-        print(json.dumps({f: getattr(found, f) for f in ("name", "title", "paper", "equation", "needs",
-              "forwards", "backwards", "caveats", "variants")}, indent=1, ensure_ascii=False))
+        print(
+            json.dumps(
+                {
+                    f: getattr(found, f)
+                    for f in (
+                        "name",
+                        "title",
+                        "paper",
+                        "equation",
+                        "needs",
+                        "forwards",
+                        "backwards",
+                        "caveats",
+                        "variants",
+                    )
+                },
+                indent=1,
+                ensure_ascii=False,
+            )
+        )
         return
     say((found.title, "bold"), (found.paper, "dim"))
     table = Table.grid(padding=(0, 2))
-    for label, value in (("formula", found.equation), ("needs", found.needs), ("forwards", found.forwards),
-                         ("backwards", found.backwards)):
+    for label, value in (
+        ("formula", found.equation),
+        ("needs", found.needs),
+        ("forwards", found.forwards),
+        ("backwards", found.backwards),
+    ):
         table.add_row(Text(label, "bold"), Text(value))
     for label, items in (("caveats", found.caveats), ("variants", found.variants)):
         for i, item in enumerate(items):
             table.add_row(Text(label if i == 0 else "", "bold"), Text(item))
-    table.add_row(Text("call", "bold"), f"camlite.{found.name}(model, layer, images, target=None, …)")
+    table.add_row(
+        Text("call", "bold"), f"camlite.{found.name}(model, layer, images, target=None, …)"
+    )
     out.print(table)
 
 
@@ -269,10 +359,16 @@ def card(method: Annotated[str | None, typer.Argument(help="Like grad_cam. Defau
 @friendly
 def explain(
     image: Annotated[list[Path], typer.Argument(help="Photographs.")],
-    model: Annotated[str | None, typer.Option(help="A torchvision classifier, like resnet50.")] = None,
-    layer: Annotated[str | None, typer.Option(help="Like layer4. Default: the last one with space.")] = None,
-    classes: Annotated[list[str] | None, typer.Option("--class", help="Number or name; repeatable. "
-                                                      "Default: the predicted class.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A torchvision classifier, like resnet50.")
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Like layer4. Default: the last one with space.")
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option("--class", help="Number or name; repeatable. Default: the predicted class."),
+    ] = None,
     method: Annotated[list[str] | None, typer.Option(help="Like grad_cam; repeatable.")] = None,
     save: Annotated[Path | None, typer.Option(help="The figure's file (for one image).")] = None,
     as_json: AsJson = False,
@@ -290,8 +386,17 @@ def explain(
     answers = []
     for one in image:
         figure = save or Path(f"explain-{one.stem}-{name}.png")
-        answers.append(run(one, name, layer, classes or [], method or ["cam", "grad_cam"], figure,
-                           progress=sys.stderr.isatty()))
+        answers.append(
+            run(
+                one,
+                name,
+                layer,
+                classes or [],
+                method or ["cam", "grad_cam"],
+                figure,
+                progress=sys.stderr.isatty(),
+            )
+        )
         if not as_json:
             _say_explained(answers[-1])
     if as_json:
@@ -299,7 +404,12 @@ def explain(
 
 
 def _say_explained(answer: dict[str, Any]) -> None:
-    say((f"{answer['image']}: {answer['model']} ({answer['weights']}), layer {answer['layer']}", "bold"))
+    say(
+        (
+            f"{answer['image']}: {answer['model']} ({answer['weights']}), layer {answer['layer']}",
+            "bold",
+        )
+    )
     table = Table("class", "name", "probability")
     for row in answer["top"]:
         table.add_row(str(row["class"]), row["name"], f"{row['probability']:.3f}")
@@ -314,8 +424,12 @@ def _say_explained(answer: dict[str, Any]) -> None:
 @app.command()
 @friendly
 def release(
-    check_only: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a lesson drifted.")] = False,
-    folder: Annotated[Path | None, typer.Option("--out", help="Default: lessons/ of the clone.")] = None,
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a lesson drifted.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Default: lessons/ of the clone.")
+    ] = None,
 ) -> None:
     """Make lessons/ from solutions/. Example: camlite release --check"""
     folder = folder or paths.ROOT / "lessons"
@@ -343,7 +457,12 @@ def dev_check() -> None:
         if reason:
             failures.append(f"{one.name}: {proof.name}: {reason}")
     for name, (good, bad) in counts.items():
-        say((f"{'✘' if bad else '✔'} {name}: {good} proofs hold, {bad} fail", "red" if bad else "green"))
+        say(
+            (
+                f"{'✘' if bad else '✔'} {name}: {good} proofs hold, {bad} fail",
+                "red" if bad else "green",
+            )
+        )
     for failure in failures:
         say((failure, "red"))
     raise typer.Exit(1 if failures or not counts else 0)
@@ -369,7 +488,11 @@ def _shown(path: Path) -> str:
 
 def _open(path: Path) -> None:
     """Show a picture if there is a screen and a person before it."""
-    has_screen = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    has_screen = (
+        sys.platform in ("win32", "darwin")
+        or os.environ.get("DISPLAY")
+        or os.environ.get("WAYLAND_DISPLAY")
+    )
     if has_screen and sys.stdout.isatty():
         typer.launch(str(path))
 

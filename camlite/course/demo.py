@@ -56,5 +56,10 @@ def _figure(
     rows = [[(image, None) for image in x]]
     rows += [[(image, h) for image, h in zip(x, heat[m], strict=True)] for m in METHODS]
     columns = [f"{int(d)}\np = {q:.3f}" for d, q in zip(c, p, strict=True)]
-    plot.grid(rows, ["image", *TITLES.values()], columns, save=file,
-              title="Where three methods see the evidence for the predicted digit")
+    plot.grid(
+        rows,
+        ["image", *TITLES.values()],
+        columns,
+        save=file,
+        title="Where three methods see the evidence for the predicted digit",
+    )

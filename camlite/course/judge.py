@@ -39,13 +39,19 @@ def judge(exercise: Exercise, sights: list[Sight], seed: int) -> Verdict:
         return Verdict(exercise.id, exercise.name, status, diagnosis, message)
 
     if any(s.error == TODO for s in sights):
-        return verdict("todo", f"{exercise.name} is not written yet. Replace the line that raises "
-                               "NotImplementedError.")
+        return verdict(
+            "todo",
+            f"{exercise.name} is not written yet. Replace the line that raises "
+            "NotImplementedError.",
+        )
     assert exercise.right is not None, f"exercise {exercise.id} has no reference"
     cases = exercise.draw_cases(seed)
     expected = observe(exercise, exercise.right, seed)
-    differing = [i for i, (e, s) in enumerate(zip(expected, sights, strict=True))
-                 if not _agree(e, s, exercise.rtol)]
+    differing = [
+        i
+        for i, (e, s) in enumerate(zip(expected, sights, strict=True))
+        if not _agree(e, s, exercise.rtol)
+    ]
     if not differing:
         return verdict("passed", f"{len(cases)} cases, all right.")
     first = differing[0]
@@ -78,8 +84,15 @@ def _close(want: Value, got: Value, rtol: float) -> bool:
         return True
     finite = want[np.isfinite(want)] if want.dtype.kind == "f" else want
     largest = float(np.abs(finite.astype(float)).max()) if finite.size else 0.0
-    return bool(np.allclose(got.astype(float), want.astype(float), rtol=0,
-                            atol=rtol * largest + 1e-7, equal_nan=True))
+    return bool(
+        np.allclose(
+            got.astype(float),
+            want.astype(float),
+            rtol=0,
+            atol=rtol * largest + 1e-7,
+            equal_nan=True,
+        )
+    )
 
 
 def _known_wrong_answer(exercise: Exercise, sights: list[Sight], seed: int) -> str | None:
@@ -119,7 +132,10 @@ def _clue(want: Sight, got: Sight, exercise: Exercise) -> str:
     if name == "second call":
         return "A second call with the same arguments gave another result: something is left over."
     if isinstance(g, str):
-        return "Did you forget the return?" if "None" in g else "This is not the kind of result asked for."
+        if "None" in g:
+            return "Did you forget the return?"
+        is_text = isinstance(w, str)  # a part in words says itself what is wrong
+        return f"Look at: {name}." if is_text else "This is not the kind of result asked for."
     if isinstance(w, str) or w is None or g is None:
         return "The result is not built as asked: compare it with the text of the exercise."
     if w.shape != g.shape:
@@ -128,13 +144,21 @@ def _clue(want: Sight, got: Sight, exercise: Exercise) -> str:
         return "The shape is not right: look at which axes the formula sums over."
     if not np.isfinite(g.astype(float)).all():
         return "Your result holds NaN or infinite values: is there a division by zero?"
-    right_parts = [n for n in want.parts if n != name and n not in ("side effects", "second call")
-                   and n in got.parts and _close(want.parts[n], got.parts[n], exercise.rtol)]
+    right_parts = [
+        n
+        for n in want.parts
+        if n != name
+        and n not in ("side effects", "second call")
+        and n in got.parts
+        and _close(want.parts[n], got.parts[n], exercise.rtol)
+    ]
     factor = _constant_ratio(w.astype(float), g.astype(float))
     if factor is not None:
-        return f"Your result is {factor:.4g} times the right one, everywhere. Where does that factor come from?"
+        return f"Your result is {factor:.4g} times the right one, everywhere. Why that factor?"
     if right_parts:
-        return f"{', '.join(right_parts[:3])}: right. {name}: not yet. The formula: {exercise.formula}"
+        return (
+            f"{', '.join(right_parts[:3])}: right. {name}: not yet. The formula: {exercise.formula}"
+        )
     return f"The shape is right, the values are not. The formula: {exercise.formula}"
 
 
@@ -143,7 +167,9 @@ def _constant_ratio(want: np.ndarray, got: np.ndarray) -> float | None:
     if used.sum() < 2:
         return None
     ratio = got[used] / want[used]
-    constant = np.allclose(ratio, ratio.flat[0], rtol=1e-3) and np.allclose(got, ratio.flat[0] * want, atol=1e-6)
+    constant = np.allclose(ratio, ratio.flat[0], rtol=1e-3) and np.allclose(
+        got, ratio.flat[0] * want, atol=1e-6
+    )
     return float(ratio.flat[0]) if constant else None
 
 
@@ -160,7 +186,9 @@ def _show(value: Value | None) -> str:
 
 
 def _call(name: str, case: Case) -> str:
-    shown = [_argument(a) for a in case.args] + [f"{k}={_argument(v)}" for k, v in case.kwargs.items()]
+    shown = [_argument(a) for a in case.args] + [
+        f"{k}={_argument(v)}" for k, v in case.kwargs.items()
+    ]
     return f"{name}({', '.join(shown)})"
 
 

@@ -10,7 +10,7 @@ import importlib.util
 import re
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from camlite.course import paths
@@ -18,7 +18,9 @@ from camlite.course.exercises import Exercise
 from camlite.course.submission import cells
 
 _SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION\n", re.M | re.S)
-_EXERCISE_CELL = re.compile(r"^# %% tags=\[\"exercise\", \"(?P<id>\d+\.\d+)\"\]\n(?P<body>.*?)(?=^# %%|\Z)", re.M | re.S)
+_EXERCISE_CELL = re.compile(
+    r"^# %% tags=\[\"exercise\", \"(?P<id>\d+\.\d+)\"\]\n(?P<body>.*?)(?=^# %%|\Z)", re.M | re.S
+)
 
 
 class NoSuchLesson(ValueError):
@@ -74,7 +76,7 @@ def all_lessons() -> list[Lesson]:
 
 
 def find_lesson(which: str | int) -> Lesson:
-    """The lesson of a number ("3", "03"), a name ("03_class_activation_map") or an exercise ("3.1")."""
+    """The lesson of a number ("3"), a name ("03_class_activation_map") or an exercise ("3.1")."""
     lessons = all_lessons()
     text = str(which).strip()
     head = text.split(".")[0].split("_")[0]
@@ -93,7 +95,7 @@ def find_exercise(id: str) -> Exercise:
     return exercises[str(id)]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _load_exercises(path: Path) -> dict[str, Exercise]:
     name = f"camlite_checks_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -111,21 +113,26 @@ def _load_exercises(path: Path) -> dict[str, Exercise]:
 
 def released(lesson: Lesson) -> str:
     """The text learners get: each solution becomes a stub that names its exercise."""
+
     def strip_cell(cell: re.Match[str]) -> str:
         id = cell.group("id")
         name = lesson.exercises[id].name if id in lesson.exercises else "?"
 
         def stub(block: re.Match[str]) -> str:
             indent = block.group(1)
-            return (f"{indent}# YOUR CODE HERE\n"
-                    f'{indent}raise NotImplementedError("Exercise {id}: {name}")\n')
+            return (
+                f"{indent}# YOUR CODE HERE\n"
+                f'{indent}raise NotImplementedError("Exercise {id}: {name}")\n'
+            )
 
         return _SOLUTION.sub(stub, cell.group(0))
 
     text = _EXERCISE_CELL.sub(strip_cell, lesson.text)
     if "### BEGIN SOLUTION" in text or "### END SOLUTION" in text:
-        raise ValueError(f"{lesson.master.name}: a solution mark without its partner, or a solution "
-                         'outside a cell with tags=["exercise", "N.M"]')
+        raise ValueError(
+            f"{lesson.master.name}: a solution mark without its partner, or a solution "
+            'outside a cell with tags=["exercise", "N.M"]'
+        )
     return text
 
 
@@ -137,7 +144,7 @@ def solution_lines(lesson: Lesson) -> list[str]:
 
 
 def without_answers(text: str) -> str:
-    """A lesson with the bodies of its exercise cells taken out: what the learner need not change."""
+    """A lesson without the bodies of its exercise cells: what the learner need not change."""
     return _EXERCISE_CELL.sub(lambda cell: f"# %% exercise {cell.group('id')}\n", text)
 
 
@@ -168,4 +175,8 @@ def notebook(lesson: Lesson) -> str:
 
 def exercise_cells(lesson: Lesson) -> list[str]:
     """The numbers of the exercises that have a cell in the master."""
-    return [tags[1] for tags, _ in cells(lesson.text, "py") if tags[:1] == ["exercise"] and len(tags) > 1]
+    return [
+        tags[1]
+        for tags, _ in cells(lesson.text, "py")
+        if tags[:1] == ["exercise"] and len(tags) > 1
+    ]

@@ -11,11 +11,16 @@ from camlite.course.judge import Verdict, judge
 from camlite.course.lessons import NoSuchLesson, find_exercise
 from camlite.course.observe import observe
 
-MARKS = {"passed": ("✔", "green"), "wrong": ("✘", "red"), "error": ("✘", "red"), "todo": ("…", "yellow")}
+MARKS = {
+    "passed": ("✔", "green"),
+    "wrong": ("✘", "red"),
+    "error": ("✘", "red"),
+    "todo": ("…", "yellow"),
+}
 
 
 def check(id: str, answer: Callable[..., Any]) -> None:
-    """Check an answer: `check("3.1", class_activation_map)`. Prints what is right and what is not."""
+    """Check an answer: `check("3.1", class_activation_map)`. Prints what is right, what is not."""
     try:
         exercise = find_exercise(str(id))
     except NoSuchLesson as error:
@@ -31,14 +36,17 @@ def check(id: str, answer: Callable[..., Any]) -> None:
 
 
 def hint(id: str) -> None:
-    """Show the next hint of an exercise: first the idea, then a part of the formula, then the line."""
+    """Show the next hint: first the idea, then a part of the formula, then the line in words."""
     try:
         exercise = find_exercise(str(id))
     except NoSuchLesson as error:
         print(f"hint: {error}")
         return
     number = progress.next_hint(exercise.id)
-    _print((f"Hint {number} of 3 for {exercise.id} {exercise.name}", "bold"), (exercise.hints[number - 1], ""))
+    _print(
+        (f"Hint {number} of 3 for {exercise.id} {exercise.name}", "bold"),
+        (exercise.hints[number - 1], ""),
+    )
 
 
 def render(verdict: Verdict, hint_command: str) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ class Sight:
 
 
 def observe(exercise: Exercise, answer: Callable[..., Any], seed: int) -> list[Sight]:
-    """One `Sight` for each case. Exceptions are caught, SystemExit too; KeyboardInterrupt is not."""
+    """One `Sight` for each case. Exceptions and SystemExit are caught, KeyboardInterrupt is not."""
     return [_observe_case(exercise, answer, case) for case in exercise.draw_cases(seed)]
 
 
@@ -60,7 +60,9 @@ def _plain(name: str, value: Any) -> dict[str, Value]:
     """A result as arrays and text: lists and dicts become one entry for each item."""
     if isinstance(value, Tensor):
         value = value.detach().cpu()
-        return {name: value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy().copy()}
+        return {
+            name: value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy().copy()
+        }
     if isinstance(value, (bool, int, float, np.number, np.ndarray)):
         array = np.array(value)
         return {name: array if array.dtype != object else "an array of objects"}
@@ -88,7 +90,9 @@ def _same(first: dict[str, Value], again: dict[str, Value]) -> bool:
         if isinstance(value, str) or isinstance(other, str) or other is None:
             if not (isinstance(other, str) and other == value):
                 return False
-        elif value.shape != other.shape or not np.allclose(value, other, rtol=1e-4, atol=1e-6, equal_nan=True):
+        elif value.shape != other.shape or not np.allclose(
+            value, other, rtol=1e-4, atol=1e-6, equal_nan=True
+        ):
             return False
     return True
 
@@ -118,7 +122,9 @@ def _state(args: Any) -> dict[str, Any]:
         if isinstance(arg, Tensor):
             state[f"argument {i + 1}"] = arg.detach().clone()
         elif isinstance(arg, nn.Module):
-            state["the model's weights or buffers"] = {k: v.clone() for k, v in arg.state_dict().items()}
+            state["the model's weights or buffers"] = {
+                k: v.clone() for k, v in arg.state_dict().items()
+            }
             state["train/eval mode"] = [m.training for m in arg.modules()]
             state["hooks (one was left in the model)"] = [
                 len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from camlite.course.exercises import Exercise
@@ -60,21 +61,37 @@ def _judge(exercise: Exercise, folder: Path, seed: int, printed: dict[str, str])
 
 def _run_worker(exercises: list[Exercise], path: Path, folder: Path, seed: int) -> str:
     """Run the answers; returns why the process stopped early, or an empty text."""
-    command = [sys.executable, "-m", "camlite.course.worker", str(path.resolve()), str(folder),
-               str(seed), *[e.id for e in exercises]]
+    command = [
+        sys.executable,
+        "-m",
+        "camlite.course.worker",
+        str(path.resolve()),
+        str(folder),
+        str(seed),
+        *[e.id for e in exercises],
+    ]
     (folder / "started").unlink(missing_ok=True)
     environment = os.environ | {"MPLBACKEND": "agg", "PYTHONIOENCODING": "utf-8"}
     with (folder / "prints").open("w") as prints, (folder / "errors").open("w") as errors:
-        process = subprocess.Popen(command, stdout=prints, stderr=errors, stdin=subprocess.DEVNULL,
-                                   cwd=path.resolve().parent, env=environment, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=prints,
+            stderr=errors,
+            stdin=subprocess.DEVNULL,
+            cwd=path.resolve().parent,
+            env=environment,
+            start_new_session=True,
+        )
         try:
             if not _wait(process, folder / "started", START_SECONDS):
                 return _ended(process, folder, "before the first exercise")
             for exercise in exercises:
                 if not _wait(process, folder / f"{exercise.id}.json", exercise.seconds):
                     if process.poll() is None:
-                        return (f"{exercise.name} did not finish within {exercise.seconds:.0f} seconds. "
-                                "Does a loop never end?")
+                        return (
+                            f"{exercise.name} did not finish in {exercise.seconds:.0f} seconds. "
+                            "Does a loop never end?"
+                        )
                     return _ended(process, folder, f"in {exercise.name}")
         finally:
             _stop(process)
@@ -83,9 +100,10 @@ def _run_worker(exercises: list[Exercise], path: Path, folder: Path, seed: int) 
 
 def _ended(process: subprocess.Popen, folder: Path, where: str) -> str:
     if process.returncode == 0:
-        return f"Your code ended the Python process {where} (exit, quit or os._exit). Remove that call."
+        return f"Your code ended the Python process {where} (exit or os._exit). Remove that call."
     lines = (folder / "errors").read_text(errors="replace").strip().splitlines()
-    return f"The Python process ended with code {process.returncode} {where}: {lines[-1] if lines else ''}"
+    last = lines[-1] if lines else ""
+    return f"The Python process ended with code {process.returncode} {where}: {last}"
 
 
 def _wait(process: subprocess.Popen, sign: Path, seconds: float) -> bool:
@@ -101,10 +119,8 @@ def _wait(process: subprocess.Popen, sign: Path, seconds: float) -> bool:
 def _stop(process: subprocess.Popen) -> None:
     """End the process and all that it started."""
     if os.name == "posix":
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     else:
         process.kill()
     process.wait()
@@ -114,5 +130,8 @@ def _prints(path: Path) -> dict[str, str]:
     """What each answer printed, at most ten lines: exercise -> text."""
     blocks = path.read_text(encoding="utf-8", errors="replace").split("\x1e")[1:]
     split = [block.partition("\n") for block in blocks]
-    return {id.strip(): "\n".join(f"    {line}" for line in text.splitlines()[:10])
-            for id, _, text in split if text.strip()}
+    return {
+        id.strip(): "\n".join(f"    {line}" for line in text.splitlines()[:10])
+        for id, _, text in split
+        if text.strip()
+    }

@@ -57,7 +57,9 @@ def cells(text: str, kind: str, name: str = "the file") -> list[tuple[list[str],
     ]
 
 
-def definitions(code_cells: list[tuple[list[str], str]], exercises: list[Exercise]) -> dict[str, Any]:
+def definitions(
+    code_cells: list[tuple[list[str], str]], exercises: list[Exercise]
+) -> dict[str, Any]:
     """The names that the learner defined. A name whose cell is not valid Python maps to the
     SyntaxError. In a notebook the last definition of a name counts, and so it does here.
     """
@@ -66,17 +68,28 @@ def definitions(code_cells: list[tuple[list[str], str]], exercises: list[Exercis
     for number, (tags, code) in enumerate(code_cells):
         code = "\n".join("" if _MAGIC.match(line) else line for line in code.splitlines())
         filename = f"<cell {number + 1}>"
-        linecache.cache[filename] = (len(code), None, [f"{line}\n" for line in code.splitlines()], filename)
+        linecache.cache[filename] = (
+            len(code),
+            None,
+            [f"{line}\n" for line in code.splitlines()],
+            filename,
+        )
         try:
             tree = ast.parse(code, filename)
         except SyntaxError as error:
             space.update({name: error for name in names if _defines(name, code)})
             continue
-        defined = {node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-        is_exercise = bool(names & defined) or tags[:1] == ["exercise"]
+        is_exercise = bool(names & _names_in(tree)) or tags[:1] == ["exercise"]
         for node in tree.body:
             _run(node, space, filename, is_exercise)
     return space
+
+
+def _names_in(tree: ast.Module) -> set[str]:
+    """What a cell defines at its top: functions, classes and assigned names."""
+    found = {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    assigned = [target for n in tree.body if isinstance(n, ast.Assign) for target in n.targets]
+    return found | {target.id for target in assigned if isinstance(target, ast.Name)}
 
 
 def _defines(name: str, code: str) -> bool:

@@ -33,8 +33,12 @@ def main(file: str, out: str, seed: str, *ids: str) -> None:
         elif isinstance(answer, Exception):
             sights = [Sight(error=type(answer).__name__, detail=_cell_error(answer))]
         elif not callable(answer):
-            sights = [Sight(error="Missing", detail=f"{exercise.name} is a {type(answer).__name__}, "
-                                                    "not a function")]
+            sights = [
+                Sight(
+                    error="Missing",
+                    detail=f"{exercise.name} is a {type(answer).__name__}, not a function",
+                )
+            ]
         else:
             sights = observe(exercise, answer, int(seed))
         write(sights, Path(out), exercise.id)
@@ -42,17 +46,29 @@ def main(file: str, out: str, seed: str, *ids: str) -> None:
 
 def _cell_error(error: Exception) -> str:
     if isinstance(error, SyntaxError):
-        return f"its cell is not valid Python: {error.msg}, line {error.lineno}: {(error.text or '').strip()}"
+        where = f"line {error.lineno}: {(error.text or '').strip()}"
+        return f"its cell is not valid Python: {error.msg}, {where}"
     return f"its cell stops with {type(error).__name__}: {error}"
 
 
 def write(sights: list[Sight], folder: Path, id: str) -> None:
     """Arrays as .npz without pickle, the rest as .json; the .json comes last and whole."""
-    arrays = {f"{i} {name}": value for i, s in enumerate(sights)
-              for name, value in s.parts.items() if isinstance(value, np.ndarray)}
-    np.savez(folder / f"{id}.npz", **arrays)
-    rest = [{"order": list(s.parts), "error": s.error, "detail": s.detail,
-             "text": {k: v for k, v in s.parts.items() if isinstance(v, str)}} for s in sights]
+    arrays = {
+        f"{i} {name}": value
+        for i, s in enumerate(sights)
+        for name, value in s.parts.items()
+        if isinstance(value, np.ndarray)
+    }
+    np.savez(folder / f"{id}.npz", **arrays)  # type: ignore[arg-type]
+    rest = [
+        {
+            "order": list(s.parts),
+            "error": s.error,
+            "detail": s.detail,
+            "text": {k: v for k, v in s.parts.items() if isinstance(v, str)},
+        }
+        for s in sights
+    ]
     partial = folder / f"{id}.part"
     partial.write_text(json.dumps(rest), encoding="utf-8")
     partial.replace(folder / f"{id}.json")
@@ -63,8 +79,14 @@ def read(folder: Path, id: str) -> list[Sight]:
     rest = json.loads((folder / f"{id}.json").read_text(encoding="utf-8"))
     with np.load(folder / f"{id}.npz", allow_pickle=False) as arrays:
         return [
-            Sight({name: one["text"][name] if name in one["text"] else arrays[f"{i} {name}"]
-                   for name in one["order"]}, one["error"], one["detail"])
+            Sight(
+                {
+                    name: one["text"][name] if name in one["text"] else arrays[f"{i} {name}"]
+                    for name in one["order"]
+                },
+                one["error"],
+                one["detail"],
+            )
             for i, one in enumerate(rest)
         ]
 

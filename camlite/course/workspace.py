@@ -31,9 +31,13 @@ def newest_answer(lesson: Lesson, folder: Path | None = None) -> Path | None:
     A file that is still as released counts only if there is no other.
     """
     folder = folder or paths.learner_folder()
-    found = [p for p in (folder / f"{lesson.name}.ipynb", folder / f"{lesson.name}.py") if p.exists()]
+    found = [
+        p for p in (folder / f"{lesson.name}.ipynb", folder / f"{lesson.name}.py") if p.exists()
+    ]
     pristine = {".py": released(lesson), ".ipynb": notebook(lesson)}
-    changed = [p for p in found if p.read_text(encoding="utf-8", errors="replace") != pristine[p.suffix]]
+    changed = [
+        p for p in found if p.read_text(encoding="utf-8", errors="replace") != pristine[p.suffix]
+    ]
     return max(changed, key=lambda p: p.stat().st_mtime, default=found[0] if found else None)
 
 
@@ -42,8 +46,10 @@ def reset(lesson: Lesson) -> tuple[list[Path], list[Path]]:
     folder = paths.learner_folder()
     backup = paths.home() / "backup" / time.strftime("%Y%m%d-%H%M%S")
     saved, written = [], []
-    for path, fresh in ((folder / f"{lesson.name}.py", released(lesson)),
-                        (folder / f"{lesson.name}.ipynb", notebook(lesson))):
+    for path, fresh in (
+        (folder / f"{lesson.name}.py", released(lesson)),
+        (folder / f"{lesson.name}.ipynb", notebook(lesson)),
+    ):
         if not path.exists():
             continue
         backup.mkdir(parents=True, exist_ok=True)

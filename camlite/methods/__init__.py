@@ -1,6 +1,66 @@
 """One explicit function per method, grouped by where the channel weights come from."""
 
-from camlite.methods.gradient import cam, grad_cam
-from camlite.methods.score import score_cam
+from camlite.methods.eigen import eigen_cam, eigen_grad_cam
+from camlite.methods.floors import center_gaussian, random_cam
+from camlite.methods.gradient import (
+    cam,
+    finer_cam,
+    grad_cam,
+    grad_cam_plus_plus,
+    hires_cam,
+    integrated_grad_cam,
+    layer_cam,
+    shapley_cam,
+    smooth_grad_cam_plus_plus,
+    xgrad_cam,
+)
+from camlite.methods.groups import cluster_cam, cosine_cam, group_cam
+from camlite.methods.layers import full_grad, poly_cam, refine_cam, zoom_cam
+from camlite.methods.pixels import (
+    deconvnet,
+    guided_backprop,
+    guided_grad_cam,
+    integrated_gradients,
+    occlusion,
+    rise,
+    saliency,
+    smooth_grad,
+)
+from camlite.methods.score import ablation_cam, is_cam, recipro_cam, score_cam, ss_cam
 
-__all__ = ["cam", "grad_cam", "score_cam"]
+__all__ = [
+    "ablation_cam",
+    "cam",
+    "center_gaussian",
+    "cluster_cam",
+    "cosine_cam",
+    "deconvnet",
+    "eigen_cam",
+    "eigen_grad_cam",
+    "finer_cam",
+    "full_grad",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "group_cam",
+    "guided_backprop",
+    "guided_grad_cam",
+    "hires_cam",
+    "integrated_grad_cam",
+    "integrated_gradients",
+    "is_cam",
+    "layer_cam",
+    "occlusion",
+    "poly_cam",
+    "random_cam",
+    "recipro_cam",
+    "refine_cam",
+    "rise",
+    "saliency",
+    "score_cam",
+    "shapley_cam",
+    "smooth_grad",
+    "smooth_grad_cam_plus_plus",
+    "ss_cam",
+    "xgrad_cam",
+    "zoom_cam",
+]

@@ -5,13 +5,31 @@ Letters: F (N, K, h, w) feature maps; Y (N,) the score; G = ∂Y/∂F; Z = h·w;
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from camlite.errors import ArchitectureError
-from camlite.maps import gap, weighted_sum
-from camlite.scores import Target, chosen, score_and_gradient
-from camlite.split import Layer, Stage, last_spatial_layer, split
+from camlite.maps import gap, same_size, weighted_sum
+from camlite.perturb import (
+    Baseline,
+    at_least_one,
+    baseline_images,
+    noise,
+    one_of,
+    own_generator,
+)
+from camlite.scores import (
+    Target,
+    chosen,
+    gradient_and_hessian_product,
+    score,
+    score_and_gradient,
+    score_and_gradients,
+)
+from camlite.split import Layer, Stage, last_spatial_layer, plain_arithmetic, split
 
 
 def cam(model: nn.Module, layer: Layer, images: Tensor, target: Target = None) -> Tensor:
@@ -30,7 +48,7 @@ def cam(model: nn.Module, layer: Layer, images: Tensor, target: Target = None) -
     W, Y = _linear_head(model, classifier, F)  # (C, K), (N, C)
     c = chosen(Y, target)  # (N,)
     if callable(c):
-        raise ValueError("CAM explains one class: give an int or a tensor of classes, not a function")
+        raise ValueError("CAM explains one class: give an int or a tensor of classes, no function")
     return weighted_sum(W[c], F)  # Eq. 2
 
 
@@ -39,7 +57,8 @@ def _linear_head(model: nn.Module, classifier: Stage, F: Tensor) -> tuple[Tensor
     Y = classifier(F)
     heads = [m for m in model.modules() if isinstance(m, nn.Linear) and m.in_features == F.shape[1]]
     for head in heads:
-        by_hand = nn.functional.linear(gap(F), head.weight, head.bias)
+        with plain_arithmetic(F):
+            by_hand = nn.functional.linear(gap(F), head.weight, head.bias)
         if by_hand.shape == Y.shape and torch.allclose(by_hand, Y, rtol=1e-3, atol=1e-4):
             return head.weight.detach(), Y
     raise ArchitectureError(
@@ -62,7 +81,334 @@ def grad_cam(
     """
     features, classifier = split(model, layer or last_spatial_layer(model, images))
     F = features(images)  # (N, K, h, w)
-    Y, G = score_and_gradient(classifier, F, target)  # G = ∂Y/∂F
+    _, G = score_and_gradient(classifier, F, target)  # G = ∂Y/∂F
     α = gap(G)  # Eq. 1
     L = weighted_sum(α, F)  # Eq. 2
+    return L.relu() if relu else L
+
+
+def grad_cam_plus_plus(
+    model: nn.Module,
+    layer: Layer,
+    images: Tensor,
+    target: Target = None,
+    *,
+    relu: bool = True,
+    normalized: bool = False,
+) -> Tensor:
+    """Grad-CAM++: every position of a channel has its own weight α, so several objects count.
+
+    w_k = Σ_ij α_ij ReLU(G_ij), α = G² / (2 G² + G³ ΣF) = 1 / (2 + G ΣF), L = ReLU(Σ_k w_k F_k).
+    The paper explains exp(Y): its derivatives are exp(Y)·G, exp(Y)·G², exp(Y)·G³ for a network of
+    ReLUs, and the common factor exp(Y) is dropped (it scales the whole map). α is computed in the
+    divided form, without a small number in the denominator, so tiny gradients do not vanish.
+
+    Variant `normalized=True`: α of each channel sums to 1 over the positions with G > 0, as in the
+    authors' code. Not given here: the softmax score of Eq. 21-24. A denominator of 0 (possible
+    only where ΣF < 0) gives α = 0.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
+    Source: Chattopadhyay et al. 2018, arXiv 1710.11063v3, Eq. 5, 19 and 20.
+    """
+    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    F = features(images)
+    _, G = score_and_gradient(classifier, F, target)
+    α = _pixel_weights(F, G) * (G > 0)  # Eq. 19; the others meet ReLU(G) = 0 anyway
+    if normalized:
+        α = _divide(α, _sum(α))
+    w = (α * G.relu()).flatten(2).sum(2)  # Eq. 5
+    L = weighted_sum(w, F)  # Eq. 20
+    return L.relu() if relu else L
+
+
+def _pixel_weights(F: Tensor, G: Tensor) -> Tensor:
+    """α = 1 / (2 + G ΣF), for each position; 0 where the denominator is 0."""
+    return _divide(torch.ones_like(G), 2 + G * _sum(F))
+
+
+def _sum(F: Tensor) -> Tensor:
+    """Σ_ij F_k[i, j], in a shape that multiplies F: (N, K, 1, 1) or (N, K, 1)."""
+    return F.sum(tuple(range(2, F.dim())), keepdim=True)
+
+
+def _divide(a: Tensor, b: Tensor) -> Tensor:
+    """a / b, and 0 where b is 0."""
+    return torch.where(b != 0, a / b, torch.zeros_like(b))
+
+
+def smooth_grad_cam_plus_plus(
+    model: nn.Module,
+    layer: Layer,
+    images: Tensor,
+    target: Target = None,
+    *,
+    relu: bool = True,
+    samples: int = 25,
+    sigma: float = 0.15,
+    as_printed: bool = False,
+    generator: torch.Generator | None = None,
+    progress: bool = False,
+) -> Tensor:
+    """Smooth Grad-CAM++: Grad-CAM++ with the gradient's powers averaged over noisy images.
+
+    D_p = mean of G^p over `samples` images X + ε, ε ~ N(0, (sigma · (max X − min X))²);
+    α = D_2 / (2 D_2 + D_3 ΣF), w_k = Σ_ij α ReLU(D_1), L = ReLU(Σ_k w_k F_k). F is that of the
+    clean image. The class is chosen on the clean image. With sigma = 0 this is Grad-CAM++.
+
+    `as_printed=True` puts D_1 into the numerator of α, as the paper is said to print it; the
+    derivation from Grad-CAM++ gives D_2. The paper leaves samples and sigma open; 25 and 0.15 are
+    those of SmoothGrad's range. Noise comes from `generator`, by default a new one with seed 0;
+    the global random state is never used.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w). Cost: `samples` forwards and backwards.
+    Source: Omeiza et al. 2019, arXiv 1908.01224 (checked through other implementations only).
+    """
+    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    F = features(images)
+    c = chosen(classifier(F), target)
+    D1, D2, D3 = torch.zeros_like(F), torch.zeros_like(F), torch.zeros_like(F)
+    for X in tqdm(_noisy(images, samples, sigma, generator), total=samples, disable=not progress):
+        _, G = score_and_gradient(classifier, features(X), c)
+        D1, D2, D3 = D1 + G / samples, D2 + G**2 / samples, D3 + G**3 / samples
+    α = _pixel_weights(F, _divide(D3, D2))
+    if as_printed:
+        α = _divide(D1, 2 * D2 + D3 * _sum(F))
+    w = (α * D1.relu()).flatten(2).sum(2)
+    L = weighted_sum(w, F)
+    return L.relu() if relu else L
+
+
+def _noisy(
+    images: Tensor, samples: int, sigma: float, generator: torch.Generator | None
+) -> Iterator[Tensor]:
+    """Copies of the images with noise; sigma is a share of each image's own range of values.
+
+    All images of a batch get the same noise, so a batch gives what its images give alone.
+    """
+    at_least_one(samples=samples)
+    if not sigma >= 0:
+        raise ValueError(f"sigma is a share of the image's range of values, 0 or more, not {sigma}")
+    generator = own_generator(generator)
+    flat = images.flatten(1)
+    σ = _like(sigma * (flat.amax(1) - flat.amin(1)), images)
+    for _ in range(samples):
+        yield images + σ * noise(images.shape[1:], generator, images)
+
+
+def _like(a: Tensor, F: Tensor) -> Tensor:
+    """One number for each image, (N,), in a shape that multiplies F: (N, 1, 1, 1) or (N, 1, 1)."""
+    return a.reshape(-1, *[1] * (F.dim() - 1))
+
+
+def xgrad_cam(
+    model: nn.Module, layer: Layer, images: Tensor, target: Target = None, *, relu: bool = True
+) -> Tensor:
+    """XGrad-CAM: the gradient's mean over each feature map, weighted by the map itself.
+
+    w_k = Σ_ij (F_k[i, j] / ΣF_k) G_k[i, j], L = ReLU(Σ_k w_k F_k). These weights violate two
+    axioms as little as possible: sensitivity (removing channel k lowers Y by w_k ΣF_k) and
+    conservation (the map's sum is Y). Both hold exactly in front of one linear layer, the second
+    up to its bias. With GAP and one linear layer it is Grad-CAM.
+
+    A channel with ΣF_k = 0 gets weight 0. The paper assumes F ≥ 0; for signed features (before
+    the ReLU, or with SiLU) ΣF_k can be close to 0 and the weight very large.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
+    Source: Fu et al. 2020, arXiv 2008.02312, weights as in the authors' code (there + 1e-6).
+    """
+    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    F = features(images)
+    _, G = score_and_gradient(classifier, F, target)
+    w = (_divide(F, _sum(F)) * G).flatten(2).sum(2)
+    L = weighted_sum(w, F)
+    return L.relu() if relu else L
+
+
+def hires_cam(
+    model: nn.Module, layer: Layer, images: Tensor, target: Target = None, *, relu: bool = False
+) -> Tensor:
+    """HiResCAM: gradient times feature map, position by position, L = Σ_k G_k ∘ F_k.
+
+    Nothing is averaged, so no position is lit up that the network did not use. In front of one
+    linear layer, with GAP or flatten, the map's sum plus the bias is the logit. The resolution is
+    that of the layer, as for Grad-CAM. The formula has no ReLU: negative values speak against
+    the class; `relu=True` drops them.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
+    Source: Draelos & Carin 2020, arXiv 2011.08891.
+    """
+    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    F = features(images)
+    _, G = score_and_gradient(classifier, F, target)
+    L = (G * F).sum(1)
+    return L.relu() if relu else L
+
+
+def layer_cam(
+    model: nn.Module,
+    layer: Layer | Sequence[Layer],
+    images: Tensor,
+    target: Target = None,
+    *,
+    relu: bool = True,
+    element_wise: bool = False,
+    gamma: float | None = 2.0,
+) -> Tensor:
+    """LayerCAM: only positive gradients count, each at its place, M = ReLU(Σ_k ReLU(G_k) ∘ F_k).
+
+    Works in shallow layers too, where an averaged gradient says little. A list of layers gives one
+    map at the size of the largest: each map is scaled, tanh(gamma · M / max M) (Eq. 9), so that
+    weak shallow layers count, and the maximum is taken at each position. `gamma=None` leaves tanh
+    out. The paper scales shallow layers; here all layers are scaled alike.
+
+    `element_wise=True` is "element-wise Grad-CAM", Σ_k ReLU(G_k ∘ F_k): the same where F ≥ 0.
+    `relu=False` (one layer only) keeps the sign that negative features give.
+    Layers in front of a stride of 2 show a grid: take one layer before.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w) at the (largest) layer's resolution.
+    Source: Jiang et al. 2021, IEEE TIP 30:5875, as described by the authors' code and libraries.
+    """
+    features, *stages = split(model, layer or last_spatial_layer(model, images))
+    _, F, G = score_and_gradients(stages, features(images), target)
+    if not relu and len(F) > 1:
+        raise ValueError("relu=False gives a signed map of one layer; several layers were given")
+    GF = [(g * f).relu() if element_wise else g.relu() * f for g, f in zip(G, F, strict=True)]
+    M = [gf.sum(1).relu() if relu else gf.sum(1) for gf in GF]
+    if len(M) == 1:
+        return M[0]
+    M = [_divide(m, _like(m.flatten(1).amax(1), m)) for m in M]  # in [0, 1]
+    if gamma is not None:
+        M = [torch.tanh(gamma * m) for m in M]  # Eq. 9
+    return same_size(M).amax(0)
+
+
+def integrated_grad_cam(
+    model: nn.Module,
+    layer: Layer,
+    images: Tensor,
+    target: Target = None,
+    *,
+    relu: bool = True,
+    baseline: Baseline = "zero",
+    steps: int = 50,
+    variant: str = "paper",
+    progress: bool = False,
+) -> Tensor:
+    """Integrated Grad-CAM: Grad-CAM averaged on the way from a baseline image to the image.
+
+    X_t = X_b + t (X − X_b). A gradient that is flat at the image itself (a saturated score) still
+    counts where the way passes its slope. Three forms circulate; each is a mean over the steps:
+    - "paper": ReLU(Σ_k GAP(G(X_t)) (F(X_t) − F(X_b))), t = 1/m … 1;
+    - "code", the authors' notebook: ReLU(Σ_k GAP(G(X_t)) F(X_t)), t = 0 … (m − 1)/m;
+    - "gradient": the gradients are averaged first, ReLU(Σ_k mean_t GAP(G(X_t)) F(X)), t = 1/m … 1.
+    The published form is a sum, which differs by the factor m.
+
+    `baseline` is X_b: "zero" (the mean colour after the usual preprocessing), "blur", a number or
+    a tensor (C, H, W). The class is chosen at X. `relu=False` leaves out every ReLU.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w). Cost: `steps` forwards and backwards.
+    Source: Sattarzadeh et al. 2021, arXiv 2102.07805; the subtraction of F(X_b) in "paper" was not
+    checked in the paper itself, "code" was read in the authors' notebook.
+    """
+    one_of("variant", variant, ("paper", "code", "gradient"))
+    at_least_one(steps=steps)
+    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    F = features(images)
+    c = chosen(classifier(F), target)
+    X_b = baseline_images(images, baseline)
+    F_b = features(X_b) if variant == "paper" else torch.zeros_like(F)
+    L = torch.zeros_like(F[:, 0])
+    for t in tqdm(range(steps), disable=not progress):
+        X = X_b + (t if variant == "code" else t + 1) / steps * (images - X_b)
+        F_t = features(X)
+        α = gap(score_and_gradient(classifier, F_t, c)[1])
+        L_t = weighted_sum(α, F if variant == "gradient" else F_t - F_b)
+        L += (L_t.relu() if relu and variant != "gradient" else L_t) / steps
+    return L.relu() if relu else L
+
+
+def finer_cam(
+    model: nn.Module,
+    layer: Layer,
+    images: Tensor,
+    target: Target = None,
+    *,
+    relu: bool = True,
+    rivals: int | Sequence[int] = 3,
+    alpha: float = 1.0,
+    weighted: bool = True,
+) -> Tensor:
+    """Finer-CAM: what tells class c from similar ones, Y = Σ_i p_i (S_c − α S_i) / Σ_i p_i.
+
+    Grad-CAM of this difference: what c shares with its rivals i drops out. `rivals` is how many
+    classes with the closest logits are taken, or the classes themselves. `weighted=False` takes
+    the plain mean of the rivals (with alpha=0.6 that is torch-cam's form). With alpha = 1 the map
+    does not change when one vector is added to all rows of a linear head, unlike CAM.
+    As in the authors' code the gradient also runs through the probabilities p.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
+    Source: Zhang et al., Finer-CAM, CVPR 2025, arXiv 2501.11309, as in the authors' code.
+    """
+    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    F = features(images)
+    S = classifier(F)
+    c = chosen(S, target)
+    if callable(c):
+        raise ValueError("Finer-CAM compares classes: give an int or a tensor of classes")
+    i = _closest(S, c, rivals)  # (N, rivals)
+
+    def difference(S: Tensor) -> Tensor:
+        S_i = S.gather(1, i.clone())  # the copy is for inference mode
+        p = S_i.softmax(1) if weighted else torch.full_like(S_i, 1 / i.shape[1])  # p_i / Σ p_i
+        return S.gather(1, c[:, None])[:, 0] - alpha * (p * S_i).sum(1)
+
+    _, G = score_and_gradient(classifier, F, difference)
+    L = weighted_sum(gap(G), F)
+    return L.relu() if relu else L
+
+
+def _closest(S: Tensor, c: Tensor, rivals: int | Sequence[int]) -> Tensor:
+    """The rival classes of each image, (N, rivals): given, or those with the closest logits."""
+    C = S.shape[1]
+    if isinstance(rivals, int):
+        if rivals < 1 or C < 2:
+            raise ValueError(f"need 1 rival or more and 2 classes or more, not {rivals} and {C}")
+        distance = (S - S.gather(1, c[:, None])).abs().scatter(1, c[:, None], torch.inf)
+        return distance.topk(min(rivals, C - 1), largest=False).indices
+    i = torch.as_tensor(list(rivals), device=S.device).expand(len(S), -1)
+    if i.numel() == 0 or bool(((i < 0) | (i >= C) | (i == c[:, None])).any()):
+        raise ValueError(f"rivals must be classes, 0 to {C - 1}, other than the target: {rivals}")
+    return i
+
+
+def shapley_cam(
+    model: nn.Module,
+    layer: Layer,
+    images: Tensor,
+    target: Target = None,
+    *,
+    relu: bool = True,
+    utility: str = "rest",
+) -> Tensor:
+    """ShapleyCAM: Grad-CAM with a second-order term, α_k = GAP(G − ½ H F), H the Hessian of u.
+
+    α approximates the Shapley value of a channel (its mean contribution over all orders in which
+    channels can enter). The utility u is "rest": S_c + ln P_c, the paper's; or "logit": S_c, for
+    which a network of ReLUs behind the layer has H = 0 and the map is Grad-CAM. A function as
+    target is u itself.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w). Cost: 1 forward and 2 backwards behind the layer.
+    Source: Cai 2025, arXiv 2501.06261, as in the authors' code.
+    """
+    one_of("utility", utility, ("rest", "logit"))
+    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    F = features(images)
+    c = chosen(classifier(F), target)
+
+    def u(S: Tensor) -> Tensor:
+        return score(S, c) + (score(S.log_softmax(1), c) if utility == "rest" else 0)
+
+    G, HF = gradient_and_hessian_product(classifier, F, c if callable(c) else u)
+    α = gap(G - HF / 2)
+    L = weighted_sum(α, F)
     return L.relu() if relu else L

@@ -10,8 +10,12 @@ from camlite.course.proofs import learner_checks, proofs
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--learner", metavar="FOLDER", default=None,
-                     help="check the lessons in this folder (.py or .ipynb) instead of proving the checks")
+    parser.addoption(
+        "--learner",
+        metavar="FOLDER",
+        default=None,
+        help="check the lessons in this folder (.py or .ipynb) instead of proving the checks",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -38,8 +38,12 @@ def _(rng):
     yield Case("two images, maps of 5×7, one class for both", F, W, 1)
     yield Case("a class for each image", F, W, torch.tensor([3, 0]))
     yield Case("one channel, one image", normal(rng, 1, 1, 3, 2), normal(rng, 3, 1), 2)
-    yield Case("negative evidence everywhere", normal(rng, 3, 6, 2, 3).abs(), -normal(rng, 5, 6).abs(),
-               torch.tensor([4, 4, 2]))
+    yield Case(
+        "negative evidence everywhere",
+        normal(rng, 3, 6, 2, 3).abs(),
+        -normal(rng, 5, 6).abs(),
+        torch.tensor([4, 4, 2]),
+    )
 
 
 @class_activation_map.reference
@@ -49,60 +53,74 @@ def _(F, W, c):
     return torch.stack([sum(W[c[n], k] * F[n, k] for k in range(F.shape[1])) for n in range(N)])
 
 
-@class_activation_map.wrong("You took a column of W. In PyTorch the rows of W are the classes: W has "
-                            "shape (C, K). (Keras stores it the other way round.)")
+@class_activation_map.wrong(
+    "You took a column of W. In PyTorch the rows of W are the classes: W has "
+    "shape (C, K). (Keras stores it the other way round.)"
+)
 def column_instead_of_row(F, W, c):
     w = W.T[torch.as_tensor(c).expand(len(F)) % W.shape[1]]
     w = w[:, : F.shape[1]] if w.shape[1] >= F.shape[1] else w
     return torch.einsum("nk,nkxy->nxy", w, F)
 
 
-@class_activation_map.wrong("You cut the negative values off. The formula of CAM has no ReLU: a "
-                            "negative value says that this place speaks against the class.")
+@class_activation_map.wrong(
+    "You cut the negative values off. The formula of CAM has no ReLU: a "
+    "negative value says that this place speaks against the class."
+)
 def relu_added(F, W, c):
     return torch.einsum("nk,nkxy->nxy", W[torch.as_tensor(c).expand(len(F))], F).relu()
 
 
-@class_activation_map.wrong("You divided by the number of channels. The formula has a sum over k, "
-                            "not a mean.")
+@class_activation_map.wrong(
+    "You divided by the number of channels. The formula has a sum over k, not a mean."
+)
 def mean_over_channels(F, W, c):
     return (W[torch.as_tensor(c).expand(len(F))][:, :, None, None] * F).mean(1)
 
 
-@class_activation_map.wrong("You used the class of the first image for all images. c can hold one "
-                            "class for each image.")
+@class_activation_map.wrong(
+    "You used the class of the first image for all images. c can hold one class for each image."
+)
 def first_class_for_all(F, W, c):
     c = torch.as_tensor(c).reshape(-1)[0]
     return torch.einsum("k,nkxy->nxy", W[c], F)
 
 
-@class_activation_map.wrong("You weighted the feature maps but did not add them up: the channel axis "
-                            "must disappear.")
+@class_activation_map.wrong(
+    "You weighted the feature maps but did not add them up: the channel axis must disappear."
+)
 def channels_not_summed(F, W, c):
     return W[torch.as_tensor(c).expand(len(F))][:, :, None, None] * F
 
 
-@class_activation_map.wrong("You added the feature maps without weights. Without W the map is the "
-                            "same for every class.")
+@class_activation_map.wrong(
+    "You added the feature maps without weights. Without W the map is the same for every class."
+)
 def no_weights(F, W, c):
     return F.sum(1)
 
 
-@class_activation_map.wrong("You scaled the map to [0, 1] already. Keep the raw values: exercise 3.2 "
-                            "needs them, and scaling is exercise 3.3.")
+@class_activation_map.wrong(
+    "You scaled the map to [0, 1] already. Keep the raw values: exercise 3.2 "
+    "needs them, and scaling is exercise 3.3."
+)
 def already_normalized(F, W, c):
     M = torch.einsum("nk,nkxy->nxy", W[torch.as_tensor(c).expand(len(F))], F)
     low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
     return (M - low) / (high - low)
 
 
-@class_activation_map.wrong("You made the weights a probability with softmax. CAM uses the weights "
-                            "of the linear layer as they are.")
+@class_activation_map.wrong(
+    "You made the weights a probability with softmax. CAM uses the weights "
+    "of the linear layer as they are."
+)
 def softmax_of_weights(F, W, c):
     return torch.einsum("nk,nkxy->nxy", W[torch.as_tensor(c).expand(len(F))].softmax(1), F)
 
 
-@class_activation_map.wrong("You summed over space too. Only the channels are summed; x and y stay.")
+@class_activation_map.wrong(
+    "You summed over space too. Only the channels are summed; x and y stay."
+)
 def summed_over_space(F, W, c):
     return torch.einsum("nk,nkxy->n", W[torch.as_tensor(c).expand(len(F))], F)
 
@@ -156,7 +174,9 @@ logit_from_map = Exercise(
 
 @logit_from_map.cases
 def _(rng):
-    yield Case("two images, maps of 5×7, a bias for each image", normal(rng, 2, 5, 7), normal(rng, 2))
+    yield Case(
+        "two images, maps of 5×7, a bias for each image", normal(rng, 2, 5, 7), normal(rng, 2)
+    )
     yield Case("one number as the bias of all", normal(rng, 3, 2, 3), torch.tensor(-1.5))
     yield Case("one image", normal(rng, 1, 1, 4), normal(rng, 1))
 
@@ -166,7 +186,9 @@ def _(M, bias):
     return M.mean(dim=(1, 2)) + bias
 
 
-@logit_from_map.wrong("You summed the map. GAP takes the mean: your value is larger by the factor h·w.")
+@logit_from_map.wrong(
+    "You summed the map. GAP takes the mean: your value is larger by the factor h·w."
+)
 def sum_instead_of_mean(M, bias):
     return M.sum(dim=(1, 2)) + bias
 
@@ -176,15 +198,18 @@ def bias_forgotten(M, bias):
     return M.mean(dim=(1, 2))
 
 
-@logit_from_map.wrong("You added the bias at every position and then summed it up: b_c is counted h·w "
-                      "times.")
+@logit_from_map.wrong(
+    "You added the bias at every position and then summed it up: b_c is counted h·w times."
+)
 def bias_at_every_position(M, bias):
     b = torch.as_tensor(bias).expand(len(M))
     return (M + b[:, None, None]).sum(dim=(1, 2))
 
 
-@logit_from_map.wrong("You took the maximum of the map. That would be global max pooling; the "
-                      "network has global average pooling.")
+@logit_from_map.wrong(
+    "You took the maximum of the map. That would be global max pooling; the "
+    "network has global average pooling."
+)
 def maximum(M, bias):
     return M.amax(dim=(1, 2)) + bias
 
@@ -194,8 +219,10 @@ def mean_over_images(M, bias):
     return (M.mean() + bias).expand(len(M))
 
 
-@logit_from_map.wrong("You cut off negative values before the mean. Then the sum is not the logit any "
-                      "more: the negative evidence is missing.")
+@logit_from_map.wrong(
+    "You cut off negative values before the mean. Then the sum is not the logit any "
+    "more: the negative evidence is missing."
+)
 def relu_before_mean(M, bias):
     return M.relu().mean(dim=(1, 2)) + bias
 
@@ -247,7 +274,9 @@ normalize = Exercise(
 @normalize.cases
 def _(rng):
     M = normal(rng, 3, 5, 7)
-    yield Case("three maps with different ranges", M * torch.tensor([1.0, 20.0, 0.01])[:, None, None])
+    yield Case(
+        "three maps with different ranges", M * torch.tensor([1.0, 20.0, 0.01])[:, None, None]
+    )
     yield Case("the second map is constant", torch.stack([M[0], torch.full((5, 7), 2.5), M[1]]))
     yield Case("only negative values", -normal(rng, 2, 4, 3).abs() - 1)
     yield Case("tiny values", normal(rng, 1, 2, 6) * 1e-6)
@@ -270,15 +299,18 @@ def constant_map_is_nan(M):
     return (M - low) / (high - low)
 
 
-@normalize.wrong("You divided by the maximum only. After subtracting the minimum the largest value is "
-                 "max − min.")
+@normalize.wrong(
+    "You divided by the maximum only. After subtracting the minimum the largest value is max − min."
+)
 def divided_by_max(M):
     low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
     return torch.where(high > low, (M - low) / high, torch.zeros_like(M))
 
 
-@normalize.wrong("You cut off negative values first. Min-max scaling keeps the whole range: the "
-                 "smallest value becomes 0, whatever its sign.")
+@normalize.wrong(
+    "You cut off negative values first. Min-max scaling keeps the whole range: the "
+    "smallest value becomes 0, whatever its sign."
+)
 def relu_first(M):
     M = M.relu()
     low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
@@ -291,25 +323,33 @@ def minimum_kept(M):
     return torch.where(high > low, M / (high - low), torch.zeros_like(M))
 
 
-@normalize.wrong("You scaled each row of the map on its own. The minimum and the maximum are those of "
-                 "the whole map.")
+@normalize.wrong(
+    "You scaled each row of the map on its own. The minimum and the maximum are those of "
+    "the whole map."
+)
 def per_row(M):
     low, high = M.amin(2, keepdim=True), M.amax(2, keepdim=True)
     return torch.where(high > low, (M - low) / (high - low), torch.zeros_like(M))
 
 
-@normalize.wrong("A small number in the denominator changes maps with small values. Test for "
-                 "max = min instead of adding an epsilon.")
+@normalize.wrong(
+    "A small number in the denominator changes maps with small values. Test for "
+    "max = min instead of adding an epsilon."
+)
 def epsilon_in_denominator(M):
     low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
     return (M - low) / (high - low + 1e-5)
 
 
-@normalize.wrong("You subtracted the mean and divided by the standard deviation. That is "
-                 "standardization; here the result must lie in [0, 1].")
+@normalize.wrong(
+    "You subtracted the mean and divided by the standard deviation. That is "
+    "standardization; here the result must lie in [0, 1]."
+)
 def standardized(M):
     spread = M.std((1, 2), keepdim=True)
-    return torch.where(spread > 1e-12, (M - M.mean((1, 2), keepdim=True)) / spread, torch.zeros_like(M))
+    return torch.where(
+        spread > 1e-12, (M - M.mean((1, 2), keepdim=True)) / spread, torch.zeros_like(M)
+    )
 
 
 @normalize.accepts
@@ -363,37 +403,48 @@ def _(M, size):
     return functional.interpolate(M[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
-@upsample.wrong("You used the nearest pixel. The map then shows blocks; bilinear interpolation mixes "
-                "the four neighbours.")
+@upsample.wrong(
+    "You used the nearest pixel. The map then shows blocks; bilinear interpolation mixes "
+    "the four neighbours."
+)
 def nearest(M, size):
     return functional.interpolate(M[:, None], size=size)[:, 0]
 
 
-@upsample.wrong("You set align_corners=True: pixels are then points, and the corners of both grids "
-                "coincide. Use align_corners=False: pixels are areas.")
+@upsample.wrong(
+    "You set align_corners=True: pixels are then points, and the corners of both grids "
+    "coincide. Use align_corners=False: pixels are areas."
+)
 def corners_aligned(M, size):
     return functional.interpolate(M[:, None], size=size, mode="bilinear", align_corners=True)[:, 0]
 
 
-@upsample.wrong("You used bicubic interpolation. It overshoots: values appear that are larger than "
-                "any value of the map.")
+@upsample.wrong(
+    "You used bicubic interpolation. It overshoots: values appear that are larger than "
+    "any value of the map."
+)
 def bicubic(M, size):
     return functional.interpolate(M[:, None], size=size, mode="bicubic", align_corners=False)[:, 0]
 
 
 @upsample.wrong("Height and width are exchanged. size is (H, W): rows first.")
 def exchanged_sides(M, size):
-    return functional.interpolate(M[:, None], size=size[::-1], mode="bilinear", align_corners=False)[:, 0]
+    return functional.interpolate(
+        M[:, None], size=size[::-1], mode="bilinear", align_corners=False
+    )[:, 0]
 
 
-@upsample.wrong("The channel axis that interpolate needs is still there. Take it away again: the "
-                "result has shape (N, H, W).")
+@upsample.wrong(
+    "The channel axis that interpolate needs is still there. Take it away again: the "
+    "result has shape (N, H, W)."
+)
 def channel_axis_left(M, size):
     return functional.interpolate(M[:, None], size=size, mode="bilinear", align_corners=False)
 
 
-@upsample.wrong("A spline of order 2 overshoots, and its grid aligns the corners. Use bilinear "
-                "interpolation.")
+@upsample.wrong(
+    "A spline of order 2 overshoots, and its grid aligns the corners. Use bilinear interpolation."
+)
 def spline(M, size):
     zoom = (1, size[0] / M.shape[1], size[1] / M.shape[2])
     return torch.from_numpy(ndimage.zoom(M.numpy(), zoom, order=2))
@@ -445,8 +496,12 @@ overlay = Exercise(
 def _(rng):
     grey, heat = torch.rand(5, 7, generator=rng), torch.rand(5, 7, generator=rng)
     yield Case("a grey image", grey, heat)
-    yield Case("a colour image and alpha 0.3", torch.rand(4, 6, 3, generator=rng),
-               torch.rand(4, 6, generator=rng), 0.3)
+    yield Case(
+        "a colour image and alpha 0.3",
+        torch.rand(4, 6, 3, generator=rng),
+        torch.rand(4, 6, generator=rng),
+        0.3,
+    )
     yield Case("alpha 0: only the image", grey, heat, 0.0)
     yield Case("alpha 1: only the colours", grey, heat, 1.0)
 
@@ -464,8 +519,10 @@ def _(image, heat, alpha=0.5):
     return (1 - alpha) * as_colour(image) + alpha * jet(heat)
 
 
-@overlay.wrong("Red and blue are exchanged, as after OpenCV: hot places look blue. The last axis is "
-               "red, green, blue.")
+@overlay.wrong(
+    "Red and blue are exchanged, as after OpenCV: hot places look blue. The last axis is "
+    "red, green, blue."
+)
 def blue_and_red_exchanged(image, heat, alpha=0.5):
     return (1 - alpha) * as_colour(image) + alpha * jet(heat).flip(-1)
 
@@ -475,7 +532,9 @@ def alpha_of_the_image(image, heat, alpha=0.5):
     return alpha * as_colour(image) + (1 - alpha) * jet(heat)
 
 
-@overlay.wrong("You added the colours on top of the image. Mix: the image keeps the share 1 − alpha.")
+@overlay.wrong(
+    "You added the colours on top of the image. Mix: the image keeps the share 1 − alpha."
+)
 def added_without_mixing(image, heat, alpha=0.5):
     return (as_colour(image) + alpha * jet(heat)).clamp(0, 1)
 
@@ -492,8 +551,10 @@ def heat_without_colours(image, heat, alpha=0.5):
     return (1 - alpha) * as_colour(image) + alpha * heat[..., None].expand(*heat.shape, 3)
 
 
-@overlay.wrong("This is not jet. Other colour maps are better for readers, and we will use them; "
-               "but here the paper's colours are asked for.")
+@overlay.wrong(
+    "This is not jet. Other colour maps are better for readers, and we will use them; "
+    "but here the paper's colours are asked for."
+)
 def another_colour_map(image, heat, alpha=0.5):
     colours = torch.from_numpy(matplotlib.colormaps["viridis"](heat.numpy())[..., :3]).float()
     return (1 - alpha) * as_colour(image) + alpha * colours

@@ -1,0 +1,89 @@
+"""Weights from the feature maps alone: their strongest pattern, by singular value decomposition.
+
+Letters: F (N, K, h, w) feature maps; Z = h·w positions; O (N, Z, K) one row for each position;
+O = U Σ Vᵀ; v = V_1 the first right singular vector, one weight for each channel.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from camlite.scores import Target, chosen, score_and_gradient
+from camlite.split import Layer, last_spatial_layer, split
+
+
+def eigen_cam(
+    model: nn.Module,
+    layer: Layer,
+    images: Tensor,
+    target: Target = None,
+    *,
+    relu: bool = False,
+    center: bool = False,
+) -> Tensor:
+    """Eigen-CAM: the feature maps projected on their first principal direction, L = O V_1.
+
+    Shows the strongest pattern of the layer, whatever it is: no class and no gradient enter, so
+    all classes of an image get the same map and `target` only has to exist. `center=True`
+    subtracts each channel's mean over the positions before the decomposition and projects what
+    is left, as pytorch-grad-cam does; this map is signed.
+
+    Sign: V_1 and −V_1 solve the decomposition equally well. Here V_1 is taken with Σ_k V_1[k] > 0
+    (if the sum is 0: its largest entry positive), so the map never runs against the mean feature
+    map: Σ_positions L · Σ_k O_k = σ_1² Σ_k V_1[k]. For F ≥ 0 and without centring all V_1 ≥ 0.
+    If the two largest singular values are equal the direction itself is not unique.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
+    Source: Muhammad & Yeasin 2020, arXiv 2008.00299; the sign rule is this package's.
+    """
+    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    F = features(images)
+    if target is not None:
+        chosen(classifier(F), target)  # only to refuse a class that does not exist
+    L = _first_component(F, center)
+    return L.relu() if relu else L
+
+
+def eigen_grad_cam(
+    model: nn.Module,
+    layer: Layer,
+    images: Tensor,
+    target: Target = None,
+    *,
+    relu: bool = True,
+    center: bool = False,
+    pooled: bool = False,
+) -> Tensor:
+    """EigenGrad-CAM: Eigen-CAM of gradient times feature map, G ∘ F, which depends on the class.
+
+    `center`, the sign and equal singular values as in `eigen_cam`. `pooled=True` decomposes
+    GAP(G) F instead, the channels of Grad-CAM.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
+    Source: no paper; pytorch-grad-cam's EigenGradCAM (there with center=True).
+    """
+    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    F = features(images)
+    _, G = score_and_gradient(classifier, F, target)
+    if pooled:
+        G = G.mean(tuple(range(2, G.dim())), keepdim=True)
+    L = _first_component(G * F, center)
+    return L.relu() if relu else L
+
+
+def _first_component(F: Tensor, center: bool) -> Tensor:
+    """O V_1 for each image, in the shape of one feature map: (N, h, w)."""
+    O = F.flatten(2).transpose(1, 2)  # (N, Z, K)
+    if center:
+        O = O - O.mean(1, keepdim=True)
+    _, _, Vh = torch.linalg.svd(O, full_matrices=False)
+    v = _with_sign(Vh[:, 0])  # (N, K)
+    return (O * v[:, None]).sum(2).unflatten(1, F.shape[2:])
+
+
+def _with_sign(v: Tensor) -> Tensor:
+    """v or −v, so that its sum is positive; if the sum is 0, so that its largest entry is."""
+    largest = v.gather(1, v.abs().argmax(1, keepdim=True))
+    s = v.sum(1, keepdim=True)
+    return v * torch.where(s != 0, s, largest).sign()

@@ -1,0 +1,94 @@
+"""Does the map point at the object? Maps against masks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from camlite.maps import minmax
+from camlite.metrics.shared import Measure, constant, fitted, require
+from camlite.perturb import one_of
+
+
+def pointing_game(
+    maps: Tensor, masks: Tensor, *, tolerance: float = 15, ties: str = "first"
+) -> Measure:
+    """Pointing game: 1 where the map's maximum lies on the object, or close to it; otherwise 0.
+
+    A hit if an object pixel is nearer than `tolerance` pixels to the maximum; `tolerance=0` asks
+    for the maximum itself to lie on the object. Mean 0 to 1, higher is better; published
+    accuracies are means over classes (`class_mean`). Equal maxima: `ties="first"` takes the first
+    in reading order, "any" counts a hit if any of them hits (Quantus), "share" the share of them
+    that hit.
+
+    Pitfalls: 15 pixels belong to photographs; on 28 × 28 digits everything hits. The centre of
+    the picture alone hits 69.6 % on VOC07 (TorchRay): put the centre beside each result. `chance`
+    is the share of pixels that would hit. A constant map points nowhere: 0, marked in `blank`.
+    Shapes: maps (N, h, w), upsampled to the masks (N, H, W), bool.
+    Source: Zhang et al. 2016 (excitation backprop), arXiv 1608.00507; tolerance as in TorchRay's
+    code. Raises `Undefined` for empty masks.
+    """
+    one_of("ties", ties, ("first", "any", "share"))
+    if tolerance < 0:
+        raise ValueError(f"tolerance is a distance in pixels, 0 or more, not {tolerance}")
+    masks = _checked(masks, "the pointing game")
+    M = fitted(maps, masks.shape[1:], len(masks)).flatten(1)
+    zone = torch.stack([_near(mask, tolerance) for mask in masks]).flatten(1).to(M.device)
+    highest = M.amax(1, keepdim=True)
+    top = highest == M
+    if ties == "first":
+        hits = zone.gather(1, top.double().argmax(1, keepdim=True))[:, 0].double()
+    else:
+        hits = (zone & top).sum(1).double() / top.sum(1)
+        hits = (hits > 0).double() if ties == "any" else hits
+    blank = constant(M)
+    protocol = {"metric": "pointing game", "tolerance": tolerance, "ties": ties,
+                "upsampling": "bilinear"}
+    return Measure(torch.where(blank, 0.0, hits), blank, zone.double().mean(1), protocol)
+
+
+def _near(mask: Tensor, tolerance: float) -> Tensor:
+    """The pixels on the mask or nearer to it than `tolerance`."""
+    from scipy.ndimage import distance_transform_edt
+
+    away = torch.from_numpy(distance_transform_edt(~mask.cpu().numpy()))
+    return (away < tolerance) | (away == 0)
+
+
+def energy_pointing_game(maps: Tensor, masks: Tensor, *, negative: str = "error") -> Measure:
+    """Energy-based pointing game, Σ_mask L / Σ L: the share of the map's energy on the object.
+
+    Range 0 to 1, higher is better, but only against `chance`, the object's share of the picture:
+    a flat map gets exactly that. Needs L ≥ 0; for signed maps say what to do: `negative="relu"`
+    drops negative values (what CAM methods do), "minmax" lifts the map by its minimum, which adds
+    a floor of energy to the whole background, "error" (the default) refuses.
+
+    Pitfalls: boxes contain background, masks do not; favours small, sure maps. A map without
+    energy gets 0 and is marked in `blank`. Quantus calls it relevance mass accuracy.
+    Shapes: maps (N, h, w), upsampled to the masks (N, H, W), bool.
+    Source: Wang et al. 2020 (Score-CAM), arXiv 1910.01279. Raises `Undefined` for empty
+    masks.
+    """
+    one_of("negative", negative, ("error", "relu", "minmax"))
+    masks = _checked(masks, "the energy-based pointing game")
+    L = fitted(maps, masks.shape[1:], len(masks)).double()
+    if negative == "error" and bool((L < 0).any()):
+        raise ValueError("maps hold negative values, and energy cannot be negative: choose "
+                         "negative='relu' (positive evidence only) or negative='minmax'")
+    L = L.clamp(min=0) if negative == "relu" else minmax(L) if negative == "minmax" else L
+    total = L.flatten(1).sum(1)
+    inside = (L * masks.to(L.device)).flatten(1).sum(1)
+    blank = total == 0
+    share = torch.where(blank, 0.0, inside / total.where(~blank, torch.ones_like(total)))
+    protocol = {"metric": "energy-based pointing game", "negative": negative,
+                "upsampling": "bilinear"}
+    return Measure(share, blank, masks.double().flatten(1).mean(1).to(L.device), protocol)
+
+
+def _checked(masks: Tensor, metric: str) -> Tensor:
+    if not isinstance(masks, Tensor) or masks.dim() != 3 or len(masks) == 0:
+        shape = tuple(masks.shape) if isinstance(masks, Tensor) else type(masks).__name__
+        raise ValueError(f"masks must be a tensor (N, H, W), 1 on the object; got {shape}")
+    masks = masks != 0
+    require(metric, masks.flatten(1).any(1), "the object mask is empty")
+    return masks

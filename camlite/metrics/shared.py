@@ -1,0 +1,225 @@
+"""What the metrics share: results, checks, fills, and the score of many images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv1d, conv2d
+
+from camlite.maps import up
+from camlite.perturb import one_of, own_generator
+from camlite.scores import Target, chosen, score
+from camlite.split import evaluation, plain_arithmetic
+
+Fill = float | str | Tensor | Callable[[Tensor], Tensor]
+
+
+class Undefined(ValueError):  # noqa: N818
+    """The metric has no value for some images: `images` are their positions, `reason` says why."""
+
+    def __init__(self, metric: str, images: Sequence[int], reason: str) -> None:
+        self.metric, self.images, self.reason = metric, list(images), reason
+        shown = ", ".join(map(str, self.images[:8])) + (" …" if len(self.images) > 8 else "")
+        super().__init__(
+            f"{metric} is undefined for {len(self.images)} image(s), at {shown}: {reason}. "
+            "Leave them out and say how many; metrics.where_defined does so."
+        )
+
+
+def require(metric: str, good: Tensor, reason: str) -> None:
+    """Raises `Undefined` for the images where `good` (N,) is False."""
+    if not bool(good.all()):
+        raise Undefined(metric, (~good).nonzero()[:, 0].tolist(), reason)
+
+
+def where_defined(
+    metric: Callable[..., Any], *inputs: Sequence[Any] | Tensor, **options: Any
+) -> tuple[Any, list[int]]:
+    """`metric(*inputs, **options)` on the images that have a value, and the images left out.
+
+    Each of the inputs has one entry per image; bind a model with functools.partial. Report the
+    number of images left out beside the mean. Raises `Undefined` where no image is left.
+    """
+    keep, left_out = list(range(len(inputs[0]))), list[int]()
+    while True:
+        try:
+            kept = [x[keep] if isinstance(x, Tensor) else [x[i] for i in keep] for x in inputs]
+            return metric(*kept, **options), sorted(left_out)
+        except Undefined as no:
+            left_out += [keep[i] for i in no.images]
+            keep = [i for i in keep if i not in left_out]
+            if not keep:
+                raise Undefined(no.metric, sorted(left_out), no.reason) from None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number per image, and how it was measured.
+
+    values (N,); blank (N,) bool: maps that gave no answer and got the worst value; chance (N,):
+    what a map without any information would get, or None; protocol: the choices made.
+    """
+
+    values: Tensor
+    blank: Tensor
+    chance: Tensor | None
+    protocol: dict[str, Any]
+
+    @property
+    def mean(self) -> float:
+        """The mean over the images; `class_mean` gives each class the same weight."""
+        return float(self.values.double().mean())
+
+
+def class_mean(values: Tensor, labels: Tensor) -> float:
+    """The mean over the classes of the mean over their images; values (N,), labels (N,).
+
+    Classes without images do not count. (TorchRay gives them 0: it divides by all its classes.)
+    """
+    if values.shape != labels.shape or values.dim() != 1:
+        shapes = f"{tuple(values.shape)} and {tuple(labels.shape)}"
+        raise ValueError(f"values and labels must have one entry per image, (N,), not {shapes}")
+    means = [values[labels == c].double().mean() for c in labels.unique()]
+    return float(torch.stack(means).mean())
+
+
+def same_length(**tensors: Tensor) -> list[Tensor]:
+    """The tensors, each a finite (N,) float64 with the same N ≥ 1."""
+    out = [torch.as_tensor(t).detach().double() for t in tensors.values()]
+    shapes = ", ".join(f"{n} {tuple(t.shape)}" for n, t in zip(tensors, out, strict=True))
+    if any(t.dim() != 1 or len(t) == 0 or t.shape != out[0].shape for t in out):
+        raise ValueError(f"needs one number per image in each input, (N,) with N ≥ 1; got {shapes}")
+    for name, t in zip(tensors, out, strict=True):
+        if not bool(torch.isfinite(t).all()):
+            raise ValueError(f"{name} holds NaN or infinite values")
+    return out
+
+
+def fitted(maps: Tensor, size: Sequence[int], count: int) -> Tensor:
+    """Maps (N, h, w) or (N, l) at `size`: bilinear upsampling where they are coarser."""
+    if not isinstance(maps, Tensor) or maps.dim() != len(size) + 1 or len(maps) != count:
+        shape = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+        raise ValueError(f"maps of shape {shape} do not fit {count} images of size {tuple(size)}: "
+                         f"expected ({count}, {', '.join('hwl'[:len(size)])})")
+    if not bool(torch.isfinite(maps).all()):
+        raise ValueError("maps hold NaN or infinite values")
+    maps = maps.detach()
+    return maps if tuple(maps.shape[1:]) == tuple(size) else up(maps, size)
+
+
+def constant(maps: Tensor) -> Tensor:
+    """Which of the maps (N, ...) have the same value everywhere: they point nowhere. (N,) bool."""
+    flat = maps.flatten(1)
+    return flat.amax(1) == flat.amin(1)
+
+
+def confidence(
+    model: nn.Module,
+    images: Tensor,
+    target: Target,
+    *,
+    probability: bool = True,
+    batch_size: int = 32,
+) -> Tensor:
+    """Y (N,): the softmax probability of each image's class, or its logit. No graph is recorded.
+
+    A callable target gets the model's output as it is. Raises ValueError if the result is NaN.
+    """
+    Y = []
+    for start in range(0, len(images), batch_size):
+        x = images[start : start + batch_size].detach()
+        with evaluation(model), plain_arithmetic(x):
+            out = model(x)
+        some = target[start : start + batch_size] if _per_image(target) else target  # type: ignore[index]
+        Y.append(score(out.softmax(1) if probability and not callable(some) else out, some))
+    result = torch.cat(Y)
+    if not bool(torch.isfinite(result).all()):
+        raise ValueError("the model returned NaN or infinite scores for these images")
+    return result
+
+
+def _per_image(target: Target) -> bool:
+    return isinstance(target, Tensor) and target.dim() == 1
+
+
+def classes_of(model: nn.Module, images: Tensor, target: Target, batch_size: int) -> Target:
+    """The class of each image, (N,), decided on the whole images; a callable stays as it is."""
+    if not isinstance(images, Tensor) or images.dim() not in (3, 4) or len(images) == 0:
+        raise ValueError("images must be a tensor (N, C, H, W) or (N, C, L) with N ≥ 1")
+    logits = []
+    for x in images.detach().split(batch_size):
+        with evaluation(model), plain_arithmetic(x):
+            logits.append(model(x))
+    return chosen(torch.cat(logits), target)
+
+
+def filled(images: Tensor, fill: Fill) -> Tensor:
+    """What stands in for removed pixels, of the images' shape.
+
+    A number (0 is the data set's mean colour if images are normalised), "mean" (each image's own
+    mean colour), "blur" (RISE's: 11×11, σ = 5), a tensor that broadcasts, or a function of images.
+    """
+    if isinstance(fill, str):
+        one_of("fill", fill, ("mean", "blur"))
+        if fill == "blur":
+            return blurred(images)
+        fill = images.flatten(2).mean(2).reshape(*images.shape[:2], *[1] * (images.dim() - 2))
+    out = fill(images) if callable(fill) else torch.as_tensor(fill)
+    try:
+        return out.to(images).expand_as(images)
+    except RuntimeError:
+        shapes = f"{tuple(out.shape)} does not fit images {tuple(images.shape)}"
+        raise ValueError(f"fill of shape {shapes}") from None
+
+
+def score_name(target: Target, probability: bool) -> str:
+    """How a protocol names the score."""
+    return "function" if callable(target) else "probability" if probability else "logit"
+
+
+def fill_name(fill: Fill) -> str:
+    """How a protocol names a fill."""
+    if isinstance(fill, Tensor):
+        return f"tensor {tuple(fill.shape)}"
+    return getattr(fill, "__name__", type(fill).__name__) if callable(fill) else str(fill)
+
+
+def blurred(images: Tensor, width: int = 11, sigma: float = 5.0) -> Tensor:
+    """RISE's blur of images (N, C, H, W) or signals (N, C, L), with its authors' two peculiarities.
+
+    The kernel is a Gaussian-filtered impulse with reflecting borders, hence nearly flat: σ = 5 is
+    wide for 11 pixels. Beyond the image it reads zeros, so borders fade towards 0.
+    Source: Petsiuk et al. 2018, code of the authors (evaluation.py).
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    impulse = torch.zeros(width, dtype=torch.float64)
+    impulse[width // 2] = 1
+    k = torch.from_numpy(gaussian_filter1d(impulse.numpy(), sigma)).to(images)
+    C, signal = images.shape[1], images.dim() == 3
+    kernel = k if signal else torch.outer(k, k)
+    kernel = kernel.expand(C, 1, *kernel.shape)
+    return (conv1d if signal else conv2d)(images, kernel, padding=width // 2, groups=C)
+
+
+def ranks(maps: Tensor, ties: str, generator: torch.Generator | None = None) -> Tensor:
+    """The place of each pixel when sorted by its value, 0 = highest: maps (N, ...) -> (N, P).
+
+    Equal values: "first" in reading order, "last" in reverse (RISE's code flips an ascending
+    sort), "random" by the generator, without one with seed 0. Coarse maps have many equal values.
+    """
+    one_of("ties", ties, ("first", "last", "random"))
+    M = maps.flatten(1)
+    before = torch.arange(M.shape[1])
+    if ties == "last":
+        before = before.flip(0)
+    elif ties == "random":
+        g = own_generator(generator)
+        before = torch.randperm(len(before), generator=g, device=g.device)
+    before = before.to(M.device)
+    order = before[M[:, before].argsort(dim=1, descending=True, stable=True)]
+    return order.argsort(1)

@@ -1,0 +1,500 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lesson 1: Look inside
+#
+# **Time** 60 minutes · **Difficulty** ●○○○○ · **You need** a little Python, and you have seen a
+# PyTorch tensor before. Nothing about networks. · **At the end** you have drawn everything that a
+# network sees on its way from a picture to an answer, and you know what each of the numbers means.
+#
+# A picture of a digit goes in: 784 grey values. Ten numbers come out, and the largest one says
+# "this is a 7". People call what lies between a **black box**. But it is not black at all. Every
+# number in it can be printed, counted and drawn. You only have to open the lid.
+#
+# Two questions lead us through this lesson:
+#
+# 1. *What* does the network see on its way?
+# 2. On which part of the way does it still know *where* it saw it?
+#
+# The second question decides whether a heat map is possible. So it decides about the whole course.
+
+# %% tags=["imports"]
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional
+
+from camlite import data, nets
+from camlite.course import check, hint
+
+# %% [markdown]
+# ## A picture is a table of numbers
+#
+# We take one handwritten digit. Where the MNIST files are at hand it comes from MNIST; otherwise
+# from the small digits of scikit-learn, enlarged to 28×28. PyTorch wants four axes: image, channel,
+# row, column. For one grey picture that is (1, 1, 28, 28).
+
+# %%
+images, labels, name = data.handwriting(train=False)
+x = images[(labels == 7).nonzero()[0]]
+print(f"{name}: x has shape {tuple(x.shape)}, values from {x.min():.2f} to {x.max():.2f}")
+
+# %% tags=["figure"]
+row, column = 6, 9
+piece = x[0, 0, row : row + 9, column : column + 9]
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.6), layout="constrained")
+left.imshow(x[0, 0], cmap="gray", vmin=0, vmax=1)
+left.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 9, 9, fill=False, edgecolor="orange", linewidth=2))
+left.set_title("what you see")
+drawn = right.imshow(piece, cmap="gray", vmin=0, vmax=1)
+for i in range(9):
+    for j in range(9):
+        shade = "black" if piece[i, j] > 0.5 else "white"
+        right.text(j, i, f"{piece[i, j]:.1f}", ha="center", va="center", color=shade, fontsize=9)
+right.set_title("what the network gets (the part in the frame)")
+for axis in (left, right):
+    axis.set(xticks=[], yticks=[])
+figure.colorbar(drawn, ax=right, label="grey value", shrink=0.85)
+plt.show()
+
+# %% [markdown]
+# ## Open the lid
+#
+# camlite comes with a small network that has been trained to read digits. You will build and train
+# the same kind yourself in lesson 2. Now we only look at it.
+
+# %%
+net = nets.bundled(f"gapnet_{name}")
+with torch.no_grad():
+    Y = net(x)
+print(net)
+print("\nten outputs:", [f"{v:.1f}" for v in Y[0].tolist()], "-> the answer is", int(Y.argmax()))
+
+# %% [markdown]
+# Four kinds of steps, no more:
+#
+# | step | what it does |
+# |---|---|
+# | `Conv2d` | slides small windows of weights over the picture. You will write it in exercise 1.2 |
+# | `ReLU` | cuts off negative values: $\max(0, v)$ |
+# | `mean` | the average of each map: **global average pooling**. It waits for lesson 2 |
+# | `Linear` | ten weighted sums, one for each digit. The results are called **logits** |
+#
+# PyTorch can write the steps down in the order in which they run, and from which step each one gets
+# its numbers. That is the **computation graph**. No arrow in it leads back: it is a *directed acyclic
+# graph*, for short DAG. Training needs exactly this list, because gradients run through it
+# backwards.
+
+# %%
+graph = fx.symbolic_trace(net).graph
+for step in graph.nodes:
+    print(f"{step.op:12} {step.name:12} gets {[s.name for s in step.all_input_nodes]}")
+
+# %% [markdown]
+# ## Exercise 1.1: how much does it know?
+#
+# All that the network has learned is stored in numbers: the **parameters**. A convolution has weights
+# and one bias for each output channel; a linear layer has weights and biases too. How many numbers are
+# there in the whole network?
+#
+# **Before you write code, guess:** a hundred? ten thousand? a million?
+#
+# Count all numbers that training changes, in all layers, and in layers inside of layers. Some layers
+# (`BatchNorm2d`) also keep running averages. Those are *buffers*, not parameters: do not count them.
+
+# %% tags=["exercise", "1.1"]
+def count_parameters(model: nn.Module) -> int:
+    """How many numbers the model learns: weights and biases of all its layers."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 1.1: count_parameters")
+
+
+# %%
+check("1.1", count_parameters)
+
+# %% [markdown]
+# If you need help, ask for a hint: `hint("1.1")`. Ask again for a stronger one. There are three.
+#
+# Now check it with pencil and paper. A convolution from $a$ to $b$ channels with 3×3 windows has
+# $b \cdot a \cdot 3 \cdot 3$ weights and $b$ biases.
+
+# %%
+total = 0
+for part in [*net.features, net.classifier]:
+    if count_parameters(part):
+        weights, biases = part.weight.numel(), part.bias.numel()
+        total += weights + biases
+        print(f"{type(part).__name__:8} weights {tuple(part.weight.shape)!s:17} = {weights:6,}   biases {biases:3}")
+print(f"together {total:,}; your function says {count_parameters(net):,}")
+
+# %% [markdown]
+# The same graph as a drawing, with the shape of what flows along each arrow.
+
+# %% tags=["figure"]
+def shapes_along(model: nn.Module, x: Tensor) -> list[tuple[str, str, int]]:
+    """Each step of our network: its name, the shape of its output, its parameters."""
+    steps, F = [("image", "×".join(map(str, x.shape[1:])), 0)], x
+    for layer in model.features:
+        F = layer(F)
+        steps.append((type(layer).__name__, "×".join(map(str, F.shape[1:])), count_parameters(layer)))
+    steps.append(("mean\n(GAP)", str(F.shape[1]), 0))
+    steps.append(("Linear", str(model.classifier.out_features), count_parameters(model.classifier)))
+    return steps
+
+
+with torch.no_grad():
+    steps = shapes_along(net, x)
+figure, axis = plt.subplots(figsize=(12, 2.7), layout="constrained")
+for n, (kind, shape, numbers) in enumerate(steps):
+    learns = "#fdd9a0" if numbers else "#e4e4ec"
+    label = f"{kind}\n{numbers:,}" if numbers else kind
+    axis.text(n, 0, label, ha="center", va="center", fontsize=9,
+              bbox={"boxstyle": "round,pad=0.45", "facecolor": learns, "edgecolor": "black"})
+    axis.text(n, -0.62, shape, ha="center", va="center", fontsize=8.5)
+    if n + 1 < len(steps):
+        axis.annotate("", (n + 0.62, 0), (n + 0.4, 0), arrowprops={"arrowstyle": "->"})
+axis.text(-0.5, 0.75, "boxes with a number learn: it is their count of parameters", fontsize=9.5)
+axis.text(-0.5, -1.05, "below: channels × rows × columns of what comes out", fontsize=9.5)
+axis.set(xlim=(-0.6, len(steps) - 0.4), ylim=(-1.25, 1.0))
+axis.set_axis_off()
+axis.set_title(f"The computation graph: {count_parameters(net):,} parameters in five layers")
+plt.show()
+
+# %% [markdown]
+# Most of the numbers sit in the last convolution, because it connects 64 channels with 128. The whole
+# linear layer at the end is small. Keep this in mind: at the end of the lesson we meet a network where
+# it is the other way round.
+#
+# ## Exercise 1.2: what a convolution does
+#
+# Take a small window of weights, the **kernel** $k$. Lay it on the picture $I$. Multiply each weight
+# with the grey value under it, and add everything up. That gives *one* number. Then move the window by
+# one pixel, and again, until it has been everywhere:
+#
+# $$ (I \star k)(y, x) = \sum_{i,j} k(i, j)\; I(y + i,\; x + j) $$
+#
+# A picture of H × W pixels and a kernel of $k_h \times k_w$ weights: the window fits in
+# $(H - k_h + 1) \times (W - k_w + 1)$ places. Take only these (this is called *valid*). Do not flip
+# the kernel. Two loops are fine here; do not fear slow code today.
+#
+# > In mathematics this is the **cross-correlation**. A *convolution* turns the kernel by 180° first.
+# > Deep learning says convolution and computes the cross-correlation. Since the kernels are learned,
+# > the network simply learns them the other way round.
+
+# %% tags=["exercise", "1.2"]
+def cross_correlate(image: Tensor, kernel: Tensor) -> Tensor:
+    """Slide kernel (kh, kw) over image (H, W) -> (H - kh + 1, W - kw + 1)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 1.2: cross_correlate")
+
+
+# %%
+check("1.2", cross_correlate)
+
+# %% [markdown]
+# ### A bar detector, made by hand
+#
+# Nobody has to train a kernel. Here is one that we write down ourselves:
+#
+# $$ k = \begin{pmatrix} -1 & 2 & -1 \\ -1 & 2 & -1 \\ -1 & 2 & -1 \end{pmatrix} $$
+#
+# **Predict on paper, before you run the cell:** the picture is black (0), with one white (1) vertical
+# bar, one pixel wide. Which value stands where the window is centred on the bar? Which one beside it?
+# Which one where the window sees only black? And what happens at a *horizontal* bar?
+
+# %%
+cross = torch.zeros(9, 9)
+cross[:, 4] = 1
+cross[4, :] = 1
+upright = torch.tensor([[-1.0, 2, -1], [-1, 2, -1], [-1, 2, -1]])
+vertical, horizontal = cross_correlate(cross, upright), cross_correlate(cross, upright.T)
+
+# %% tags=["figure"]
+figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.7), layout="constrained")
+axes[0].imshow(cross, cmap="gray", extent=(-1.5, 7.5, 7.5, -1.5))
+axes[0].set_title("a cross, 9×9")
+for axis, panel, title in zip(axes[1:], (vertical, horizontal),
+                              ("kernel for vertical bars", "the same kernel, transposed"), strict=True):
+    drawn = axis.imshow(panel, cmap="RdBu_r", vmin=-6, vmax=6)
+    for i in range(7):
+        for j in range(7):
+            shade = "white" if abs(panel[i, j]) > 4 else "black"
+            axis.text(j, i, f"{panel[i, j]:.0f}", ha="center", va="center", color=shade, fontsize=9)
+    axis.set_title(f"{title}: 7×7")
+for axis in axes:
+    axis.set(xticks=[], yticks=[])
+figure.colorbar(drawn, ax=axes, label="looks unlike   ←   0   →   looks like the kernel")
+plt.show()
+
+# %% [markdown]
+# Compare with your paper: 6 on the bar (three times 2), −3 beside it, 0 on black. On the horizontal
+# bar the weights cancel, −1 + 2 − 1 = 0: the kernel does not see it. A value of the map answers the
+# question "does the picture look like my kernel, *here*?"
+#
+# ### The network does exactly this
+#
+# Our network has 16 kernels in its first layer. The trick with `pad`: it puts a frame of zeros around
+# the picture, so that the map becomes as large as the picture.
+
+# %%
+first = net.features[0]
+framed = functional.pad(x[0, 0], (1, 1, 1, 1))
+with torch.no_grad():
+    maps = first(x)[0]
+    by_hand = torch.stack([cross_correlate(framed, kernel[0]) + bias
+                           for kernel, bias in zip(first.weight, first.bias, strict=True)])
+print("largest difference between your function and PyTorch:", f"{(by_hand - maps).abs().max():.1e}")
+
+# %% tags=["figure"]
+kernels = first.weight.detach()[:, 0]
+scales = float(kernels.abs().max()), float(by_hand.abs().max())
+figure, axes = plt.subplots(4, 8, figsize=(11, 5.9), layout="constrained")
+for k in range(16):
+    top, below = axes[2 * (k // 8), k % 8], axes[2 * (k // 8) + 1, k % 8]
+    weights = top.imshow(kernels[k], cmap="RdBu_r", vmin=-scales[0], vmax=scales[0])
+    answers = below.imshow(by_hand[k], cmap="RdBu_r", vmin=-scales[1], vmax=scales[1])
+    top.set_title(f"kernel {k}", fontsize=9)
+for axis in axes.flat:
+    axis.set(xticks=[], yticks=[])
+figure.colorbar(weights, ax=axes[:2], label="weight")
+figure.colorbar(answers, ax=axes[2:], label="value of the map")
+figure.suptitle("The 16 kernels of the first layer, each above its map of the digit")
+plt.show()
+
+# %% [markdown]
+# Nobody told these kernels what to look for. Look closely: some are positive on one side and
+# negative on the other: they answer at *edges*. Some are positive all over: they copy the stroke.
+# Which of them would you call a bar detector?
+#
+# ## Exercise 1.3: feature maps
+#
+# After each convolution comes a **ReLU**: it keeps "looks like it", and sets "looks unlike it" to
+# zero. What comes out is called a **feature map** (or *activation*): one small picture for each channel.
+# The next convolution takes *these* as its picture. So the second layer looks for patterns of edges,
+# the third for patterns of patterns.
+#
+# Write a function that returns the output of each ReLU, first to last, as a list of tensors
+# (N, K, h, w). There are two good ways:
+#
+# * **Step by step.** All networks of this exercise have a part `model.features`, an `nn.Sequential`.
+#   Send `x` through its layers one after the other, and write down what comes out of each `nn.ReLU`.
+# * **With hooks.** `handle = module.register_forward_hook(f)` makes PyTorch call
+#   `f(module, inputs, output)` every time this module has run. This works for every network. But take
+#   the hook out again with `handle.remove()`: a hook that stays goes on working behind your back.
+#
+# Either way, keep a *copy* of each map: `output.detach().clone()`. (`detach` says that we need no gradient,
+# `clone` makes the copy.) To save memory, some networks write over their own maps later on. Leave the
+# model as it was.
+
+# %% tags=["exercise", "1.3"]
+def feature_maps(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """The output of each ReLU of the model for images x (N, C, H, W), first to last."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 1.3: feature_maps")
+
+
+# %%
+check("1.3", feature_maps)
+
+# %%
+F = feature_maps(net, x)
+for number, one in enumerate(F, start=1):
+    silent = int((one.amax((2, 3)) == 0).sum())
+    print(f"layer {number}: {tuple(one.shape)}, {(one == 0).float().mean():.0%} zeros, {silent} maps without any answer")
+
+# %% [markdown]
+# ## Exercise 1.4: how far does one value see?
+#
+# One value of the first map comes from 3×3 pixels. One value of the second map comes from 3×3
+# values of the first map. These come from ... how many pixels? The area of the picture that can
+# change one value is its **receptive field**.
+#
+# **Guess first:** how wide is the receptive field after our four layers with 3×3 kernels? 9, 12 or 81?
+#
+# Some layers also move their window by more than one pixel: the **stride** $s$. After such a layer,
+# neighbours in the map are $s$ pixels apart, so every later layer takes larger steps over the picture:
+#
+# $$ r = 1 + \sum_l \;(k_l - 1)\, \prod_{i < l} s_i $$
+#
+# `layers` lists (kernel, stride) from the picture upwards. Only the strides of the layers *before*
+# count. Without any layer a value is the pixel itself: $r = 1$.
+
+# %% tags=["exercise", "1.4"]
+def receptive_field(layers: list[tuple[int, int]]) -> int:
+    """The width of the receptive field, in pixels, after layers of (kernel, stride)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 1.4: receptive_field")
+
+
+# %%
+check("1.4", receptive_field)
+
+# %%
+pool = (2, 2)
+known = {
+    "our network": [(3, 1)] * 4,
+    "LeNet-5 (1998), up to the flatten": [(5, 1), pool, (5, 1), pool],
+    "VGG16 (2014), up to the flatten": ([(3, 1)] * 2 + [pool]) * 2 + ([(3, 1)] * 3 + [pool]) * 3,
+}
+for which, layers in known.items():
+    print(f"{which:34} one value sees {receptive_field(layers)} × {receptive_field(layers)} pixels")
+
+# %% [markdown]
+# A formula is easily believed. So do the experiment: change *one* pixel of the picture, and look
+# which values of each layer notice it. If a value sees 9×9 pixels, then one pixel is seen by 9×9 values.
+
+# %%
+touched = x.clone()
+touched[0, 0, 14, 14] += 5.0
+noticed = [(b - a).abs().amax(1)[0] for a, b in zip(F, feature_maps(net, touched), strict=True)]
+for number, change in enumerate(noticed, start=1):
+    where = (change > 0).nonzero()
+    height, width = (where.amax(0) - where.amin(0) + 1).tolist()
+    print(f"layer {number}: {height} × {width} values have changed, the formula says {receptive_field([(3, 1)] * number)}")
+
+# %% tags=["figure"]
+figure, axes = plt.subplots(1, 5, figsize=(12, 2.9), layout="constrained")
+axes[0].imshow((touched - x)[0, 0] > 0, cmap="gray")
+axes[0].set_title("the pixel that we change", fontsize=10)
+for number, (axis, change) in enumerate(zip(axes[1:], noticed, strict=True), start=1):
+    r = receptive_field([(3, 1)] * number)
+    drawn = axis.imshow(change / change.max(), cmap="magma", vmin=0, vmax=1)
+    corner = 14 - r // 2 - 0.5
+    axis.add_patch(plt.Rectangle((corner, corner), r, r, fill=False, edgecolor="white", linestyle="--"))
+    axis.set_title(f"layer {number}: {r}×{r}", fontsize=10)
+for axis in axes:
+    axis.set(xticks=[], yticks=[])
+figure.colorbar(drawn, ax=axes, label="change / largest change")
+figure.suptitle("One pixel, and who notices it (dashed: the formula)")
+plt.show()
+
+# %% [markdown]
+# The formula gives the *limit*. Most of the change lies in the middle: a value listens to the middle
+# of its field much more than to its corners. And a limit of 9×9 means: **no value in this network ever
+# sees the whole digit.** It sees a piece of a stroke, a corner, an end. Remember that when the heat maps
+# come.
+#
+# ## The two sizes: *what* and *where*
+#
+# A tensor of feature maps has two kinds of size. The **channels** say *what* was found: edge, corner,
+# end of a stroke. The **rows and columns** say *where*. Convolutions keep the "where". Move the digit,
+# and its maps move with it:
+
+# %%
+moved = torch.roll(x, shifts=3, dims=3)  # three pixels to the right
+for number, (before, after) in enumerate(zip(F, feature_maps(net, moved), strict=True), start=1):
+    back = torch.roll(after, shifts=-3, dims=3)
+    inside = (slice(None), slice(None), slice(None), slice(8, -8))  # the frame of zeros disturbs the border
+    print(f"layer {number}: moved back, the maps differ by at most {(back - before)[inside].abs().max():.1e}")
+
+# %% [markdown]
+# That is called **translation equivariance**. It comes from the sliding: the same kernel everywhere.
+#
+# Now the other way to end a network, which was usual for a long time: **flatten**. All maps are cut
+# into rows, and all rows are laid behind each other, to one long vector. Then a **fully connected**
+# layer weighs each of its entries. How many weights would our network need for that?
+
+# %%
+K, h, w = F[-1].shape[1:]
+flat_head, gap_head = nn.Linear(K * h * w, 10), nn.Linear(K, 10)
+print(f"flatten, then linear: {count_parameters(flat_head):9,} parameters, for images of {h}×{w} only")
+print(f"average, then linear: {count_parameters(gap_head):9,} parameters, for images of any size")
+
+# %% [markdown]
+# After flatten there are no rows and columns any more, only entry 1, entry 2, entry 3 ... Entries 5 and
+# 6 were neighbours, entries 5 and 33 too (one below the other), but no layer behind the flatten knows it.
+# A 7 that stands three pixels further to the right is, for this layer, a different set of entries: it
+# must be learned again. And because several fully connected layers usually follow, which mix everything
+# with everything, nobody can say afterwards which place an output came from.
+#
+# ### LeNet-5, the grandmother
+#
+# In 1998 Yann LeCun and his colleagues described **LeNet-5**, a network that read handwritten digits. Its
+# plan was the plan of almost all networks for many years: convolution, pooling, convolution, pooling,
+# flatten, fully connected. **Pooling** joins 2×2 values into one: with each pooling a network sees
+# further, and knows the place less exactly. Here it is in today's PyTorch. (The original differs in
+# details: its pooling had weights, its second convolution was only partly connected, and its ten outputs
+# measured distances.)
+
+# %%
+lenet5 = nn.Sequential(
+    nn.Conv2d(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2),
+    nn.Flatten(), nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10))
+flow = torch.zeros(1, 1, 32, 32)
+print(f"{'picture':10} {tuple(flow.shape[1:])}")
+for layer in lenet5:
+    flow = layer(flow)
+    if not isinstance(layer, nn.Tanh):
+        print(f"{type(layer).__name__:10} {tuple(flow.shape[1:])!s:13} {count_parameters(layer):7,} parameters")
+behind = sum(count_parameters(layer) for layer in lenet5 if isinstance(layer, nn.Linear))
+print(f"LeNet-5: {count_parameters(lenet5):,} parameters, {behind / count_parameters(lenet5):.0%} of them behind the flatten")
+print(f"ours:    {count_parameters(net):,} parameters, {count_parameters(net.classifier) / count_parameters(net):.0%} "
+      "of them behind the last map")
+
+# %% [markdown]
+# Follow the shapes. Up to the last pooling there are three numbers: channels, rows, columns. At
+# `Flatten` one number is left. **There the "where" ends.** That is the answer to our second question,
+# and it tells us how to build a network that can be explained: keep rows and columns until the very end,
+# and then do something gentler than flatten. That is lesson 2.
+#
+# ## The sheet: everything the network sees
+#
+# Now the answer to the first question, in one figure. Each row is a layer, each small picture a
+# channel. We show for each layer the twelve channels with the largest mean. The rule matters: who
+# picks the prettiest maps by hand will find in them what he wants to find.
+
+# %% tags=["figure"]
+figure, axes = plt.subplots(4, 13, figsize=(13.5, 5.0), layout="constrained")
+for number, (maps, line) in enumerate(zip(F, axes, strict=True), start=1):
+    strongest = maps[0].mean((1, 2)).argsort(descending=True)[:12]
+    highest = float(maps[0][strongest].max())
+    r = receptive_field([(3, 1)] * number)
+    line[0].imshow(x[0, 0], cmap="gray")
+    line[0].add_patch(plt.Rectangle((14 - r / 2, 14 - r / 2), r, r, fill=False, edgecolor="orange", linewidth=1.5))
+    line[0].set_ylabel(f"layer {number}\n{maps.shape[1]} maps", rotation=0, ha="right", va="center")
+    for axis, k in zip(line[1:], strongest.tolist(), strict=True):
+        drawn = axis.imshow(maps[0, k], cmap="magma", vmin=0, vmax=highest)
+        axis.set_title(f"{k}", fontsize=8, pad=2)
+    figure.colorbar(drawn, ax=line, pad=0.01, aspect=8)
+for axis in axes.flat:
+    axis.set(xticks=[], yticks=[])
+axes[0, 0].set_title("sees", fontsize=9)
+figure.suptitle("Layers × channels: the feature maps of one digit (number above: channel; bar: activation)")
+plt.show()
+
+# %% [markdown]
+# Read the sheet from top to bottom. The first layer shows the digit itself, brighter, darker, or only
+# its edges. Further down the maps become more special: some answer only at the bar on top, some
+# only at one side of the slanted stroke, some to the empty background! And in *all* rows you can still
+# recognise where the digit stands. Nothing of the "where" is lost up to here.
+#
+# ## What you know now
+#
+# * A convolution slides a small window over the picture and asks everywhere: does it look like my kernel?
+# * A feature map is the answer of one kernel: one value for each place. ReLU keeps the positive ones.
+# * The parameters can be counted, and every number between input and output can be read.
+# * The receptive field says how far one value sees at most. Ours see 9×9 pixels.
+# * Channels say *what*, rows and columns say *where*. Flatten ends the "where".
+#
+# **What this does not tell you.** The sheet shows what was *computed*, not what was *important*. A
+# bright map may have no influence on the answer, and a dim one may decide it. A sheet of 240 maps is
+# not an explanation. It takes weights that say which maps speak for the 7: that is lesson 3.
+#
+# **Where to read on.** Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: *Gradient-Based Learning Applied to
+# Document Recognition*, Proceedings of the IEEE, 1998, describes LeNet-5. `camlite.nets` holds the
+# network of today: it has ten lines.
+#
+# **Words.** *convolutional layer*: lớp tích chập · 卷积层 · 卷積層 · 畳み込み層. *feature map*: bản đồ đặc trưng ·
+# 特征图 · 特徵圖 · 特徴マップ. *channel*: kênh · 通道 · 通道 · チャネル. *weight*: trọng số · 权重 · 權重 · 重み.
+# *directed acyclic graph*: đồ thị có hướng không chu trình · 有向无环图 · 有向非循環圖 · 有向非巡回グラフ.
+# *pooling layer*: lớp gộp · 池化层 · 池化層 · プーリング層. *flatten*: làm phẳng · 展平 · 扁平化 · 平坦化.
+# *fully connected layer*: lớp kết nối đầy đủ · 全连接层 · 全連結層 · 全結合層. *hook*: hook · 钩子函数 · 掛鉤函式 ·
+# フック. *black box*: hộp đen · 黑箱 · 黑箱 · ブラックボックス.
+#
+# **Next:** lesson 2. We replace flatten by an average, and train a network that keeps the place.

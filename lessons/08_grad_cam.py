@@ -1,0 +1,660 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lesson 8: Grad-CAM
+#
+# **Time** 60 minutes · **Difficulty** ●●●○○ · **You need** lesson 3; lesson 7 helps for the last
+# part · **At the end** you can draw a heat map for any convolutional network with any head, at any
+# layer, and you know how to test what it claims.
+#
+# A picture shows two digits, a 3 and a 7. A network looks at it and says: "A 3 or a 7." Which part
+# of the picture made it say 3, and which part 7?
+#
+# In lesson 3 the answer was easy: the network ended in global average pooling and *one* linear
+# layer, and the weights of that layer were all we needed. But LeNet-5, AlexNet and VGG end
+# differently. They **flatten** the feature maps into one long row of numbers, and several linear
+# layers follow. There is no weight for a channel any more. Do we have to build and train another
+# network, only to get a map?
+#
+# In 2017 Selvaraju and his colleagues showed that we do not. Where there is no weight to read, one
+# can **ask the gradient**. Their Figure 1 shows a picture with a dog and a cat, and why the network
+# says "dog", and why it says "cat". At the end of this lesson you have the same figure for two
+# digits.
+#
+# > **Paper:** R. R. Selvaraju, M. Cogswell, A. Das, R. Vedantam, D. Parikh, D. Batra: *Grad-CAM:
+# > Visual Explanations from Deep Networks via Gradient-based Localization*, ICCV 2017, arXiv
+# > 1610.02391.
+
+# %% tags=["imports"]
+import os
+from collections import OrderedDict
+
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+import camlite
+from camlite import data, nets
+from camlite.course import check, hint
+
+fast = bool(os.environ.get("CAMLITE_FAST"))  # shorter loops, for tests
+
+# %% [markdown]
+# ## A network where CAM is impossible
+#
+# We put two digits side by side, 28×56 pixels, and train a small network with a flattening head. As
+# in ImageNet, the picture has more than one thing in it, but the softmax allows only one answer; so
+# the best answer to "3 beside 7" is one half for each. Every digit is moved by up to three pixels:
+# a network should know *what* is there, not which pixel it usually lies on.
+
+# %%
+def draw_pairs(
+    images: Tensor, labels: Tensor, count: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Two different digits side by side: images (n, 1, 28, 56), labels (n, 2), left and right."""
+    left, right = torch.randint(len(images), (2, count), generator=generator)
+    keep = labels[left] != labels[right]
+    halves = []
+    for numbers in (left[keep], right[keep]):
+        steps = torch.randint(-3, 4, (len(numbers), 2), generator=generator).tolist()
+        moved = [images[i].roll(s, (1, 2)) for i, s in zip(numbers, steps, strict=True)]
+        halves.append(torch.stack(moved))
+    return torch.cat(halves, 3), torch.stack([labels[left[keep]], labels[right[keep]]], 1)
+
+
+def block(number: int, inputs: int, outputs: int, pool: bool = True) -> list[tuple[str, nn.Module]]:
+    """Convolution, normalisation, ReLU, and (not in the last block) pooling to half the size."""
+    layers = [(f"conv{number}", nn.Conv2d(inputs, outputs, 3, padding=1)),
+              (f"norm{number}", nn.BatchNorm2d(outputs)),
+              (f"relu{number}", nn.ReLU(inplace=True))]
+    return layers + [(f"pool{number}", nn.MaxPool2d(2))] * pool
+
+
+torch.manual_seed(8)
+net = nn.Sequential(OrderedDict([
+    *block(1, 1, 16), *block(2, 16, 32), *block(3, 32, 64), *block(4, 64, 64, pool=False),
+    ("flatten", nn.Flatten()),  # 64 maps of 3×7 become 1344 numbers
+    ("fc1", nn.Linear(64 * 3 * 7, 64)), ("relu5", nn.ReLU(inplace=True)),
+    ("fc2", nn.Linear(64, 10)),
+]))
+
+# %% [markdown]
+# We train on a few thousand pairs for a few epochs: well under a minute, and enough for this
+# lesson. (For a better network take all images, `epochs = 15`.)
+
+# %%
+epochs, count = (2, 2500) if fast else (4, 6000)
+images, labels, name = data.handwriting(train=True, limit=10_000)
+generator = torch.Generator().manual_seed(8)
+optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
+for _ in tqdm(range(epochs), desc="training"):
+    X, pair = draw_pairs(images, labels, count, generator)
+    half_each = functional.one_hot(pair, 10).float().mean(1)
+    for some in torch.randperm(len(X), generator=generator).split(64):
+        loss = functional.cross_entropy(net(X[some]), half_each[some])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+optimizer.zero_grad()
+net.eval()
+
+test_images, test_labels, _ = data.handwriting(train=False, limit=2_000)
+X, pair = draw_pairs(test_images, test_labels, 600, generator)
+with torch.no_grad():
+    two_best = net(X).topk(2).indices
+both = (two_best.sort(1).values == pair.sort(1).values).all(1)
+right = both.float().mean()
+print(f"{name}: the two best guesses are the two digits in {right:.1%} of {len(X)} test pairs")
+X, pair = X[both], pair[both]  # we explain the pairs that it understands
+
+# %% [markdown]
+# Do not forget `net.eval()`: in training mode batch normalisation lets the images of a batch change
+# each other's feature maps, and the map of one image would depend on its neighbours.
+#
+# Our example: the test pair of which the network is most sure, for both digits. (So it is a *good*
+# case. A picked example proves nothing; that is why we will also measure over all test pairs.)
+
+# %%
+with torch.no_grad():
+    sure = net(X).softmax(1).gather(1, pair).amin(1)
+best = int(sure.argmax())
+x, (a, b) = X[best : best + 1], pair[best].tolist()
+with torch.no_grad():
+    p = net(x).softmax(1)[0]
+print(f"left a {a}, right a {b};   P({a}) = {p[a]:.2f}, P({b}) = {p[b]:.2f}")
+
+try:
+    camlite.cam(net, "relu4", x, a)
+except camlite.ArchitectureError as error:
+    print("\nCAM says:", error)
+
+# %% [markdown]
+# The first linear layer has 64 weights *rows* of 1344 numbers, one for each channel **and place**,
+# and two more layers follow. There is no "weight of channel $k$ for class $c$" that we could read.
+#
+# ## The idea: let the gradient be the weight
+#
+# What is a weight, really? If the weight of a channel is large, then the score grows a lot when the
+# channel grows a little. That is a **derivative**, and a derivative can be had from every network:
+#
+# $$ G_k(x,y) = \frac{\partial Y_c}{\partial F_k(x,y)} $$
+#
+# `G` has the same shape as `F`: one number for each channel and place. The mean over the places
+# gives one weight for each channel, and then all is as in CAM:
+#
+# $$ \alpha_k = \frac{1}{Z}\sum_{x,y} G_k(x,y) , \qquad Z = h\,w $$
+#
+# $$ L(x,y) = \mathrm{ReLU}\Big(\sum_k \alpha_k\,F_k(x,y)\Big) $$
+#
+# That is **Grad-CAM** (Equations 1 and 2 of the paper). $Y_c$ is the logit, before the softmax.
+#
+# ## First by hand: cut the network in two
+#
+# To differentiate with respect to `F` we need the network as two functions: `features` makes `F`
+# from the image, `classifier` makes `Y` from `F`. A `nn.Sequential` can simply be cut.
+
+# %%
+features, classifier = net[:-4], net[-4:]
+with torch.no_grad():
+    F = features(x)
+F.requires_grad_()  # F is where the graph begins
+Y = classifier(F)
+G = torch.autograd.grad(Y[0, a], F)[0]
+print(f"F {tuple(F.shape)}   Y {tuple(Y.shape)}   G {tuple(G.shape)}")
+print("the two halves make the whole:", torch.allclose(Y, net(x)))
+
+# %% [markdown]
+# Easy. Now the same one layer earlier, behind `norm4`, before its ReLU. **Guess first:** batch
+# normalisation gives positive and negative numbers. What is the smallest value of `F` before the
+# second half ran, and what is it afterwards?
+
+# %%
+with torch.no_grad():
+    F_early = net[:-5](x)
+    before = F_early.min().item()
+    net[-5:](F_early)
+    after = F_early.min().item()
+print(f"smallest value of F: before {before:.3f}, after {after:.3f}")
+
+# %% [markdown]
+# `F` changed, although nobody assigned anything to it! The next layer is `ReLU(inplace=True)`. It
+# saves memory by writing its result over its input, and its input is our `F`. Torchvision's VGG,
+# ResNet and many others do that. There is no error and no warning; the map is only wrong. At the
+# time of writing the two most used CAM libraries fall into this trap. The cure is one word: let the
+# network go on with a **copy**.
+#
+# ## Hooks: for networks that are no Sequential
+#
+# Most networks cannot be cut with `[:-4]`. But PyTorch lets us listen at every module. A **forward
+# hook** is a function `hook(module, args, output)`, which is called each time the module has run.
+# If it returns a tensor, the network goes on with that one instead of `output`.
+# `register_forward_hook` gives a handle; `handle.remove()` ends the listening.
+
+# %%
+def print_shape(module: nn.Module, args: tuple, output: Tensor) -> None:
+    print(f"  {type(module).__name__:12} {tuple(output.shape)}")
+
+
+handles = [layer.register_forward_hook(print_shape) for layer in net]
+with torch.no_grad():
+    net(x)
+for handle in handles:
+    handle.remove()
+
+# %% [markdown]
+# ## Exercise 8.1: record
+#
+# Write a function that runs the model once and returns `F`, the output of one layer, and `Y`, the
+# logits. `layer` is a name like `"relu4"` or `"features.3"`; `model.get_submodule(layer)` finds it.
+#
+# 1. `F` is what the layer gave, also if a later layer works in place.
+# 2. The gradient can be taken afterwards: `torch.autograd.grad(Y[0, c], F)` must work. It must also
+#    work for a network whose weights are all frozen (`requires_grad=False`). So do as we did by
+#    hand: **`F` is where the graph begins.** (This also saves time: the gradient ends at the
+#    layer.)
+# 3. The hook is removed afterwards, also if the model stops with an error.
+# 4. Nothing else changes in the model: not its mode, not its weights or their `.grad`.
+
+# %% tags=["exercise", "8.1"]
+def record(model: nn.Module, layer: str, x: Tensor) -> tuple[Tensor, Tensor]:
+    """F, the output of the layer (N, K, h, w), and Y, the logits (N, C), which depend on F."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 8.1: record")
+
+
+# %%
+check("8.1", record)
+
+# %% [markdown]
+# If you need help: `hint("8.1")`. There are three hints, each stronger than the one before.
+#
+# `camlite.split(model, layer)` gives you the two halves for nearly every network, and is what the
+# library uses from here on. Do the three ways agree?
+
+# %%
+def gradient(Y: Tensor, F: Tensor, c: int | Tensor) -> Tensor:
+    """G = ∂Y_c/∂F. One call for all images: the score of an image depends on its own F only."""
+    c = torch.as_tensor(c).expand(len(Y))
+    return torch.autograd.grad(Y.gather(1, c[:, None]).sum(), F)[0]
+
+
+F_hook, Y_hook = record(net, "relu4", x)
+G_hook = gradient(Y_hook, F_hook, a)
+features, classifier = camlite.split(net, "relu4")
+F_split = features(x).requires_grad_()
+G_split = gradient(classifier(F_split), F_split, a)
+print("hook and cut by hand:  ", torch.allclose(G_hook, G))
+print("hook and camlite.split:", torch.allclose(G_hook, G_split))
+F_early, _ = record(net, "norm4", x)
+print(f"in front of the in-place ReLU, with a hook: smallest value {F_early.min():.3f}")
+
+# %% [markdown]
+# (You will also meet *backward* hooks, which listen to the gradient on its way back. Together with
+# an in-place ReLU behind them PyTorch stops with an error. With `torch.autograd.grad` we do not
+# need them.)
+#
+# ## Exercise 8.2: one weight for each channel
+#
+# $$ \alpha_k = \frac{1}{Z}\sum_{x,y} G_k(x,y) , \qquad Z = h\,w $$
+#
+# `G` is (N, K, h, w), the result (N, K).
+
+# %% tags=["exercise", "8.2"]
+def channel_weights(G: Tensor) -> Tensor:
+    """The weight of each channel, α = GAP(G): (N, K, h, w) -> (N, K)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 8.2: channel_weights")
+
+
+# %%
+check("8.2", channel_weights)
+
+# %% [markdown]
+# ## Exercise 8.3: Grad-CAM
+#
+# $$ L(x,y) = \mathrm{ReLU}\Big(\sum_k \alpha_k\,F_k(x,y)\Big) $$
+#
+# Why a ReLU? The authors want to see only what speaks *for* the class. We often want both, so
+# `relu=False` must give the map with its sign. The result is (N, h, w). Use your `channel_weights`.
+
+# %% tags=["exercise", "8.3"]
+def grad_cam(F: Tensor, G: Tensor, relu: bool = True) -> Tensor:
+    """The Grad-CAM map: F and G (N, K, h, w) -> (N, h, w)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 8.3: grad_cam")
+
+
+# %%
+check("8.3", grad_cam)
+
+# %% [markdown]
+# ## Test it where the answer is known
+#
+# The network of lesson 3 ends in GAP and one linear layer. There
+# $Y_c = \sum_k W_{c,k} \frac{1}{Z}\sum_{x,y} F_k(x,y) + b_c$, so the derivative is easy by hand:
+#
+# $$ \frac{\partial Y_c}{\partial F_k(x,y)} = \;? $$
+#
+# **Work it out before you run the cell.** By which factor will Grad-CAM differ from CAM?
+
+# %%
+gap_net = nets.bundled(f"gapnet_{name}")
+one = test_images[:5]
+F_gap, Y_gap = record(gap_net, "features", one)
+c = Y_gap.argmax(1)
+cam_map = torch.einsum("nk,nkxy->nxy", gap_net.classifier.weight.detach()[c], F_gap.detach())
+grad_map = grad_cam(F_gap, gradient(Y_gap, F_gap, c), relu=False).detach()
+Z = F_gap[0, 0].numel()
+strong = cam_map.abs() > 0.01 * cam_map.abs().max()
+ratio = (cam_map / grad_map)[strong]
+print(f"CAM / Grad-CAM: from {ratio.min():.2f} to {ratio.max():.2f};   Z = {Z}")
+print("Grad-CAM = CAM / Z:", torch.allclose(grad_map, cam_map / Z, rtol=1e-4, atol=1e-6))
+
+# %% [markdown]
+# Every place has the same derivative, $W_{c,k}/Z$. So on such a network **Grad-CAM is CAM**,
+# divided by $Z$; after scaling to $[0, 1]$ nobody can tell them apart. If you read "Grad-CAM gives
+# better maps than CAM" and the network was a ResNet with its last layer, then something else was
+# changed too.
+#
+# ## Two digits, two maps
+#
+# Now the network for which there is no CAM. One image, two classes, no new training.
+
+# %%
+def explain(layer: str, x: Tensor, c: int | Tensor, relu: bool = True) -> Tensor:
+    """From images to Grad-CAM maps, with the functions of this lesson."""
+    F, Y = record(net, layer, x)
+    return grad_cam(F, gradient(Y, F, c), relu).detach()
+
+
+some, left = X[:50], pair[:50, 0]
+ours, theirs = explain("relu4", some, left), camlite.grad_cam(net, "relu4", some, left)
+print("the same as camlite.grad_cam:", torch.allclose(ours, theirs, atol=1e-5))
+
+# %% tags=["figure"]
+size = tuple(x.shape[-2:])
+figure, axes = plt.subplots(1, 3, figsize=(10, 2.4), layout="constrained")
+axes[0].set_title(f"P({a}) = {p[a]:.2f},  P({b}) = {p[b]:.2f}", fontsize=10)
+for axis, digit in zip(axes[1:], (a, b), strict=True):
+    heat = camlite.heatmap(explain("relu4", x, digit), size)[0]
+    drawn = axis.imshow(heat, cmap="magma", vmin=0, vmax=1)
+    axis.contour(x[0, 0], levels=[0.5], colors="white", linewidths=0.8)
+    axis.set_title(f"where is the evidence for {digit}?", fontsize=10)
+axes[0].imshow(x[0, 0], cmap="gray")
+for axis in axes:
+    axis.set(xticks=[], yticks=[])
+figure.colorbar(drawn, ax=axes, label="scaled evidence")
+figure.suptitle("One image, two questions, two maps: Grad-CAM at relu4")
+plt.show()
+
+# %% [markdown]
+# A network with three linear layers behind a flattening, and it tells us where. (The thin white
+# line is the digits' outline, drawn for orientation.)
+#
+# ## Is that luck? Measure it
+#
+# For each test pair we ask for the left digit and for the right one, and measure which share of the
+# heat lies on the half where this digit stands. A map that knows nothing gets 0.5. And we can ask
+# at **any layer**. **Guess:** which layer is the best? Which one has the finest map?
+
+# %%
+def share_on_the_digit(M: Tensor, side: Tensor) -> Tensor:
+    """Share of a positive map (N, H, W) in its left half (side 0) or right half (side 1): (N,)."""
+    left, right = (half.sum((1, 2)) for half in M.tensor_split(2, dim=2))
+    return torch.where(side == 0, left, right) / (left + right).clamp_min(1e-12)
+
+
+many = 60 if fast else 300
+X2 = torch.cat([X[:many], X[:many]])  # each pair twice: once for its left digit, once for its right
+c2 = torch.cat([pair[:many, 0], pair[:many, 1]])
+side2 = (torch.arange(len(X2)) >= len(X2) // 2).long()
+print("layer    size    share of the heat on the digit asked for")
+for layer in ("relu1", "relu2", "relu3", "relu4"):
+    M = explain(layer, X2, c2)
+    seen = M.amax((1, 2)) > 0  # a map may be empty: nothing speaks for the class
+    share = share_on_the_digit(camlite.up(M, size), side2)[seen]
+    print(f"{layer}   {M.shape[1]:2}×{M.shape[2]:<2}   {share.mean():.2f} ± {share.std():.2f}"
+          f"   ({int((~seen).sum())} of {len(M)} maps are empty)")
+
+# %% [markdown]
+# The deeper the layer, the coarser the map, and (mostly) the better it knows the class. The first
+# layer knows strokes, but not yet to which digit they belong: whatever the class, its map shows
+# every stroke, or every gap. That is why the last convolutional layer is the usual choice. It is a
+# choice, and part of what you must report with a map.
+#
+# Also look at the spread. Grad-CAM is right *on average*. Why it goes wrong for some images, even
+# at the last layer, is the story of lesson 9: a mean over all places is a bold summary when, behind
+# a flattening, each place has weights of its own.
+#
+# ## Negative evidence
+#
+# The ReLU hides one half of the story. Leave it out, and blue places speak **against** the class.
+# The paper turns the sign round to get a **counterfactual** explanation, "what would have to go
+# away?":
+#
+# $$ \alpha'_k = \frac{1}{Z}\sum_{x,y} -\frac{\partial Y_c}{\partial F_k(x,y)} $$
+#
+# That is your function again, with `-G`. For one digit of the pair, it should point to the other
+# one. Does it?
+
+# %%
+F2, Y2 = record(net, "relu4", X2)
+G2 = gradient(Y2, F2, c2)
+against = camlite.up(grad_cam(F2, -G2).detach(), size)
+has_some = against.amax((1, 2)) > 0
+on_rival = share_on_the_digit(against, 1 - side2)[has_some]
+print(f"{int(has_some.sum())} of {len(X2)} maps have negative evidence, "
+      f"{on_rival.mean():.0%} of it on the other digit")
+
+# %% [markdown]
+# It does. So the maps make two claims about the network, and both can be tested. We make one half
+# of the picture darker, by 10 %, by 50 %, and by 100 % (erased), and look at the logit of the
+# digit:
+#
+# * darken the digit itself: the map says that its evidence is there, so the logit must **fall**;
+# * darken the other digit: the map says that it speaks against, so the logit must **rise**.
+#
+# **Which of the two will come true? Write down your guess for each.**
+
+# %%
+def logit_with_darker(half: Tensor, amount: float) -> Tensor:
+    """The logit of c2 after one half of each image (0: left, 1: right) was made darker."""
+    columns = torch.arange(X2.shape[-1]) // 28
+    darker = 1 - amount * (columns[None, :] == half[:, None]).float()
+    with torch.no_grad():
+        return net(X2 * darker[:, None, None, :]).gather(1, c2[:, None])[:, 0]
+
+
+whole = Y2.detach().gather(1, c2[:, None])[:, 0]
+print("darker by     the digit itself: falls in        the other digit: rises in")
+for amount in (0.1, 0.5, 1.0):
+    drop = whole - logit_with_darker(side2, amount)
+    rise = logit_with_darker(1 - side2, amount) - whole
+    print(f"   {amount:4.0%}     {(drop > 0).float().mean():4.0%} of the cases ({drop.mean():+.2f})"
+          f"       {(rise > 0).float().mean():4.0%} of the cases ({rise.mean():+.2f})")
+
+# %% [markdown]
+# The first claim holds: the more we take away from the digit, the surer the logit falls. The second
+# one does not. When we wrote this lesson, erasing the other digit raised the logit in 47 % of the
+# cases with MNIST and in 69 % with the small digits; darkening it by 10 % in 58 % and in 37 %. A
+# coin gives 50 %.
+#
+# Why? A gradient describes a small change of the *feature maps*, not a large one of the *pixels*.
+# And Grad-CAM takes the mean of the gradient over all places: a channel can speak against the class
+# on average, and for it at just this place. So a blue place does not promise "take this away, and
+# the score rises". The map makes a claim, **the experiment decides**. Many heat maps in the
+# literature were never asked to prove anything.
+#
+# ## Logit or probability?
+#
+# Some programs take the gradient of the probability $P_c$ instead of the logit $Y_c$. "Same map up
+# to a scale", one could think. **What do you think?** Here is the derivative of the softmax:
+#
+# $$ \frac{\partial P_c}{\partial F} =
+# P_c\,\Big(\frac{\partial Y_c}{\partial F} - \sum_j P_j \frac{\partial Y_j}{\partial F}\Big) $$
+
+# %% tags=["figure"]
+F1, Y1 = record(net, "relu4", x)
+P1 = Y1.softmax(1)
+G_logit = torch.autograd.grad(Y1[0, a], F1, retain_graph=True)[0]
+G_prob = torch.autograd.grad(P1[0, a], F1)[0]
+panels = {f"gradient of the logit of {a}": grad_cam(F1, G_logit, relu=False),
+          f"gradient of the probability of {a}": grad_cam(F1, G_prob, relu=False)}
+figure, axes = plt.subplots(1, 2, figsize=(10, 2.7), layout="constrained")
+for axis, (title, panel) in zip(axes, panels.items(), strict=True):
+    M = camlite.up(panel.detach(), size)[0]
+    top = float(M.abs().max()) or 1.0
+    drawn = axis.imshow(M, cmap="RdBu_r", vmin=-top, vmax=top)
+    axis.contour(x[0, 0], levels=[0.5], colors="black", linewidths=0.8)
+    axis.set(xticks=[], yticks=[])
+    axis.set_title(title, fontsize=10)
+    figure.colorbar(drawn, ax=axis, label="against ← 0 → for")
+figure.suptitle("The same image and layer, two scores: not the same map")
+plt.show()
+
+same = torch.sign(channel_weights(G_logit)) == torch.sign(channel_weights(G_prob))
+print(f"{int((~same).sum())} of {same.numel()} channel weights change their sign")
+
+# %% [markdown]
+# Not the same map. The probability of one class also grows when its rivals shrink: its gradient
+# answers "why this one *rather than* the others?". That can be a good question (lesson 11), but it
+# is another one.
+#
+# And there is a second trap. Where a network is sure, the softmax is flat:
+
+# %%
+F_sure, Y_sure = record(gap_net, "features", one)
+P_sure = Y_sure.softmax(1).gather(1, c[:, None])[:, 0]
+Y_c = Y_sure.gather(1, c[:, None]).sum()
+α_logit = channel_weights(torch.autograd.grad(Y_c, F_sure, retain_graph=True)[0])
+α_prob = channel_weights(torch.autograd.grad(P_sure.sum(), F_sure)[0])
+print("probability     ", [f"{v:.6f}" for v in P_sure.tolist()])
+print("size of α, logit", [f"{v:.0e}" for v in α_logit.abs().amax(1).tolist()])
+print("size of α, prob ", [f"{v:.0e}" for v in α_prob.abs().amax(1).tolist()])
+
+# %% [markdown]
+# The surer the network, the smaller the gradient of the probability; in the end it is rounding
+# error, and scaling to $[0, 1]$ makes a bright picture of it. Grad-CAM takes the logit.
+#
+# ## Guided Grad-CAM: which pixels?
+#
+# A map of 3×7 cells says *where*, but not *what* there. **Guided back-propagation** (lesson 7) says
+# what: it is the gradient of the score with respect to the pixels, but at every ReLU only positive
+# signals may go back,
+#
+# $$ R_{\text{below}} = \mathbb{1}[f > 0]\;\mathbb{1}[R > 0]\;R , $$
+#
+# where $f$ is what went into the ReLU and $R$ the signal that comes back. Its pictures are sharp.
+# But they depend on the class only a little, as we will measure. The paper's idea: multiply the
+# two. One knows *where*, the other *what*.
+#
+# ## Exercise 8.4: the product
+#
+# $$ \text{Guided Grad-CAM} = \mathrm{Up}(M) \cdot \text{guided} $$
+#
+# `M` is (N, h, w), `guided` is (N, C, H, W). First enlarge `M` to H×W (bilinear,
+# `align_corners=False`, as in lesson 3), then multiply. No scaling, no ReLU: take both as they
+# come.
+
+# %% tags=["exercise", "8.4"]
+def guided_grad_cam(M: Tensor, guided: Tensor) -> Tensor:
+    """Where times what: maps M (N, h, w), guided (N, C, H, W) -> (N, C, H, W)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 8.4: guided_grad_cam")
+
+
+# %%
+check("8.4", guided_grad_cam)
+
+# %%
+M2 = explain("relu4", X2, c2)
+guided2 = camlite.guided_backprop(net, X2, c2)
+product2 = guided_grad_cam(M2, guided2)
+pictures = {"Grad-CAM": camlite.up(M2, size), "guided back-propagation": guided2.abs().sum(1),
+            "Guided Grad-CAM": product2.abs().sum(1)}
+for text, picture in pictures.items():
+    share = share_on_the_digit(picture, side2)[M2.amax((1, 2)) > 0]
+    print(f"{text:24} {share.mean():.2f} of its heat is on the digit in question")
+
+# %% [markdown]
+# ## Is it an explanation?
+#
+# It looks like one. But let us break the network: a copy of it, whose three layers at the end get
+# **random** weights. It knows nothing about digits any more. A good explanation of it must look
+# different. How similar are the pictures of the trained and of the broken network?
+
+# %%
+broken = nn.Sequential(OrderedDict((n, m) for n, m in net.named_children()))
+torch.manual_seed(0)
+broken.fc1, broken.fc2 = nn.Linear(64 * 3 * 7, 64), nn.Linear(64, 10)
+
+
+def likeness(A: Tensor, B: Tensor) -> float:
+    """Mean correlation of two pictures of the same image, over all images."""
+    A, B = (T.flatten(1) - T.flatten(1).mean(1, keepdim=True) for T in (A, B))
+    return float(functional.cosine_similarity(A, B, dim=1).mean())
+
+
+M_signed = explain("relu4", X2, c2, relu=False)
+M_broken = camlite.grad_cam(broken, "relu4", X2, c2, relu=False)
+guided_broken = camlite.guided_backprop(broken, X2, c2)
+drawn, drawn_broken = guided2.abs().sum(1), guided_broken.abs().sum(1)
+print(f"Grad-CAM (with sign):     correlation {likeness(M_signed, M_broken):.2f}")
+print(f"guided back-propagation:  correlation {likeness(drawn, drawn_broken):.2f}")
+
+# %% [markdown]
+# Guided back-propagation draws nearly the same picture for a network that knows nothing. Most of
+# what it shows is the *image*, not the decision (Adebayo and colleagues, 2018; lesson 18). In
+# Guided Grad-CAM only the coarse factor carries the explanation; the fine lines are decoration. Use
+# it to guide the eye, not as evidence.
+#
+# ## The figure of this lesson
+#
+# On the left the ladder of layers, on the right the way from the coarse map to single pixels, for
+# both questions: why this digit, and why the other one?
+
+# %% tags=["figure"]
+figure = plt.figure(figsize=(12, 6.2), layout="constrained")
+ladder, pixels = figure.subfigures(1, 2, wspace=0.04)
+rungs = ladder.subplots(4, 2)
+for row, layer in zip(rungs, ("relu1", "relu2", "relu3", "relu4"), strict=True):
+    for axis, digit in zip(row, (a, b), strict=True):
+        M = explain(layer, x, digit)
+        drawn = axis.imshow(camlite.minmax(M)[0], cmap="magma", extent=(0, 56, 28, 0))
+        drawn.set_clim(0, 1)
+        axis.contour(x[0, 0], levels=[0.5], colors="white", linewidths=0.6, extent=(0, 56, 0, 28))
+    row[0].set_ylabel(f"{layer}\n{M.shape[1]}×{M.shape[2]}", rotation=0, ha="right", va="center")
+bar = {"location": "bottom", "shrink": 0.6, "aspect": 40}
+ladder.colorbar(drawn, ax=rungs, label="evidence for the digit, scaled", **bar)
+ladder.suptitle("Any layer: the deeper, the coarser, and the surer of the class")
+
+steps = pixels.subplots(4, 2)
+for column, digit in enumerate((a, b)):
+    M = explain("relu4", x, digit)
+    guided = camlite.guided_backprop(net, x, digit)
+    product = guided_grad_cam(M, guided)
+    steps[0, column].imshow(x[0, 0], cmap="gray")
+    steps[1, column].imshow(camlite.heatmap(M, size)[0], cmap="magma", vmin=0, vmax=1)
+    for axis, picture in zip(steps[2:, column], (guided, product), strict=True):
+        top = float(picture.abs().flatten().quantile(0.995)) or 1.0
+        signed = axis.imshow(picture[0, 0] / top, cmap="RdBu_r", vmin=-1, vmax=1)
+names = "image", "Grad-CAM\nenlarged", "guided\nback-prop.", "product:\nGuided\nGrad-CAM"
+for axis, text in zip(steps[:, 0], names, strict=True):
+    axis.set_ylabel(text, rotation=0, ha="right", va="center")
+pixels.colorbar(signed, ax=steps, label="for a higher score:  darker ← 0 → brighter", **bar)
+pixels.suptitle("Where × what: from the map to the pixels")
+for axes in (rungs, steps):
+    for axis, digit in zip(axes[0], (a, b), strict=True):
+        axis.set_title(f"why {digit}?   P = {p[digit]:.2f}", fontsize=11)
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+plt.show()
+
+# %% [markdown]
+# ## What you know now
+#
+# * Grad-CAM replaces the weights of CAM by mean gradients. So it works for **any head** and **any
+#   layer**, without new training. It costs one forward pass, and one backward pass down to the
+#   layer.
+# * On a network with GAP and one linear layer it **is** CAM, divided by $Z$.
+# * Cut the network in two, by hand, with a hook, or with `camlite.split`. Whoever keeps feature
+#   maps must let the network go on with a **copy**, remove the hook, and use `eval()`.
+# * Deep layers know the class and are coarse; shallow ones are fine and do not know it.
+# * Without the ReLU you see evidence against the class. That is a claim, and here it was weaker
+#   than it looks: change the image, and measure.
+# * Say which score you explain. Logit and probability give different maps.
+# * Guided Grad-CAM is sharp, but its sharpness comes from the image.
+#
+# **Where it fails.** The mean over all places can light up places that the network does not use,
+# and hide others that it uses (lesson 9). Of several objects of the same class it may show only
+# some (lesson 10). And behind a flattening the map does not add up to the logit, as it did in
+# lesson 3.
+#
+# **Try this.** Replace the head: `nn.AdaptiveMaxPool2d(1)` instead of averaging; a GRU that reads
+# the columns. Nothing else in this lesson has to change.
+#
+# **Where to read on.** Sections 3.1 to 3.3 of the paper: the method, Guided Grad-CAM,
+# counterfactual explanations. `camlite.grad_cam` has the same steps as your functions; `camlite
+# card grad_cam` lists its needs and caveats. J. Adebayo and others: *Sanity Checks for Saliency
+# Maps*, NeurIPS 2018.
+#
+# **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)
+#
+# * *gradient*: gradient · 梯度 · 梯度 · 勾配
+# * *back-propagation*: lan truyền ngược · 反向传播 · 反向傳播 · 逆伝播
+# * *guided back-propagation*: lan truyền ngược có hướng dẫn · 导向反向传播 · 導向反向傳播 ·
+#   ガイド付き逆伝播
+# * *hook*: hook · 钩子函数 · 掛鉤函式 · フック
+# * *flatten*: làm phẳng · 展平 · 扁平化 · 平坦化
+# * *fully connected layer*: lớp kết nối đầy đủ · 全连接层 · 全連結層 · 全結合層
+#
+# **Next:** lesson 9 shows where Grad-CAM points elsewhere. Or go on to lesson 12 and ask the
+# network without any gradient.

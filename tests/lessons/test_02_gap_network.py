@@ -1,0 +1,933 @@
+"""Lesson 2, checked: the average, the network, one epoch of training, the logits by hand."""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+from camlite import nets
+from camlite.course import Case, Exercise
+
+
+def normal(rng, *shape):
+    return torch.randn(*shape, generator=rng)
+
+
+# ------------------------------------------------------------------ 2.1
+
+global_average_pool = Exercise(
+    "2.1",
+    "global_average_pool",
+    formula="GAP_k = (1/Z) Σ_xy F_k[x, y],  Z = h·w",
+    hints=(
+        "Each map (h, w) becomes one number, its mean. The images and the channels stay apart.",
+        "Of the four axes n, k, x, y the last two disappear. Divide the sum over them by h·w.",
+        "Call mean on F with dim=(2, 3).",
+    ),
+)
+
+
+@global_average_pool.cases
+def _(rng):
+    yield Case("two images, three maps of 5×7", normal(rng, 2, 3, 5, 7))
+    yield Case("one image, one map", normal(rng, 1, 1, 4, 2))
+    yield Case("only negative values", -normal(rng, 3, 2, 2, 3).abs() - 1)
+    yield Case("square maps", normal(rng, 4, 4, 4, 4))
+
+
+@global_average_pool.reference
+def _(F):
+    N, K, h, w = F.shape
+    return torch.stack([torch.stack([F[n, k].sum() / (h * w) for k in range(K)]) for n in range(N)])
+
+
+@global_average_pool.wrong("You took the sum. The average divides by the number of places, h·w.")
+def sum_instead_of_mean(F):
+    return F.sum(dim=(2, 3))
+
+
+@global_average_pool.wrong("You averaged over the channels. Each channel keeps its own number; the places are "
+                           "averaged.")
+def mean_over_channels(F):
+    return F.mean(dim=1)
+
+
+@global_average_pool.wrong("You averaged over the images too. Each image has its own numbers.")
+def mean_over_images(F):
+    return F.mean(dim=(0, 2, 3))
+
+
+@global_average_pool.wrong("You took the maximum. That is global max pooling: it keeps one place and forgets all "
+                           "others.")
+def maximum(F):
+    return F.amax(dim=(2, 3))
+
+
+@global_average_pool.wrong("You averaged the columns away, but not the rows. Global means: over the whole map.")
+def only_one_axis(F):
+    return F.mean(dim=3)
+
+
+@global_average_pool.wrong("You divided by h·h. The maps need not be square: there are h·w places.")
+def square_maps_assumed(F):
+    return F.sum(dim=(2, 3)) / F.shape[2] ** 2
+
+
+@global_average_pool.wrong("The two axes of the place are still there, with length 1. The result has shape (N, K).")
+def axes_of_length_one(F):
+    return F.mean(dim=(2, 3), keepdim=True)
+
+
+@global_average_pool.wrong("You cut off negative values. The average takes all values as they are; the ReLU is "
+                           "another step.")
+def relu_first(F):
+    return F.relu().mean(dim=(2, 3))
+
+
+@global_average_pool.wrong("You averaged over channels and places: one number for each image. Each channel keeps "
+                           "its own number.")
+def one_number_for_each_image(F):
+    return F.mean(dim=(1, 2, 3))
+
+
+@global_average_pool.accepts
+def pooling_layer(F):
+    return nn.AdaptiveAvgPool2d(1)(F).flatten(1)
+
+
+@global_average_pool.accepts
+def one_axis_after_the_other(F):
+    return F.mean(3).mean(2)
+
+
+@global_average_pool.accepts
+def einsum(F):
+    return torch.einsum("nkxy->nk", F) / (F.shape[2] * F.shape[3])
+
+
+@global_average_pool.accepts
+def numpy_mean(F):
+    return np.asarray(F).reshape(F.shape[0], F.shape[1], -1).mean(-1)
+
+
+@global_average_pool.accepts
+def large_window(F):
+    return functional.avg_pool2d(F, F.shape[2:])[:, :, 0, 0]
+
+
+# ------------------------------------------------------------------ 2.2
+
+
+class Trial:
+    """Random weights and images, which the probe uses; GapNet itself is called without arguments."""
+
+    def __init__(self, rng, *shape):
+        self.images = normal(rng, *shape)
+        self.weights = {name: 1.5 * p.detach().clone() for name, p in nets.GapNet().named_parameters()}
+
+    def __repr__(self):
+        return ""
+
+
+gap_net = Exercise(
+    "2.2",
+    "GapNet",
+    formula="F = features(x), four 3×3 convolutions with ReLU;  Y = W · GAP(F) + b",
+    hints=(
+        "In __init__ you make the layers and keep them in self; in forward you say in which order the images "
+        "run through them. Eight layers in a row are an nn.Sequential.",
+        "The channels go 1 → 16 → 32 → 64 → 128. Each convolution is nn.Conv2d(before, after, kernel_size=3, "
+        "padding=1), and an nn.ReLU() follows each. The classifier is nn.Linear(128, 10).",
+        "self.features = nn.Sequential(conv, relu, conv, relu, conv, relu, conv, relu), self.classifier = the "
+        "linear layer. In forward: F from self.features, then the mean over the last two axes, then "
+        "self.classifier. Nothing after it.",
+    ),
+)
+
+
+@gap_net.cases
+def _(rng):
+    yield Case("two images of 28×28", Trial(rng, 2, 1, 28, 28))
+    yield Case("three images of 10×17: another size, not square", Trial(rng, 3, 1, 10, 17))
+    yield Case("one image of 5×4", Trial(rng, 1, 1, 5, 4))
+
+
+@gap_net.probe
+def look_at_network(answer, trial):
+    """Its parameters; then its maps and its logits with weights that are put in by their shape."""
+    model = answer()
+    if not isinstance(model, nn.Module):
+        return {"GapNet()": f"a {type(model).__name__}, not an nn.Module"}
+    seen = {"parameters": sum(p.numel() for p in model.parameters()),
+            "shapes of weights and biases": shapes_of(model)}
+    put_in(model, trial.weights)
+    model.eval()
+    with torch.no_grad():
+        seen["shape of features(x)"] = attempt(lambda: str(tuple(model.features(trial.images).shape)))
+        seen["logits"] = attempt(lambda: model(trial.images))
+        for part in ("features", "classifier"):
+            seen[f"self.{part}"] = "is a layer" if isinstance(getattr(model, part, None), nn.Module) else "is missing"
+    return seen
+
+
+def shapes_of(model):
+    return ", ".join(sorted("×".join(map(str, p.shape)) for p in model.parameters()))
+
+
+def put_in(model, weights):
+    """Each parameter gets the reference's weights of the same shape; all shapes are different."""
+    by_shape = {tuple(w.shape): w for w in weights.values()}
+    with torch.no_grad():
+        for p in model.parameters():
+            if tuple(p.shape) in by_shape:
+                p.copy_(by_shape[tuple(p.shape)])
+            else:
+                p.zero_()
+
+
+def attempt(action):
+    """The result, or the error as text: one broken part must not hide the others."""
+    try:
+        return action()
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        return f"stopped with {type(error).__name__}: {str(error).splitlines()[0][:120]}"
+
+
+class Variant(nn.Module):
+    """GapNet, with its parts to choose: for the wrong answers."""
+
+    def __init__(self, channels=(1, 16, 32, 64, 128), kernel=3, padding=1, bias=True, between=(), last_relu=True,
+                 relu=True, inputs=128):
+        super().__init__()
+        layers = []
+        for before, after in zip(channels, channels[1:], strict=False):
+            layers += [nn.Conv2d(before, after, kernel, padding=padding, bias=bias)]
+            layers += [nn.ReLU()] if relu and (last_relu or after != channels[-1]) else []
+            layers += list(between)
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Linear(inputs, 10)
+
+    def pool(self, F):
+        return F.mean(dim=(2, 3))
+
+    def forward(self, x):
+        return self.classifier(self.pool(self.features(x)))
+
+
+class GapNetReference(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 128, 3, padding=1), nn.ReLU())
+        self.classifier = nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean(dim=(2, 3)))
+
+
+gap_net.reference(GapNetReference)
+
+
+@gap_net.wrong("Your network ends with a softmax. Return the logits: the cross-entropy loss does the softmax itself, "
+               "and a second one would blur all differences.")
+class SoftmaxAtTheEnd(Variant):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
+@gap_net.wrong("Your network ends with a log_softmax. Return the logits; the cross-entropy loss does the rest itself.")
+class LogSoftmaxAtTheEnd(Variant):
+    def forward(self, x):
+        return super().forward(x).log_softmax(1)
+
+
+@gap_net.wrong("Your network ends with a ReLU. Logits may be negative: a negative one says that this class is "
+               "unlikely.")
+class ReluAtTheEnd(Variant):
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+@gap_net.wrong("Without padding=1 each convolution cuts off a border of one pixel. The maps must stay as large as the "
+               "picture.")
+class NoPadding(Variant):
+    def __init__(self):
+        super().__init__(padding=0)
+
+
+@gap_net.wrong("The ReLU after the last convolution is missing. Each of the four convolutions has one.")
+class LastReluMissing(Variant):
+    def __init__(self):
+        super().__init__(last_relu=False)
+
+
+@gap_net.wrong("There is no ReLU. Without it four convolutions in a row are no more than a single one with a larger "
+               "kernel.")
+class NoRelu(Variant):
+    def __init__(self):
+        super().__init__(relu=False)
+
+
+@gap_net.wrong("You put max pooling between the convolutions. Each pooling halves the rows and columns, and the place "
+               "is known less exactly: this network has none.")
+class MaxPooling(Variant):
+    def __init__(self):
+        super().__init__(between=[nn.MaxPool2d(2, ceil_mode=True)])
+
+
+@gap_net.wrong("You used flatten. Then the linear layer needs one weight for each place, and the network takes only "
+               "pictures of one size. Average each map instead.")
+class Flattened(Variant):
+    def __init__(self):
+        super().__init__(inputs=128 * 28 * 28)
+
+    def pool(self, F):
+        return F.flatten(1)
+
+
+@gap_net.wrong("You took the maximum of each map. That is global max pooling; lesson 4 compares the two. Here take the "
+               "mean.")
+class MaximumOfEachMap(Variant):
+    def pool(self, F):
+        return F.amax(dim=(2, 3))
+
+
+@gap_net.wrong("You took the sum of each map. The average divides by the number of places; without that the logits "
+               "grow with the picture.")
+class SumOfEachMap(Variant):
+    def pool(self, F):
+        return F.sum(dim=(2, 3))
+
+
+@gap_net.wrong("Your convolutions have no bias. Leave bias=True, which is the default: 240 parameters are missing.")
+class NoBias(Variant):
+    def __init__(self):
+        super().__init__(bias=False)
+
+
+@gap_net.wrong("Your kernels are 5×5. Take kernel_size=3.")
+class LargerKernels(Variant):
+    def __init__(self):
+        super().__init__(kernel=5, padding=2)
+
+
+@gap_net.wrong("The last convolution is missing: four are asked for, to 16, 32, 64 and 128 channels.")
+class ThreeConvolutions(Variant):
+    def __init__(self):
+        super().__init__(channels=(1, 16, 32, 64), inputs=64)
+
+
+@gap_net.wrong("Your channels go 32, 64, 128, 256. They should go 16, 32, 64, 128.")
+class TwiceTheChannels(Variant):
+    def __init__(self):
+        super().__init__(channels=(1, 32, 64, 128, 256), inputs=256)
+
+
+@gap_net.wrong("There are two linear layers at the end. One is enough, and only with exactly one of them lesson 3 "
+               "works.")
+class TwoLinearLayers(Variant):
+    def __init__(self):
+        super().__init__()
+        self.classifier = nn.Sequential(nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
+
+
+@gap_net.wrong("The logits are right, but the average lies inside of features. self.features must return the maps, "
+               "(N, 128, H, W): the next lessons look at them.")
+class AverageInsideFeatures(Variant):
+    def __init__(self):
+        super().__init__()
+        self.features.append(nn.AdaptiveAvgPool2d(1))
+
+
+@gap_net.accepts
+class HeadFirst(nn.Module):
+    """The order in which the parts are made does not matter."""
+
+    def __init__(self):
+        super().__init__()
+        self.classifier = nn.Linear(128, 10)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        blocks = [nn.Sequential(nn.Conv2d(a, b, 3, 1, "same"), nn.ReLU(inplace=True))
+                  for a, b in ((1, 16), (16, 32), (32, 64), (64, 128))]
+        self.features = nn.Sequential(*blocks)
+
+    def forward(self, x):
+        return self.classifier(torch.flatten(self.pool(self.features(x)), 1))
+
+
+@gap_net.accepts
+class FeaturesAsAModule(nn.Module):
+    class Features(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(1, 16, 3, padding=1), nn.Conv2d(16, 32, 3, padding=1)
+            self.c, self.d = nn.Conv2d(32, 64, 3, padding=1), nn.Conv2d(64, 128, 3, padding=1)
+
+        def forward(self, x):
+            for convolution in (self.a, self.b, self.c, self.d):
+                x = torch.relu(convolution(x))
+            return x
+
+    def __init__(self):
+        super().__init__()
+        self.features, self.classifier = self.Features(), nn.Linear(128, 10)
+
+    def forward(self, x):
+        F = self.features(x)
+        return functional.linear(F.flatten(2).mean(2), self.classifier.weight, self.classifier.bias)
+
+
+@gap_net.accepts
+class LibraryNetwork(nets.GapNet):
+    pass
+
+
+# ------------------------------------------------------------------ 2.3
+
+
+class Rate:
+    """Which optimizer the probe makes."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __repr__(self):
+        return f"SGD(lr={self.rate:g})"
+
+
+class Watched(nn.Module):
+    """Passes images on to a network, and remembers each batch that is used for learning."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.batches, self.modes = net, [], []
+
+    def forward(self, x):
+        if torch.is_grad_enabled():
+            self.batches.append(x.detach().clone())
+            self.modes.append(self.training)
+        return self.net(x)
+
+
+class WatchedSGD(torch.optim.SGD):
+    """Tells `report` before each step."""
+
+    def __init__(self, parameters, rate, report):
+        super().__init__(parameters, lr=rate)
+        self.report = report
+
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:  # a closure computes the gradients before the step
+            with torch.enable_grad():
+                loss = closure()
+        self.report()
+        super().step()
+        return loss
+
+
+train_epoch = Exercise(
+    "2.3",
+    "train_epoch",
+    formula="for each batch: loss, old gradients to zero, backward, step; return Σ over images of the loss / N",
+    hints=(
+        "Walk through the images in pieces of batch_size. For each piece: forward, clear, backward, step. Write down "
+        "the loss of each piece, with its number of images.",
+        "A random order is torch.randperm(len(images)); .split(batch_size) cuts it into batches of indices. The "
+        "loss of a batch is a mean, so multiply it with len(batch) before you add it up, and divide by len(images) "
+        "at the end.",
+        "model.train(); then for each batch: loss = functional.cross_entropy of the model's logits and the labels of "
+        "the batch; zero_grad and step belong to the optimizer, backward to the loss; total += loss.item() times "
+        "the size of the batch.",
+    ),
+)
+
+
+@train_epoch.cases
+def _(rng):
+    def net(pixels, classes):
+        return nn.Sequential(nn.Flatten(), nn.Linear(pixels, 8), nn.Tanh(), nn.Linear(8, classes))
+
+    def labels(n, classes):
+        return torch.randint(classes, (n,), generator=rng)
+
+    yield Case("11 images in batches of 4: the last one is smaller; the learning rate is 0, so nothing changes",
+               net(30, 5), 2 * normal(rng, 11, 1, 5, 6), labels(11, 5), Rate(0.0), 4)
+    yield Case("6 images in one batch", net(12, 3), normal(rng, 6, 1, 3, 4), labels(6, 3), Rate(0.5), 6)
+    yield Case("7 images in batches of 3: one image is left over", net(16, 4), 2 * normal(rng, 7, 2, 2, 4), labels(7, 4),
+               Rate(0.0), 3)
+
+
+@train_epoch.probe
+def watch_training(answer, net, images, labels, rate, batch_size):
+    """What was learned from, with which gradients, and what came back.
+
+    Nothing here depends on the order of the images, so shuffling changes nothing.
+    """
+    torch.manual_seed(int(1e6 * images.abs().mean()))  # the learner's shuffling
+    model = Watched(net).eval()
+    with torch.no_grad():
+        net.train()
+        model.training = False
+    untouched = {k: v.clone() for k, v in model.state_dict().items()}
+    steps = []
+    optimizer = WatchedSGD(model.parameters(), rate.rate, lambda: steps.append(gradients(model)))
+    returned = answer(model, images, labels, optimizer, batch_size)
+
+    batches = [which(batch, images) for batch in model.batches]
+    model.load_state_dict(untouched) if rate.rate == 0 else None
+    seen = {
+        "how often each image was used": times_used(batches, len(images)),
+        "sizes of the batches": " ".join(str(len(b)) for b in sorted(batches, key=len, reverse=True)),
+        "steps of the optimizer": len(steps),
+        "mode of the model": mode(model.modes),
+    }
+    trained = [p.detach().clone() for p in model.parameters()]
+    model.load_state_dict(untouched)
+    if rate.rate == 0:
+        seen["gradient at each step"] = kind_of_gradients(model, steps, batches, images, labels)
+    else:
+        seen["weights afterwards"] = torch.cat([p.flatten() for p in trained])
+    seen["returned"] = kind_of_loss(model, returned, batches, images, labels)
+    return seen
+
+
+def gradients(model):
+    return [None if p.grad is None else p.grad.detach().clone() for p in model.parameters()]
+
+
+def which(batch, images):
+    """The numbers of the images in a batch; -1 for one that is not among them."""
+    if batch.shape[1:] != images.shape[1:]:
+        return [-1]
+    same = (batch[:, None] == images[None]).flatten(2).all(2)
+    return [int(row.nonzero()[0]) if row.any() else -1 for row in same]
+
+
+def times_used(batches, count):
+    used = [i for batch in batches for i in batch]
+    if -1 in used:
+        return "there were images that are not in the data"
+    times = {used.count(i) for i in range(count)}
+    if times == {1}:
+        return "once"
+    missing = sum(i not in used for i in range(count))
+    return f"{missing} of {count} images were not used" if missing else f"{min(times)} to {max(times)} times"
+
+
+def mode(modes):
+    if not modes:
+        return "it was not used with gradients switched on"
+    return "training" if all(modes) else "evaluation" if not any(modes) else "sometimes training"
+
+
+def losses(model, batches, images, labels):
+    """The loss of every image of every batch, as tensors."""
+    return [functional.cross_entropy(model.net(images[b]), labels[b], reduction="none") for b in batches]
+
+
+def kind_of_gradients(model, steps, batches, images, labels):
+    """To which of the usual gradients those at the steps are equal, in words."""
+    if not steps:
+        return "there was no step"
+    if len(steps) != len(batches) or any(-1 in b for b in batches):
+        return "steps and batches do not belong together"
+    means, sums, doubles = [], [], []
+    parameters = list(model.parameters())
+    for batch in batches:
+        each = losses(model, [batch], images, labels)[0]
+        means.append(torch.autograd.grad(each.mean(), parameters, retain_graph=True))
+        sums.append(torch.autograd.grad(each.sum(), parameters))
+        twice = functional.cross_entropy(model.net(images[batch]).softmax(1), labels[batch])
+        doubles.append(torch.autograd.grad(twice, parameters))
+    running = [[sum(g[i] for g in means[: n + 1]) for i in range(len(parameters))] for n in range(len(means))]
+    nothing = [[torch.zeros_like(p) for p in parameters] for _ in means]
+    for says, candidate in (("of this batch", means), ("of this batch and all batches before it", running),
+                            ("of the sum of the losses, not of their mean", sums),
+                            ("zero", nothing), ("of softmax followed by cross_entropy", doubles)):
+        if all(equal(step, wanted) for step, wanted in zip(steps, candidate, strict=True)):
+            return says
+    return "not the gradient of this batch's cross-entropy"
+
+
+def equal(step, wanted):
+    largest = max(float(g.abs().max()) for g in wanted)
+    return all(((0 if g is None else g) - w).abs().max() <= 1e-4 * largest + 1e-8
+               for g, w in zip(step, wanted, strict=True))
+
+
+def kind_of_loss(model, returned, batches, images, labels):
+    """What the returned number is, in words. `model` has the weights it had at first."""
+    if isinstance(returned, torch.Tensor):
+        return "a tensor, not a float"
+    if isinstance(returned, (list, tuple)):
+        return "a list, not a float"
+    if returned is None:
+        return "nothing (None)"
+    if isinstance(returned, bool) or not isinstance(returned, (numbers.Real, np.floating)):
+        return f"a {type(returned).__name__}, not a float"
+    with torch.no_grad():
+        every = losses(model, [list(range(len(images)))], images, labels)[0]
+        usable = bool(batches) and not any(-1 in b for b in batches)
+        parts = losses(model, batches, images, labels) if usable else [every]
+        twice = functional.cross_entropy(model.net(images).softmax(1), labels)
+    means = torch.stack([p.mean() for p in parts])
+    for says, value in (
+        ("the mean loss of all images", every.mean()),
+        ("the mean of the batches' mean losses", means.mean()),
+        ("the sum of all images' losses", every.sum()),
+        ("the sum of the batches' mean losses", means.sum()),
+        ("the mean loss of the last batch", means[-1]),
+        ("the mean loss of the first batch", means[0]),
+        ("the sum of the batches' mean losses, divided by the number of images", means.sum() / len(images)),
+        ("the mean loss after a second softmax", twice),
+    ):
+        if abs(float(returned) - float(value)) <= 1e-4 * abs(float(value)) + 1e-7:
+            return says
+    return "another number"
+
+
+def epoch(model, images, labels, optimizer, batch_size, *, shuffled=True, loss_of=functional.cross_entropy,
+          clear="before", backward=True, step=True, train=True, drop_last=False, weigh=True):
+    """The right answer, with its parts to choose: for the wrong answers."""
+    if train:
+        model.train()
+    order = torch.randperm(len(images)) if shuffled else torch.arange(len(images))
+    total = 0.0
+    for batch in order.split(batch_size):
+        if drop_last and len(batch) < batch_size:
+            continue
+        loss = loss_of(model(images[batch]), labels[batch])
+        if clear == "before":
+            optimizer.zero_grad()
+        if backward:
+            loss.backward()
+        if clear == "between":
+            optimizer.zero_grad()
+        if step:
+            optimizer.step()
+        total += loss.item() * (len(batch) if weigh else 1)
+    return total / len(images) if weigh else total / len(order.split(batch_size))
+
+
+@train_epoch.reference
+def _(model, images, labels, optimizer, batch_size):
+    model.train()
+    total = 0.0
+    for start in range(0, len(images), batch_size):
+        batch = slice(start, start + batch_size)
+        loss = functional.cross_entropy(model(images[batch]), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(images[batch])
+    return total / len(images)
+
+
+@train_epoch.wrong("You did not set the old gradients to zero. PyTorch adds the new ones to them, so each step also "
+                   "follows all batches before.")
+def gradients_pile_up(*args):
+    return epoch(*args, clear="never")
+
+
+@train_epoch.wrong("You set the gradients to zero after backward and before the step: the optimizer finds nothing and "
+                   "does not move.")
+def cleared_too_late(*args):
+    return epoch(*args, clear="between")
+
+
+@train_epoch.wrong("The mean of the batch losses is not the mean over the images: the last batch is smaller, and its "
+                   "images count too much. Weigh each loss with the size of its batch.")
+def mean_of_batch_means(*args):
+    return epoch(*args, weigh=False)
+
+
+@train_epoch.wrong("The optimizer makes no step. Without step() the gradients are computed, and nothing is learned from "
+                   "them.")
+def no_step(*args):
+    return epoch(*args, step=False)
+
+
+@train_epoch.wrong("There is no backward(): the optimizer has no gradients, and nothing is learned.")
+def no_backward(*args):
+    return epoch(*args, backward=False)
+
+
+@train_epoch.wrong("The images of the last, smaller batch are left out. Every image has its turn once in an epoch.")
+def last_batch_dropped(*args):
+    return epoch(*args, drop_last=True)
+
+
+@train_epoch.wrong("You did not switch the model to training mode: model.train() stands before the first batch.")
+def evaluation_mode(*args):
+    return epoch(*args, train=False)
+
+
+@train_epoch.wrong("You used softmax before cross_entropy. cross_entropy wants logits and does the softmax itself; twice "
+                   "is once too often.")
+def softmax_twice(*args):
+    return epoch(*args, loss_of=lambda Y, y: functional.cross_entropy(Y.softmax(1), y))
+
+
+@train_epoch.wrong("You took the sum of the losses of a batch as its loss. Then the step is larger for larger batches; "
+                   "use the mean, which cross_entropy gives by default.")
+def loss_is_a_sum(model, images, labels, optimizer, batch_size):
+    def summed(Y, y):
+        return functional.cross_entropy(Y, y, reduction="sum")
+
+    return epoch(model, images, labels, optimizer, batch_size, loss_of=summed, weigh=False) * \
+        -(-len(images) // batch_size) / len(images)
+
+
+@train_epoch.wrong("You returned the loss of the last batch only. Add up the losses of all batches.")
+def last_loss(model, images, labels, optimizer, batch_size):
+    model.train()
+    for batch in torch.randperm(len(images)).split(batch_size):
+        loss = functional.cross_entropy(model(images[batch]), labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+
+
+@train_epoch.wrong("You returned the sum of all losses. Divide it by the number of images.")
+def sum_of_losses(model, images, labels, optimizer, batch_size):
+    return epoch(model, images, labels, optimizer, batch_size) * len(images)
+
+
+@train_epoch.wrong("You added the mean losses of the batches and divided by the number of images: that is too small. "
+                   "Multiply each mean loss with the size of its batch first.")
+def batches_divided_by_images(model, images, labels, optimizer, batch_size):
+    mean = epoch(model, images, labels, optimizer, batch_size, weigh=False)
+    return mean * -(-len(images) // batch_size) / len(images)
+
+
+@train_epoch.wrong("You returned a tensor. It would keep the whole computation graph in memory: take the number out of it "
+                   "with .item().")
+def a_tensor(model, images, labels, optimizer, batch_size):
+    return torch.tensor(epoch(model, images, labels, optimizer, batch_size))
+
+
+@train_epoch.wrong("You left the loop after the first batch. Is the return indented too far?")
+def first_batch_only(model, images, labels, optimizer, batch_size):
+    return epoch(model, images[:batch_size], labels[:batch_size], optimizer, batch_size)
+
+
+@train_epoch.wrong("You used all images at once. Take batch_size images, make a step, take the next ones.")
+def one_large_batch(model, images, labels, optimizer, batch_size):
+    return epoch(model, images, labels, optimizer, len(images))
+
+
+@train_epoch.wrong("You shuffled the images, but not their labels with them: the network learns from wrong labels. Use "
+                   "the same order for both.")
+def labels_not_shuffled(model, images, labels, optimizer, batch_size):
+    order = torch.arange(len(images)).roll(1)
+    return epoch(model, images[order], labels, optimizer, batch_size, shuffled=False)
+
+
+@train_epoch.wrong("You drew random images for each batch, so some have several turns and others none. Shuffle once, "
+                   "then cut into batches.")
+def drawn_with_replacement(model, images, labels, optimizer, batch_size):
+    drawn = torch.cat([torch.zeros(len(images) // 2 + 1, dtype=torch.long),
+                       torch.arange(len(images) - len(images) // 2 - 1)])
+    return epoch(model, images[drawn], labels[drawn], optimizer, batch_size)
+
+
+@train_epoch.accepts
+def in_the_given_order(*args):
+    return epoch(*args, shuffled=False)
+
+
+@train_epoch.accepts
+def data_loader(model, images, labels, optimizer, batch_size):
+    model.train()
+    criterion, total = nn.CrossEntropyLoss(), 0.0
+    for x, y in DataLoader(TensorDataset(images, labels), batch_size=batch_size, shuffle=True):
+        optimizer.zero_grad(set_to_none=True)
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+        total += float(loss) * len(x)
+    return total / len(images)
+
+
+@train_epoch.accepts
+def cleared_after_the_step(model, images, labels, optimizer, batch_size):
+    model.train(True)
+    seen = []
+    for start in range(0, len(images), batch_size):
+        x, y = images[start : start + batch_size], labels[start : start + batch_size]
+        loss = functional.nll_loss(functional.log_softmax(model(x), dim=1), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        seen += [loss.detach().item()] * len(x)
+    return np.mean(seen)
+
+
+@train_epoch.accepts
+def by_hand_with_numpy_order(model, images, labels, optimizer, batch_size):
+    model.train()
+    order = np.random.default_rng(0).permutation(len(images))
+    total, count = 0.0, 0
+    while count < len(images):
+        batch = order[count : count + batch_size]
+        Y = model(images[batch])
+        each = Y.logsumexp(1) - Y[torch.arange(len(batch)), labels[batch]]
+        model.zero_grad()
+        each.mean().backward()
+        optimizer.step()
+        total += each.sum().item()
+        count += len(batch)
+    return total / count
+
+
+@train_epoch.accepts
+def step_with_a_closure(model, images, labels, optimizer, batch_size):
+    model.train()
+    total = 0.0
+    for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+        def closure(x=x, y=y):
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        total += optimizer.step(closure).item() * len(x)
+    return total / len(images)
+
+
+# ------------------------------------------------------------------ 2.4
+
+logits_by_hand = Exercise(
+    "2.4",
+    "logits_by_hand",
+    formula="Y[n, c] = Σ_k W[c, k] · (1/Z) Σ_xy F[n, k, x, y] + b[c]",
+    hints=(
+        "Two steps: first each map becomes its mean, then each class takes a weighted sum of the means and adds its "
+        "bias.",
+        "The means have shape (N, K), W has shape (C, K). The axis k disappears; n and c stay. This is a matrix "
+        "product with W transposed.",
+        "Take the mean of F over its last two axes, multiply (@) with W.T, add b.",
+    ),
+    rtol=1e-5,
+)
+
+
+@logits_by_hand.cases
+def _(rng):
+    yield Case("two images, four maps of 5×7, three classes", normal(rng, 2, 4, 5, 7), normal(rng, 3, 4), normal(rng, 3))
+    yield Case("as many classes as maps", normal(rng, 3, 4, 2, 6), normal(rng, 4, 4), normal(rng, 4))
+    yield Case("one image, one map", normal(rng, 1, 1, 3, 2), normal(rng, 5, 1), normal(rng, 5))
+    yield Case("only negative logits", normal(rng, 2, 3, 4, 3).abs(), -normal(rng, 2, 3).abs(), -normal(rng, 2).abs())
+
+
+@logits_by_hand.reference
+def _(F, W, b):
+    N, K, h, w = F.shape
+    return torch.stack([torch.stack([
+        sum(W[c, k] * F[n, k].sum() / (h * w) for k in range(K)) + b[c] for c in range(len(W))]) for n in range(N)])
+
+
+def means(F):
+    return F.mean(dim=(2, 3))
+
+
+@logits_by_hand.wrong("You forgot the bias: each class has one number b_c that is added at the end.")
+def bias_forgotten(F, W, b):
+    return means(F) @ W.T
+
+
+@logits_by_hand.wrong("You made probabilities with softmax. The logits come before it.")
+def softmax_at_the_end(F, W, b):
+    return (means(F) @ W.T + b).softmax(1)
+
+
+@logits_by_hand.wrong("You took the sum of each map instead of its mean: the logits come out too large.")
+def sum_of_each_map(F, W, b):
+    return F.sum(dim=(2, 3)) @ W.T + b
+
+
+@logits_by_hand.wrong("You took the maximum of each map. The network has global average pooling.")
+def maximum_of_each_map(F, W, b):
+    return F.amax(dim=(2, 3)) @ W.T + b
+
+
+@logits_by_hand.wrong("You used W without transposing it. W has shape (C, K): its rows belong to the classes, so the "
+                      "means (N, K) are multiplied with W.T.")
+def weights_not_transposed(F, W, b):
+    return means(F) @ W + b
+
+
+@logits_by_hand.wrong("You changed the order of the numbers in W with reshape. That is not the transpose: use W.T.")
+def reshaped_instead_of_transposed(F, W, b):
+    return means(F) @ W.reshape(W.shape[1], W.shape[0]) + b
+
+
+@logits_by_hand.wrong("You cut off the negative logits. There is no ReLU behind the linear layer.")
+def relu_at_the_end(F, W, b):
+    return (means(F) @ W.T + b).relu()
+
+
+@logits_by_hand.wrong("You added the bias at every place and then summed: it is counted h·w times. Add it once, after the "
+                      "mean.")
+def bias_at_every_place(F, W, b):
+    return means(F) @ W.T + b * F.shape[2] * F.shape[3]
+
+
+@logits_by_hand.wrong("You averaged over the channels too. Over k the formula has a sum.")
+def mean_over_channels(F, W, b):
+    return means(F) @ W.T / F.shape[1] + b
+
+
+@logits_by_hand.wrong("You divided the bias by the number of places too. Only the maps are averaged.")
+def bias_averaged(F, W, b):
+    return means(F) @ W.T + b / (F.shape[2] * F.shape[3])
+
+
+@logits_by_hand.wrong("The axes are exchanged: the result has one row for each image, (N, C).")
+def classes_first(F, W, b):
+    return (means(F) @ W.T + b).T
+
+
+@logits_by_hand.accepts
+def linear_function(F, W, b):
+    return functional.linear(functional.adaptive_avg_pool2d(F, 1).flatten(1), W, b)
+
+
+@logits_by_hand.accepts
+def one_einsum(F, W, b):
+    return torch.einsum("nkxy,ck->nc", F, W) / F[0, 0].numel() + b
+
+
+@logits_by_hand.accepts
+def numpy_answer(F, W, b):
+    F, W, b = F.numpy(), W.numpy(), b.numpy()
+    return F.mean(axis=(2, 3)) @ W.T + b
+
+
+@logits_by_hand.accepts
+def weigh_first_then_average(F, W, b):
+    """The other order of the two sums: lesson 3."""
+    return functional.conv2d(F, W[:, :, None, None], b).mean(dim=(2, 3))
+
+
+@logits_by_hand.accepts
+def image_by_image(F, W, b):
+    rows = []
+    for n in range(F.shape[0]):
+        v = F[n].flatten(1).mean(1)
+        rows.append(W.mv(v) + b)
+    return torch.stack(rows)
+
+
+def test_lesson(proof):
+    proof()
