@@ -79,7 +79,8 @@ def _mnist_bytes(name: str) -> bytes:
     except (OSError, EOFError) as error:
         raise DataNotFound(f"{path} is damaged ({error}). Delete it and try again.") from error
     if hashlib.sha256(raw).hexdigest() != MNIST_SHA256[name]:
-        raise DataNotFound(f"{path} is not MNIST's {name}: wrong checksum. Delete it and try again.")
+        raise DataNotFound(f"{path} is not MNIST's {name}: wrong checksum. "
+                           "Delete it and try again.")
     return raw
 
 

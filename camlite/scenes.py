@@ -107,6 +107,7 @@ def scenes(
       background of matched without the object, its label is the class at home there;
       "object_on_grey": no background.
 
+    Most animals have the colour of their class (`OWN_COLOUR`), the others and all vehicles any.
     The first n images do not depend on `count`. A thousand images take a few seconds.
     Raises ValueError for an unknown kind or split and for numbers out of range.
     """

@@ -49,7 +49,9 @@ def worst_group(model: nn.Module, *parts: Scenes) -> float:
     return min(accuracy(model, p.images[p.groups == g], p.labels[p.groups == g]) for p, g in groups)
 
 
-def energy(model: nn.Module, scenes: Scenes, target: torch.Tensor | None) -> dict[str, torch.Tensor]:
+def energy(
+    model: nn.Module, scenes: Scenes, target: torch.Tensor | None
+) -> dict[str, torch.Tensor]:
     """Share of each map's positive evidence, Σ_mask L / Σ L, on the object and on the context."""
     L = up(cam(model, "features", scenes.images, target).relu(), scenes.images.shape[-2:])
     total = L.sum(dim=(1, 2)).clamp_min(1e-12)
@@ -95,7 +97,7 @@ def bundle(kind: str, version: str, seed: int) -> None:
     torch.save({k: v.contiguous() for k, v in model.state_dict().items()}, path)
     facts = {
         "network": f"SceneNet, {count_parameters(model):,} parameters",
-        "data": f'camlite.data.scenes("{kind}", "{LEARN_FROM[version]}", count={COUNT}, seed={seed})',
+        "data": f'data.scenes("{kind}", "{LEARN_FROM[version]}", count={COUNT}, seed={seed})',
         "recipe": f"Adam, batch 32, one cycle of the learning rate up to {RATE}, {EPOCHS} epochs",
         "seed": seed,
         "test_images": TEST_COUNT,
@@ -111,8 +113,8 @@ def five_seeds() -> None:
     columns = ["matched_accuracy", "flipped_accuracy", "worst_group_accuracy",
                "background_only_accuracy", "object_on_grey_accuracy", "energy_on_object",
                "energy_on_context", "object_area", "maps_foretell_auc"]
-    head = ["scenes", "network", "seed", *[c.replace("_accuracy", "").replace("_", " ") for c in columns]]
-    rows = ["| " + " | ".join(head) + " | CPU seconds |", "|---" * (len(head) + 1) + "|"]
+    head = ["scenes", "network", "seed"] + [c.replace("_accuracy", "") for c in columns]
+    rows = [[*(name.replace("_", " ") for name in head), "CPU seconds"], ["---"] * (len(head) + 1)]
     for kind in ("pond", "rail"):
         for version in LEARN_FROM:
             for seed in SEEDS:
@@ -121,12 +123,13 @@ def five_seeds() -> None:
                 seconds = time.process_time() - start
                 found = measure(model, kind, seed)
                 cells = [f"{found[c]:.2f}" if c in found else "–" for c in columns]
-                rows.append("| " + " | ".join([kind, version, str(seed), *cells, f"{seconds:.0f}"]) + " |")
-                print(rows[-1], flush=True)
+                rows.append([kind, version, str(seed), *cells, f"{seconds:.0f}"])
+                print(*rows[-1], flush=True)
     page = HERE / "README.md"
     text = page.read_text()
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    page.write_text(before + BEGIN + "\n" + "\n".join(rows) + "\n" + END + after)
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -275,7 +275,7 @@ print(
 # dark. Here are some masks of the first pair. We show channels that vary much.
 
 # %% tags=["figure"]
-H = masks_from_maps(F, x.shape[2:])
+H = masks_from_maps(F, (48, 96))
 strongest = F[0].flatten(1).std(1).argsort(descending=True)[:20:5]
 figure, axes = plt.subplots(2, 5, figsize=(12, 3.1), layout="constrained")
 for axis, k in zip(axes.T[1:], strongest.tolist(), strict=True):
@@ -581,9 +581,9 @@ for text, values in agreements.items():
 # Ablation gets 1 here, because with GAP and one linear layer it measures the contribution itself.
 # Score-CAM is a different question: not "what does this channel add?", but "how well does the
 # network recognize the image through this window?" The digits are the harder case. Their network
-# averages over the whole image, so dimming the strokes makes *every* activation smaller, and the
-# logits slide towards the biases. The answer comes from the network itself, and it is still not the
-# answer to our question.
+# averages over the whole image, so dimming the strokes makes nearly every activation smaller, and
+# the logits slide towards those of a black image. The answer comes from the network itself, and it
+# is still not the answer to our question.
 #
 # ## What does it cost?
 #
@@ -603,7 +603,9 @@ for N in (1, 2, 4, 8, 16, 32, 64):
     seconds = (time.perf_counter() - start) / len(maps)
     alike = sum(correlation(a, b) for a, b in zip(maps, full, strict=True)) / len(maps)
     curve.append((N, 1000 * seconds, alike, float(share(maps).nanmean())))
-    print(f"N = {N:2d}: {curve[-1][1]:7.2f} ms per map, correlation {alike:.2f}, share {curve[-1][3]:.2f}")
+    print(
+        f"N = {N:2d}: {curve[-1][1]:7.2f} ms per map, correlation {alike:.2f}, share {curve[-1][3]:.2f}"
+    )
 per_run = curve[-1][1] / 64
 print(f"one run of this tiny network takes {per_run:.2f} ms")
 print(f"with the 2048 channels of ResNet50 that would be {2.048 * per_run:.1f} s for one map")
@@ -612,8 +614,8 @@ print(f"with the 2048 channels of ResNet50 that would be {2.048 * per_run:.1f} s
 # ## The whole lesson in one picture
 #
 # Three pairs, two questions each, eight answers. The number above a column is the share of the heat
-# on the asked animal, averaged over all pairs (0.5 is a coin). Below: what a map costs, and what
-# fewer channels change.
+# in the half with the asked animal, averaged over all pairs and over the maps that are not blank
+# (0.5 is a coin). Below: what a map costs, and what fewer channels change.
 
 # %% tags=["figure"]
 columns = ["mean of all\nmaps", "CAM", "Ablation-CAM", *variants]
@@ -664,10 +666,14 @@ fewer.legend(loc="lower right", fontsize=9)
 plt.show()
 
 # %% [markdown]
+# Look along one row: same network, same image, same class, and nearly every column claims to be
+# Score-CAM. (A stripe in the middle is the seam between two pictures. No training image had such an
+# edge: off-distribution again, and this time we made it ourselves.)
+#
 # **Today's question was: if we only ask the network, can the answer be wrong?** The network does
-# not lie. But the answer belongs to the question that was really asked, and there are many of
-# those: with which mask, on which filling, with which score, against which baseline. Look along one
-# row of the figure. Same network, same image, same class, same name.
+# not lie. But it answers the question that was really asked, and there are many of those: with
+# which mask, on which filling, with which score, against which baseline, with which weights
+# afterwards. "How well is the frog recognized through this window?" is not "where is the frog?"
 #
 # ## What you know now
 #

@@ -43,7 +43,8 @@ from camlite.course import check, hint
 # %%
 images, labels, name = data.handwriting(train=False)
 net = nets.bundled(f"gapnet_{name}")
-print(f"{len(images)} test images of {name}, accuracy {nets.accuracy(net, images[:1000], labels[:1000]):.1%}")
+accuracy = nets.accuracy(net, images[:1000], labels[:1000])
+print(f"{len(images)} test images of {name}; right on {accuracy:.1%} of the first 1000")
 
 # %% [markdown]
 # We pick the first image of each of five digits, and run the network in two steps. The first step

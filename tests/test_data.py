@@ -41,7 +41,8 @@ def test_mnist_is_complete_and_scaled():
     assert images.min() == 0
     assert images.max() == 1
     assert labels[:5].tolist() == [7, 2, 1, 0, 4]
-    assert torch.bincount(labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    counts = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert torch.bincount(labels).tolist() == counts
 
 
 @needs_mnist
@@ -180,7 +181,8 @@ def test_photos_of_the_data_folder_come_first(empty):
     (empty / "photos" / "notes.txt").write_text("not a picture")
     found = data.photos()
     assert list(found) == ["mine"]
-    assert torch.equal(found["mine"], torch.tensor([1.0, 0, 0]).reshape(1, 3, 1, 1).expand(1, 3, 4, 5))
+    red = torch.tensor([1.0, 0, 0]).reshape(1, 3, 1, 1).expand(1, 3, 4, 5)
+    assert torch.equal(found["mine"], red)
 
 
 def test_no_photos_anywhere(empty, monkeypatch):

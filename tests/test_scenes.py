@@ -1,4 +1,4 @@
-"""Generated scenes: same seed, same pixels; masks that are right; networks that learn the shortcut."""
+"""Generated scenes: same seed, same pixels; right masks; networks that learn the shortcut."""
 
 import hashlib
 import importlib.util
@@ -229,8 +229,9 @@ def test_a_small_network_reads_the_signals_and_its_map_finds_the_motif():
     learn, test = data.signals(600, seed=0), data.signals(150, seed=1)
     torch.manual_seed(0)
     nn = torch.nn
-    model = nn.Sequential(nn.Conv1d(1, 16, 9, padding=4), nn.ReLU(), nn.Conv1d(16, 24, 9, padding=4),
-                          nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(24, 3))
+    model = nn.Sequential(nn.Conv1d(1, 16, 9, padding=4), nn.ReLU(),
+                          nn.Conv1d(16, 24, 9, padding=4), nn.ReLU(),
+                          nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(24, 3))
     fit(model, learn.signals, learn.labels, epochs=12)
     assert accuracy(model, test.signals, test.labels) > 0.95
     features, head = model[:4], model[6]
@@ -297,7 +298,8 @@ def effect(biased, repaired):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bundled_networks_show_the_effect(kind):
-    effect(*(json.loads((DATASETS / f"{kind}_{v}.json").read_text()) for v in ("biased", "repaired")))
+    facts = [DATASETS / f"{kind}_{version}.json" for version in ("biased", "repaired")]
+    effect(*(json.loads(path.read_text()) for path in facts))
 
 
 @pytest.mark.slow

@@ -56,7 +56,7 @@ def judge(exercise: Exercise, sights: list[Sight], seed: int) -> Verdict:
         return verdict("passed", f"{len(cases)} cases, all right.")
     first = differing[0]
     case, want, got = cases[first], expected[first], sights[first]
-    call = f"Called {_call(exercise.name, case)}   ({case.says})"
+    call = f"Case: {case.says}.\nCalled {_call(exercise.name, case)}"
     known = _known_wrong_answer(exercise, sights, seed)
     if known is not None:
         sentence = next(w.sentence for w in exercise.wrong_answers if w.name == known)
@@ -194,8 +194,10 @@ def _call(name: str, case: Case) -> str:
 
 def _argument(value: object) -> str:
     if isinstance(value, Tensor):
-        small = value.numel() <= 4
-        return str(value.tolist()) if small else f"tensor{tuple(value.shape)}"
+        if value.numel() > 4 or value.dim() > 1:
+            return f"tensor{tuple(value.shape)}"
+        numbers = [f"{v:.4g}" for v in value.flatten().tolist()]
+        return numbers[0] if value.dim() == 0 else f"[{', '.join(numbers)}]"
     if isinstance(value, np.ndarray):
         return f"array{value.shape}"
     if isinstance(value, nn.Module):

@@ -63,5 +63,5 @@ def _print(*lines: tuple[str, str]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(soft_wrap=True)
+    console = Console(highlight=False, markup=False)
     console.print(Text("\n").join(Text(text, style) for text, style in lines))

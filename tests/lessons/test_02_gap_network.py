@@ -408,13 +408,18 @@ class Watched(nn.Module):
 
     def __init__(self, net):
         super().__init__()
-        self.net, self.batches, self.modes = net, [], []
+        self.net, self.batches, self.modes, self.backwards = net, [], [], 0
 
     def forward(self, x):
+        Y = self.net(x)
         if torch.is_grad_enabled():
             self.batches.append(x.detach().clone())
             self.modes.append(self.training)
-        return self.net(x)
+            Y.register_hook(self.count)
+        return Y
+
+    def count(self, gradient):
+        self.backwards += 1
 
 
 class WatchedSGD(torch.optim.SGD):
@@ -474,24 +479,21 @@ def watch_training(answer, net, images, labels, rate, batch_size):
     """
     torch.manual_seed(int(1e6 * images.abs().mean()))  # the learner's shuffling
     model = Watched(net).eval()
-    with torch.no_grad():
-        net.train()
-        model.training = False
     untouched = {k: v.clone() for k, v in model.state_dict().items()}
     steps = []
     optimizer = WatchedSGD(model.parameters(), rate.rate, lambda: steps.append(gradients(model)))
     returned = answer(model, images, labels, optimizer, batch_size)
 
     batches = [which(batch, images) for batch in model.batches]
-    model.load_state_dict(untouched) if rate.rate == 0 else None
+    trained = [p.detach().clone() for p in model.parameters()]
+    model.load_state_dict(untouched)
     seen = {
         "how often each image was used": times_used(batches, len(images)),
         "sizes of the batches": " ".join(str(len(b)) for b in sorted(batches, key=len, reverse=True)),
+        "backward passes": model.backwards,
         "steps of the optimizer": len(steps),
         "mode of the model": mode(model.modes),
     }
-    trained = [p.detach().clone() for p in model.parameters()]
-    model.load_state_dict(untouched)
     if rate.rate == 0:
         seen["gradient at each step"] = kind_of_gradients(model, steps, batches, images, labels)
     else:

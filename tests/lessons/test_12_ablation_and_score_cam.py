@@ -267,6 +267,24 @@ def transposed(classifier, F, c):
     return ((y - y_k) / y.abs()).T
 
 
+@ablation_weights.wrong(
+    "logits[:, c] with one class for each image takes all these classes from every image: an N×N "
+    "table. You need one logit from each row."
+)
+def every_class_from_every_image(classifier, F, c):
+    y, y_k = without_each(classifier, F, c, pick=lambda logits, c: logits[:, c])
+    return ((y - y_k) / y.abs()).squeeze(1)
+
+
+@ablation_weights.wrong(
+    "logits[:, c] with one class for each image takes all these classes from every image: an N×N "
+    "table. You need one logit from each row. (And think about a negative y.)"
+)
+def every_class_from_every_image_and_sign(classifier, F, c):
+    y, y_k = without_each(classifier, F, c, pick=lambda logits, c: logits[:, c])
+    return ((y - y_k) / y).squeeze(1)
+
+
 @ablation_weights.accepts
 def all_at_once(classifier, F, c):
     """N·K copies of the maps in one batch, each with another channel missing."""
@@ -507,6 +525,15 @@ def turned_around(F, size):
     return 1 - scaled(up(F, size))
 
 
+@masks_from_maps.wrong(
+    "You cut off negative values and divided by the maximum. s moves the smallest value to 0, "
+    "whatever its sign, and divides by max − min."
+)
+def relu_and_divided_by_max(F, size):
+    Z = up(F, size).relu()
+    return Z / Z.amax((2, 3), keepdim=True).clamp_min(1e-30)
+
+
 @masks_from_maps.accepts
 def channel_by_channel(F, size):
     N, K = F.shape[:2]
@@ -744,6 +771,24 @@ def axes_exchanged(f, x, masks, c, baseline):
     return (confidence(f, x, masks, c) - of_class(f(baseline), c)[:, None]).T
 
 
+@increase_of_confidence.wrong(
+    "The mask has no colour axis: x is (N, C, H, W) and masks[:, k] is (N, H, W), so the sizes do "
+    "not meet. Give the mask an axis of size 1 where x has its colours."
+)
+def colour_axis_missing(f, x, masks, c, baseline):
+    after = [of_class(f(x * masks[:, k]), c) for k in range(masks.shape[1])]
+    return torch.stack(after, 1) - of_class(f(baseline), c)[:, None]
+
+
+@increase_of_confidence.wrong(
+    "logits[:, c] with one class for each image takes all these classes from every image: an N×N "
+    "table. You need one logit from each row."
+)
+def all_classes_from_every_image(f, x, masks, c, baseline):
+    after = confidence(f, x, masks, c, lambda logits, c: logits[:, c])
+    return after - f(baseline)[:, c][:, None]
+
+
 @increase_of_confidence.accepts
 def one_big_batch(f, x, masks, c, baseline):
     N, K = masks.shape[:2]
@@ -770,9 +815,8 @@ def one_forward_pass_each(f, x, masks, c, baseline):
     for n in range(N):
         cn = int(c[n]) if torch.is_tensor(c) and c.dim() else int(c)
         for k in range(K):
-            C[n, k] = float(f((x[n] * masks[n, k])[None])[0, cn]) - float(
-                f(baseline[n][None])[0, cn]
-            )
+            after, before = f((x[n] * masks[n, k])[None]), f(baseline[n][None])
+            C[n, k] = after[0, cn].item() - before[0, cn].item()
     return C
 
 

@@ -490,7 +490,8 @@ def test_integrated_grad_cam_converges_with_steps():
     model, layer, x = CASES["silu"]()
     fine = camlite.integrated_grad_cam(model, layer, x, CLASS, steps=200, relu=False)
     coarse = [
-        camlite.integrated_grad_cam(model, layer, x, CLASS, steps=m, relu=False) for m in (5, 20, 80)
+        camlite.integrated_grad_cam(model, layer, x, CLASS, steps=m, relu=False)
+        for m in (5, 20, 80)
     ]
     errors = [float((M - fine).norm()) for M in coarse]
     assert errors[0] > 3 * errors[1] > 9 * errors[2]

@@ -241,7 +241,8 @@ class MaxPooled(nn.Module):
         super().__init__()
         self.net = nn.Sequential(
             nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4, affine=False), nn.ReLU(inplace=True),
-            nn.MaxPool2d(2), nn.ConvTranspose2d(4, 3, 3), nn.ReLU(inplace=True), nn.AvgPool2d(2), nn.Flatten(),
+            nn.MaxPool2d(2), nn.ConvTranspose2d(4, 3, 3), nn.ReLU(inplace=True),
+            nn.AvgPool2d(2), nn.Flatten(),
             nn.LazyLinear(6), nn.BatchNorm1d(6), nn.LeakyReLU(0.1), nn.Linear(6, 4, bias=False),
         )
         self.net(torch.zeros(2, 2, 10, 10))
