@@ -20,6 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camlite.errors import DataNotFound
+from camlite.paths import DOWNLOADS
 from camlite.scenes import mosaic, scenes, signals, twins
 
 __all__ = [
@@ -39,9 +40,8 @@ MNIST_SHA256 = {
 
 def folders() -> list[Path]:
     """Where data is looked for, in this order."""
-    downloads = Path(__file__).resolve().parent.parent / "datasets" / "downloads"
     named = os.environ.get("CAMLITE_DATA")
-    return [Path(named), downloads] if named else [downloads]
+    return [Path(named), DOWNLOADS] if named else [DOWNLOADS]
 
 
 def find(relative: str) -> Path | None:

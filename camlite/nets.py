@@ -7,6 +7,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from camlite.paths import DATASETS
+
 
 class GapNet(nn.Module):
     """Four convolutions that keep every pixel, then a global average, then one linear layer.
@@ -127,8 +129,6 @@ def bundled(name: str) -> nn.Module:
     scenes (N, 3, 48, 48). What each one learned from, and how well it does, stands in
     datasets/<name>.json. Raises ValueError for another name.
     """
-    from camlite.course.paths import DATASETS
-
     path = DATASETS / f"{name}.pt"
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in DATASETS.glob("*.pt")))

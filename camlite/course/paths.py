@@ -1,19 +1,16 @@
-"""Where the course's files lie: in the clone, or inside an installed package."""
+"""Where the course's files lie, and where the learner works."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-_CLONE = _PACKAGE.parent
-ROOT = _CLONE if (_CLONE / "solutions").is_dir() else _PACKAGE / "_course"
-"""The folder that holds lessons/, solutions/, tests/lessons/ and datasets/."""
+from camlite.paths import DATASETS, IN_CLONE, ROOT
+
+__all__ = ["CHECKS", "DATASETS", "ROOT", "SOLUTIONS", "home", "learner_folder"]
 
 SOLUTIONS = ROOT / "solutions"
 CHECKS = ROOT / "tests" / "lessons"
-DATASETS = ROOT / "datasets"
-IN_CLONE = ROOT == _CLONE
 
 
 def learner_folder() -> Path:

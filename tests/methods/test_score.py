@@ -501,7 +501,9 @@ def test_the_fast_copy_gives_the_same_logits_with_fewer_layers(kind):
         handle.remove()
 
 
-def test_a_convolution_that_runs_twice_is_not_fused():
+def test_where_fusing_goes_wrong_the_network_itself_is_run():
+    """One convolution runs twice, before two BatchNorms: no fused weights serve both."""
+
     class Twice(nn.Module):
         def __init__(self) -> None:
             super().__init__()

@@ -1,0 +1,11 @@
+"""Real test data: a folder named by CAMLITE_DATA, or one that lies beside the clone."""
+
+from __future__ import annotations
+
+import os
+
+from camlite.paths import ROOT
+
+BESIDE = ROOT.parent / "shared" / "data"
+if "CAMLITE_DATA" not in os.environ and BESIDE.is_dir():
+    os.environ["CAMLITE_DATA"] = str(BESIDE)

@@ -1,0 +1,74 @@
+"""GapNet and the bundled networks: as large, as right and as unchanged as their cards say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+import torch
+
+from camlite import data, nets
+from camlite.errors import DataNotFound
+from camlite.paths import DATASETS
+
+
+def card(name: str) -> dict:
+    return json.loads((DATASETS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_gapnet_has_the_parameters_of_the_article():
+    assert nets.count_parameters(nets.GapNet()) == 98_442
+
+
+def test_gapnet_takes_any_size_and_keeps_every_pixel():
+    net = nets.GapNet(in_channels=3, classes=4)
+    x = torch.rand(2, 3, 9, 14)
+    assert net(x).shape == (2, 4)
+    assert net.features(x).shape == (2, 128, 9, 14)
+
+
+def test_accuracy_counts_hits_and_leaves_the_mode_alone():
+    class Says(torch.nn.Module):
+        def forward(self, x):
+            return torch.nn.functional.one_hot(x[:, 0, 0, 0].long(), 3).float()
+
+    images = torch.tensor([0, 1, 2, 1]).float().reshape(4, 1, 1, 1)
+    net = Says().train()
+    assert nets.accuracy(net, images, torch.tensor([0, 1, 1, 1]), batch_size=3) == 0.75
+    assert net.training
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in DATASETS.glob("*.json")))
+def test_bundled_weights_are_those_of_their_card(name):
+    file = DATASETS / f"{name}.pt"
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == card(name)["sha256"]
+    assert file.stat().st_size < 1_000_000
+    assert not nets.bundled(name).training
+
+
+def test_the_digits_network_is_as_right_as_stated():
+    x, y = data.digits(train=False)
+    x = torch.nn.functional.interpolate(x, size=(28, 28), mode="bilinear")
+    stated = card("gapnet_digits")["test_accuracy"]
+    assert stated >= 0.98
+    assert nets.accuracy(nets.bundled("gapnet_digits"), x, y) == pytest.approx(stated, abs=0.004)
+
+
+@pytest.mark.parametrize(
+    "count", [1000, pytest.param(10_000, marks=pytest.mark.slow)], ids=["first_1000", "all"]
+)
+def test_the_mnist_network_is_as_right_as_stated(count):
+    try:
+        images, labels = data.mnist(train=False, limit=count)
+    except DataNotFound:
+        pytest.skip("MNIST is not at hand: set CAMLITE_DATA")
+    stated = card("gapnet_mnist")
+    assert stated["validation_accuracy"] >= 0.9818
+    found = nets.accuracy(nets.bundled("gapnet_mnist"), images, labels)
+    assert found == pytest.approx(stated["test_accuracy"], abs=0.0005 if count == 10_000 else 0.02)
+
+
+def test_another_name_lists_what_there_is():
+    with pytest.raises(ValueError, match="gapnet_mnist"):
+        nets.bundled("resnet9000")
