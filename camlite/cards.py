@@ -172,8 +172,8 @@ _CARDS = (
     Card(
         function=methods.finer_cam,
         title="Finer-CAM: the difference to similar classes",
-        paper="Zhang et al. Finer-CAM: Spotting the Difference Reveals Finer Details for Visual "
-        "Explanation. CVPR 2025. arXiv 2501.11309",
+        paper="Zhang, Gu, Chowdhury, Mai, Carlyn, Berger-Wolf, Su, Chao. Finer-CAM: Spotting the "
+        "Difference Reveals Finer Details for Visual Explanation. CVPR 2025. arXiv 2501.11309",
         equation="Grad-CAM of Y = Σ_i p_i (S_c − α S_i) / Σ_i p_i",
         needs="a differentiable network behind the layer; two classes or more",
         forwards="1 (the part behind the layer twice)",

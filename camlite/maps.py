@@ -19,7 +19,7 @@ def gap(F: Tensor) -> Tensor:
 
 
 def weighted_sum(w: Tensor, F: Tensor) -> Tensor:
-    """Σ_k w_k F_k: weights (N, K), feature maps (N, K, h, w) or (N, K, l) -> (N, h, w) or (N, l)."""
+    """Σ_k w_k F_k: weights (N, K), maps (N, K, h, w) or (N, K, l) -> (N, h, w) or (N, l)."""
     with torch.autocast(F.device.type, enabled=False):  # it would round to 16 bits
         return torch.einsum("nk,nk...->n...", w, F)
 

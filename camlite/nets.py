@@ -68,6 +68,55 @@ class SceneNet(nn.Module):
         return self.classifier(F.mean(dim=(2, 3)))  # GAP, then W F + b
 
 
+class HeadNet(nn.Module):
+    """One small trunk under five kinds of head, as the large networks have them.
+
+    The trunk is three 3×3 convolutions with batch normalisation and ReLU, the second with stride
+    2: an image of 28×28 gives 32 feature maps of 14×14, called F. `head` says what follows:
+
+    - "gap_linear": GAP, one linear layer (ResNet, GoogLeNet). CAM exists.
+    - "gap_two_linears": GAP, linear, Hardswish, linear (MobileNetV3). No CAM: two linear layers.
+    - "flatten": pooling, flatten, two linear layers (VGG, AlexNet). No GAP, images of 28×28 only.
+    - "conv_head": a 1×1 convolution to the classes, ReLU, GAP (SqueezeNet). The map is the head.
+    - "functional_relu": the trunk ends before its last ReLU, which is a function of `forward`,
+      then GAP and one linear layer (DenseNet). CAM exists behind that ReLU only.
+
+    Shapes: images (N, 1, H, W) -> logits (N, classes).
+    """
+
+    HEADS = ("gap_linear", "gap_two_linears", "flatten", "conv_head", "functional_relu")
+
+    def __init__(self, head: str = "gap_linear", classes: int = 10) -> None:
+        super().__init__()
+        if head not in self.HEADS:
+            raise ValueError(f"there is no head {head!r}; there are {', '.join(self.HEADS)}")
+        K, pool = 32, [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        layers: list[nn.Module] = []
+        for before, after, stride in ((1, 16, 1), (16, K, 2), (K, K, 1)):
+            layers += [
+                nn.Conv2d(before, after, kernel_size=3, stride=stride, padding=1),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
+        self.functional_relu = head == "functional_relu"
+        self.features = nn.Sequential(*(layers[:-1] if self.functional_relu else layers))
+        self.classifier = nn.Sequential(*{
+            "gap_linear": [*pool, nn.Linear(K, classes)],
+            "gap_two_linears": [*pool, nn.Linear(K, K), nn.Hardswish(), nn.Linear(K, classes)],
+            "flatten": [nn.MaxPool2d(2), nn.Flatten(), nn.Linear(K * 49, 20), nn.ReLU(),
+                        nn.Linear(20, classes)],
+            "conv_head": [nn.Conv2d(K, classes, kernel_size=1), nn.ReLU(), *pool],
+            "functional_relu": [*pool, nn.Linear(K, classes)],
+        }[head])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 1, H, W) -> logits (N, classes)."""
+        F = self.features(images)  # (N, 32, H/2, W/2)
+        if self.functional_relu:
+            F = nn.functional.relu(F)
+        return self.classifier(F)
+
+
 def fit(
     model: nn.Module,
     images: Tensor,
@@ -126,15 +175,19 @@ def bundled(name: str) -> nn.Module:
 
     `gapnet_mnist` and `gapnet_digits` read images (N, 1, 28, 28) in [0, 1]. `pond_biased`,
     `pond_repaired`, `rail_biased` and `rail_repaired` are `SceneNet`s and read the generated
-    scenes (N, 3, 48, 48). What each one learned from, and how well it does, stands in
-    datasets/<name>.json. Raises ValueError for another name.
+    scenes (N, 3, 48, 48). `heads_gap_linear` and the other four `heads_…` are `HeadNet`s and read
+    small digits somewhere in an image, (N, 1, 28, 28). What each one learned from, and how well it
+    does, stands in datasets/<name>.json. Raises ValueError for another name.
     """
     path = DATASETS / f"{name}.pt"
     if not path.exists():
         known = ", ".join(sorted(p.stem for p in DATASETS.glob("*.pt")))
         raise ValueError(f"there is no bundled network {name!r}; there are {known}")
     weights = torch.load(path, weights_only=True)
-    scene = name.startswith(("pond_", "rail_"))
-    model = SceneNet(classes=len(weights["classifier.bias"])) if scene else GapNet()
+    model: nn.Module = GapNet()
+    if name.startswith(("pond_", "rail_")):
+        model = SceneNet(classes=len(weights["classifier.bias"]))
+    elif name.startswith("heads_"):
+        model = HeadNet(name.removeprefix("heads_"))
     model.load_state_dict(weights)
     return model.eval()

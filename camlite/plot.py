@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ HEAT = "magma"  # lightness only rises: high is bright, in grey print too (jet d
 SIGNED = "RdBu_r"  # red for, blue against; white is zero
 
 
-def picture(image: Tensor) -> Tensor:
+def picture(image: Tensor) -> np.ndarray:
     """(C, H, W) -> (H, W) or (H, W, 3) in [0, 1] for imshow; normalised images are stretched."""
     image = image.detach().float().cpu()
     if image.min() < 0 or image.max() > 1:
         image = (image - image.min()) / (image.max() - image.min()).clamp_min(1e-12)
-    return image[0] if image.shape[0] == 1 else image[:3].permute(1, 2, 0)
+    return (image[0] if image.shape[0] == 1 else image[:3].permute(1, 2, 0)).numpy()
 
 
 def show(
@@ -77,7 +78,7 @@ def show(
         )
         above.imshow(picture(image), cmap="gray", vmin=0, vmax=1)
         below.imshow(picture(image), cmap="gray", vmin=0, vmax=1)
-        drawn = below.imshow(map_, alpha=alpha, **scale)
+        drawn = below.imshow(map_.numpy(), alpha=alpha, **scale)
         if titles is not None:
             above.set_title(titles[n], fontsize=9)
     label = (
@@ -113,7 +114,7 @@ def grid(
     for axis, (image, heat) in zip(axes.flat, (cell for row in rows for cell in row), strict=True):
         axis.imshow(picture(image), cmap="gray", vmin=0, vmax=1)
         if heat is not None:
-            drawn = axis.imshow(heat.detach().cpu(), cmap=HEAT, vmin=0, vmax=1, alpha=alpha)
+            drawn = axis.imshow(heat.detach().cpu().numpy(), cmap=HEAT, vmin=0, vmax=1, alpha=alpha)
         axis.set(xticks=[], yticks=[])
         for side in axis.spines.values():
             side.set_visible(False)

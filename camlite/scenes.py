@@ -101,7 +101,7 @@ def scenes(
       "train": the object is on its home background with probability `correlation`; else, in the
         pond, on another class's home, and at the railway on a meadow (rails without a train
         never occur).
-      "varied": the same objects, each background equally likely. This is the repair.
+      "varied": the same objects, each background equally likely, plain grey too. The repair.
     Splits to test with:
       "matched": always at home; "flipped": on another class's home; "background_only": the
       background of matched without the object, its label is the class at home there;
@@ -277,9 +277,9 @@ def _others(label: int) -> list[int]:
 
 
 WORLDS = {
-    "pond": _World(drawing.ANIMALS, POND_GROUNDS, _others, _others, [0, 1, 2, 3],
+    "pond": _World(drawing.ANIMALS, POND_GROUNDS, _others, _others, [0, 1, 2, 3, 4],
                    (*drawing.ANIMALS, *drawing.GROUNDS), _paint_pond),
-    "rail": _World(drawing.VEHICLES, RAIL_GROUNDS, lambda c: [2], lambda c: [1 - c], [0, 1, 2],
+    "rail": _World(drawing.VEHICLES, RAIL_GROUNDS, lambda c: [2], lambda c: [1 - c], [0, 1, 2, 3],
                    (*drawing.VEHICLES, *drawing.TRACKS, *drawing.DETAILS), _paint_rail),
 }
 

@@ -104,33 +104,48 @@ class _OneCall(nn.Module):
 
 
 class _Tracer(fx.Tracer):
-    """Writes the graph down and remembers which step made the output of which module."""
+    """Writes the graph down and remembers which step made the output of which module.
 
-    def __init__(self) -> None:
+    With `layers`, a module that holds none of them is one step: faster, and what cannot be traced
+    inside it does no harm. Without, every function call is a step.
+    """
+
+    def __init__(self, layers: Sequence[str] | None) -> None:
         super().__init__()
+        self.layers = layers
         self.made: dict[str, Any] = {}
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        name = _name_in_model(module_qualified_name)
+        if self.layers is None or not name:
+            return bool(name) and super().is_leaf_module(m, module_qualified_name)
+        return not any(layer.startswith(f"{name}.") for layer in self.layers)
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         out = super().call_module(m, forward, args, kwargs)
-        self.made[self.path_of_module(m).removeprefix("model").removeprefix(".")] = out
+        if name := _name_in_model(self.path_of_module(m)):
+            self.made[name] = out
         return out
 
 
-def _trace(model: nn.Module) -> _Tracer:
+def _name_in_model(name: str) -> str:
+    return name.removeprefix("model").removeprefix(".")
+
+
+def _trace(model: nn.Module, layers: Sequence[str] | None = None) -> _Tracer:
     """The operations of one call `model(x)` in evaluation mode."""
-    tracer = _Tracer()
+    tracer = _Tracer(layers)
     with evaluation(model):
         tracer.trace(_OneCall(model))
-    tracer.made.pop("", None)  # the model itself
     return tracer
 
 
 def _cut_graph(model: nn.Module, names: list[str]) -> tuple[Stage, ...]:
-    tracer = _trace(model)
+    modules = {name for name, _ in model.named_modules()}
+    tracer = _trace(model, names if modules.issuperset(names) else None)
     steps = list(tracer.graph.nodes)
     cuts = [_step_of(name, tracer.made, steps, model) for name in names]
-    ends = [*cuts, steps[-1]]
-    starts = [None, *cuts]
+    starts, ends = [None, *cuts], [*cuts, steps[-1]]
     graphs = [_between(steps, start, end) for start, end in zip(starts, ends, strict=True)]
     parts = [_Part(model, fx.GraphModule(tracer.root, graph)) for graph in graphs]
     parts[0].first, parts[-1].last = True, True

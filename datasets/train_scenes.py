@@ -2,7 +2,8 @@
 
 For the pond and for the railway two networks are trained, from the same start and with the same
 recipe: "biased" on scenes where the object and its home background go together (95 %), "repaired"
-on the same objects with every background equally likely. The weights of the last epoch are kept.
+on the same objects with every background equally likely, plain grey too. The weights of
+the last epoch are kept.
 
 `python datasets/train_scenes.py --seeds` trains all of them with five seeds instead, for images
 and weights alike, keeps none, and writes the table into datasets/README.md.
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 import torch
+from joblib import Parallel, delayed
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
@@ -108,37 +110,47 @@ def bundle(kind: str, version: str, seed: int) -> None:
     print(path.name, json.dumps(facts, indent=1), flush=True)
 
 
-def five_seeds() -> None:
+COLUMNS = ["matched_accuracy", "flipped_accuracy", "worst_group_accuracy",
+           "background_only_accuracy", "object_on_grey_accuracy", "energy_on_object",
+           "energy_on_context", "object_area", "maps_foretell_auc"]
+
+
+def one_seed(kind: str, seed: int) -> list[list[str]]:
+    """Rows of the table for one seed: the biased and the repaired network."""
+    rows = []
+    for version in LEARN_FROM:
+        start = time.process_time()
+        model = train(kind, version, seed)
+        seconds = time.process_time() - start
+        found = measure(model, kind, seed)
+        cells = [f"{found[c]:.2f}" if c in found else "–" for c in COLUMNS]
+        rows.append([kind, version, str(seed), *cells, f"{seconds:.0f}"])
+        print(*rows[-1], flush=True)
+    return rows
+
+
+def five_seeds(jobs: int) -> None:
     """Write the table of all seeds into datasets/README.md, between its two marks."""
-    columns = ["matched_accuracy", "flipped_accuracy", "worst_group_accuracy",
-               "background_only_accuracy", "object_on_grey_accuracy", "energy_on_object",
-               "energy_on_context", "object_area", "maps_foretell_auc"]
-    head = ["scenes", "network", "seed"] + [c.replace("_accuracy", "") for c in columns]
-    rows = [[*(name.replace("_", " ") for name in head), "CPU seconds"], ["---"] * (len(head) + 1)]
-    for kind in ("pond", "rail"):
-        for version in LEARN_FROM:
-            for seed in SEEDS:
-                start = time.process_time()
-                model = train(kind, version, seed)
-                seconds = time.process_time() - start
-                found = measure(model, kind, seed)
-                cells = [f"{found[c]:.2f}" if c in found else "–" for c in columns]
-                rows.append([kind, version, str(seed), *cells, f"{seconds:.0f}"])
-                print(*rows[-1], flush=True)
+    work = [delayed(one_seed)(kind, seed) for kind in ("pond", "rail") for seed in SEEDS]
+    rows = sorted(row for rows in Parallel(n_jobs=jobs)(work) for row in rows)
+    names = [c.replace("_accuracy", "").replace("_", " ") for c in COLUMNS]
+    head = ["scenes", "network", "seed", *names, "CPU seconds"]
+    lines = [" | ".join(row) for row in [head, ["---"] * len(head), *rows]]
     page = HERE / "README.md"
     text = page.read_text()
     before, after = text.split(BEGIN)[0], text.split(END)[1]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    table = "\n".join(f"| {line} |" for line in lines)
     page.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", action="store_true", help="five seeds, a table, no weights kept")
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at the same time")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     if given.seeds:
-        five_seeds()
+        five_seeds(given.jobs)
     else:
         for kind in ("pond", "rail"):
             for version in LEARN_FROM:

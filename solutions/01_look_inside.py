@@ -242,8 +242,9 @@ plt.show()
 
 # %% [markdown]
 # Compare with your paper: 6 on the bar (three times 2), −3 beside it, 0 on black. On the horizontal
-# bar the weights cancel, −1 + 2 − 1 = 0: the kernel does not see it. A value of the map answers the
-# question "does the picture look like my kernel, *here*?"
+# bar the weights cancel, −1 + 2 − 1 = 0: the kernel does not see it. Where the two bars cross, some of the
+# −1 lie on white pixels too, and 4 is left. A value of the map answers the question "does the picture
+# look like my kernel, *here*?"
 #
 # ### The network does exactly this
 #
@@ -277,7 +278,7 @@ plt.show()
 
 # %% [markdown]
 # Nobody told these kernels what to look for. Look closely: some are positive on one side and
-# negative on the other: they answer at *edges*. Some are positive all over: they copy the stroke.
+# negative on the other: they answer at *edges*. Some are positive nearly everywhere: they copy the stroke.
 # Which of them would you call a bar detector?
 #
 # ## Exercise 1.3: feature maps
@@ -494,10 +495,10 @@ figure.suptitle("Layers × channels: the feature maps of one digit (number above
 plt.show()
 
 # %% [markdown]
-# Read the sheet from top to bottom. The first layer shows the digit itself, brighter, darker, or only
-# its edges. Further down the maps become more special: some answer only at the bar on top, some
-# only at one side of the slanted stroke, some to the empty background! And in *all* rows you can still
-# recognise where the digit stands. Nothing of the "where" is lost up to here.
+# Read the sheet from top to bottom. The first layer shows the digit itself, bright, dim, or only one of its
+# edges. Further down the maps become more special. In the last row, one map answers at a bar, another one at a
+# slanted stroke, others only where a stroke ends or turns. These are the patterns of patterns. And in *all* rows you
+# can still say where in the picture they were found. Nothing of the "where" is lost up to here.
 #
 # ## What you know now
 #

@@ -418,6 +418,57 @@ def _say_explained(answer: dict[str, Any]) -> None:
     _open(Path(answer["figure"]))
 
 
+@app.command()
+@friendly
+def gallery(
+    image: Annotated[Path, typer.Argument(help="A photograph.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Repeatable; the first gets all figures. Default: all at hand."),
+    ] = None,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option("--class", help="Number or name; repeatable. Default: the predicted class."),
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Like grad_cam; repeatable. Default: every method.")
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Leave out methods with more than 100 forward passes.")
+    ] = False,
+    save: Annotated[Path, typer.Option(help="The folder for the figures.")] = Path(
+        "camlite-gallery"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Draw one picture with every method, both signs, all depths, several networks. Example:
+
+    camlite gallery cat_dog.jpg --class "bull mastiff" --class "tiger cat" --fast
+    """
+    from camlite.course.explain import default_model
+    from camlite.course.gallery import default_models
+    from camlite.course.gallery import gallery as run
+
+    names = model or default_models(default_model())
+    answer = run(
+        image, names, classes or [], method or [], fast, save, progress=sys.stderr.isatty()
+    )
+    if as_json:
+        print(json.dumps(answer, indent=1, ensure_ascii=False))
+        return
+    weights = f"{answer['model']} ({answer['weights']}), layer {answer['layer']}"
+    say((f"{answer['image']}: {weights}", "bold"))
+    table = Table("class", "name", "probability")
+    for row in answer["classes"]:
+        table.add_row(str(row["class"]), row["name"], f"{row['probability']:.3f}")
+    out.print(table)
+    if answer["left_out"]:
+        many = ", ".join(f"{name} ({n:,})" for name, n in answer["left_out"].items())
+        say((f"Left out by --fast, with their forward passes: {many}", "dim"))
+    say(*((f"Figure: {file}", "bold") for file in answer["figures"]))
+    _open(Path(answer["figures"][0]))
+
+
 # ------------------------------------------------------------------ the authors' commands
 
 

@@ -757,7 +757,7 @@ def data_loader(model, images, labels, optimizer, batch_size):
         loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
-        total += float(loss) * len(x)
+        total += float(loss.detach()) * len(x)
     return total / len(images)
 
 
