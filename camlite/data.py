@@ -24,7 +24,7 @@ from camlite.paths import DOWNLOADS
 from camlite.scenes import mosaic, scenes, signals, twins
 
 __all__ = [
-    "digits", "find", "folders", "handwriting", "load_image", "mnist", "mosaic", "photos",
+    "digits", "find", "folders", "handwriting", "like_mnist", "load_image", "mnist", "mosaic", "photos",
     "scenes", "signals", "twins",
 ]
 
@@ -157,8 +157,13 @@ def handwriting(train: bool = True, limit: int | None = None) -> tuple[Tensor, T
     if all(find(one) or find(one + ".gz") for one in wanted):
         return *mnist(train, limit), "mnist"
     images, labels = digits(train)
-    images = torch.nn.functional.interpolate(images, size=(28, 28), mode="bilinear")
-    return images[:limit], labels[:limit], "digits"
+    return like_mnist(images[:limit]), labels[:limit], "digits"
+
+
+def like_mnist(images: Tensor) -> Tensor:
+    """scikit-learn's digits (N, 1, 8, 8) as MNIST has its own: 20×20 pixels in a frame of 28×28."""
+    larger = torch.nn.functional.interpolate(images, size=(20, 20), mode="bilinear")
+    return torch.nn.functional.pad(larger, (4, 4, 4, 4))
 
 
 PHOTO_TYPES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}

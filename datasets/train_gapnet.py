@@ -17,7 +17,7 @@ import json
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy, interpolate
+from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from camlite import data
@@ -31,11 +31,7 @@ def load(name: str) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tens
     if name == "mnist":
         return data.mnist(train=True), data.mnist(train=False)
     train, test = data.digits(train=True), data.digits(train=False)
-    return (enlarge(train[0]), train[1]), (enlarge(test[0]), test[1])
-
-
-def enlarge(images: torch.Tensor) -> torch.Tensor:
-    return interpolate(images, size=(28, 28), mode="bilinear", align_corners=False)
+    return (data.like_mnist(train[0]), train[1]), (data.like_mnist(test[0]), test[1])
 
 
 def train(name: str, rounds: list[int], seed: int, rate: float, begin: Path | None) -> None:
@@ -96,7 +92,7 @@ def report(name, model, validation, test, rounds, seed, rate, begin) -> None:  #
     torch.save({k: v.contiguous() for k, v in model.state_dict().items()}, path)
     facts = {
         "network": "GapNet, 98,442 parameters",
-        "data": {"mnist": "MNIST", "digits": "scikit-learn digits, 8×8 enlarged to 28×28"}[name],
+        "data": {"mnist": "MNIST", "digits": "scikit-learn digits, 8×8 enlarged to 20×20 in a frame of 28×28"}[name],
         "recipe": "Adam, batch 32, cosine decay, "
         + ", then ".join(
             f"{epochs} epochs from {rate / 2**i:g}" for i, epochs in enumerate(rounds)

@@ -28,7 +28,6 @@ FEWER: dict[str, dict[str, Any]] = {  # settings that keep the wall at minutes, 
     "rise": {"samples": 1000},
 }
 AT_SEVERAL_LAYERS = ("zoom_cam", "poly_cam", "refine_cam")
-COLUMNS = 7
 
 
 @dataclass(frozen=True)
@@ -199,8 +198,9 @@ def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
     """All methods in one figure, the picture first."""
     import matplotlib.pyplot as plt
 
-    columns = min(COLUMNS, len(panels) + 1)
-    rows = -(-(len(panels) + 1) // columns)
+    cells = len(panels) + 1
+    columns = cells if cells <= 7 else min((7, 6, 8, 5), key=lambda n: -cells % n)  # fewest gaps
+    rows = -(-cells // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(1.9 * columns + 0.9, 2.25 * rows + 0.6), squeeze=False,
         layout="constrained",
@@ -220,8 +220,7 @@ def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
             drawn = axis.imshow(panel.heat, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
         axis.set_title(_title(panel), fontsize=9)
     if drawn is not None:
-        bar = figure.colorbar(drawn, ax=axes, shrink=0.5, label="evidence, scaled per map")
-        bar.solids.set_alpha(1)
+        _opaque(figure.colorbar(drawn, ax=axes, shrink=0.5, label="evidence, scaled per map"))
     figure.suptitle(f"{scene.name}, {scene.layer}: the evidence for {_one_line(scene, c)}")
     return _saved(figure, file)
 
@@ -229,7 +228,8 @@ def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
 def _title(panel: Panel) -> str:
     short = METHODS[panel.method].title.split(":")[0].split(" (")[0]
     fewer = ", ".join(f"{v} {k}" for k, v in FEWER.get(panel.method, {}).items())
-    cost = "no map" if panel.heat is None else f"{panel.seconds:.2g} s"
+    cost = f"{panel.seconds:.1f} s" if panel.seconds >= 0.1 else "under 0.1 s"
+    cost = cost if panel.heat is not None else "no map"
     return f"{short}\n{fewer + ', ' if fewer else ''}{cost}"
 
 
@@ -256,32 +256,62 @@ def _saved(figure: Any, file: str) -> str:
 
 
 def draw_signs(scene: Scene, classes: Sequence[int], file: str) -> str:
-    """Evidence for and against each class: the signed Grad-CAM and its two halves."""
+    """Evidence for and against each class: Grad-CAM without ReLU, of Y_c and of Y_c − Y_rival.
+
+    A logit alone often has no negative places: the network may add the same to all classes, and
+    softmax does not see it. Two classes against each other show the decision.
+    """
     import matplotlib.pyplot as plt
 
-    size = scene.x.shape[2:]
     figure, axes = plt.subplots(
-        len(classes), 4, figsize=(10.4, 2.5 * len(classes) + 0.5), squeeze=False,
+        len(classes), 5, figsize=(12, 2.2 * len(classes) + 0.9), squeeze=False,
         layout="constrained",
     )
-    titles = ("the network sees", "signed map", "for the class", "against the class")
-    for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, fontsize=10)
     for row, c in zip(axes, classes, strict=True):
-        L = methods.grad_cam(scene.net.model, scene.layer, scene.x, c, relu=False)
-        M = up(L, size)[0]
-        top = float(M.abs().max()) or 1.0
-        for axis in row:
+        rival = _rival(scene, c, classes)
+        alone, contrast = _signed(scene, c), _signed(scene, c, rival)
+        names = scene.net.categories
+        cells = (("the network sees", None), (f"{names[c]}, signed", alone),
+                 (f"rather than {names[rival]}", contrast),
+                 ("… for", contrast.relu()), ("… against", (-contrast).relu()))
+        for axis, (title, M) in zip(row, cells, strict=True):
             axis.imshow(plot.picture(scene.seen[0]))
             axis.set(xticks=[], yticks=[])
-        signed = row[1].imshow(M / top, cmap=plot.SIGNED, vmin=-1, vmax=1, alpha=0.65)
-        row[2].imshow(M.relu() / top, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
-        heat = row[3].imshow((-M).relu() / top, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
+            axis.set_title(title, fontsize=9)
+            if title.startswith("…") and M is not None:
+                heat = axis.imshow(M, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
+            elif M is not None:
+                signed = axis.imshow(M, cmap=plot.SIGNED, vmin=-1, vmax=1, alpha=0.65)
         row[0].set_ylabel(_caption(scene, c), fontsize=9)
-    for drawn, label in ((signed, "against  ←  0  →  for"), (heat, "size, same scale in a row")):
-        figure.colorbar(drawn, ax=axes, shrink=0.8, label=label).solids.set_alpha(1)
-    figure.suptitle(f"{scene.name}, {scene.layer}: Grad-CAM without ReLU")
+    for drawn, of, label in ((signed, axes[:, :3], "against  ←  0  →  for"),
+                             (heat, axes[:, 3:], "one half of it")):
+        _opaque(figure.colorbar(drawn, ax=of, shrink=0.8, label=label))
+    figure.suptitle(f"{scene.name}, {scene.layer}: Grad-CAM without ReLU, each map by its maximum")
     return _saved(figure, file)
+
+
+def _rival(scene: Scene, c: int, classes: Sequence[int]) -> int:
+    """The class to compare c with: the next one asked for, else the likeliest other one."""
+    if len(classes) > 1:
+        return classes[(classes.index(c) + 1) % len(classes)]
+    first, second = scene.p.topk(2).indices.tolist()
+    return second if first == c else first
+
+
+def _signed(scene: Scene, c: int, rival: int | None = None) -> Tensor:
+    """Grad-CAM of Y_c, or of Y_c − Y_rival, with its sign: (H, W) in [−1, 1]."""
+    def score(logits: Tensor) -> Tensor:
+        return logits[:, c] if rival is None else logits[:, c] - logits[:, rival]
+
+    L = methods.grad_cam(scene.net.model, scene.layer, scene.x, score, relu=False)
+    M = up(L, scene.x.shape[2:])[0]
+    return M / M.abs().max().clamp_min(1e-12)
+
+
+def _opaque(bar: Any) -> None:
+    """The bar shows the colours themselves, not as they look through the picture."""
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)
 
 
 LADDER = ("grad_cam", "hires_cam", "layer_cam")
