@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from camlite.paths import DATASETS
 
@@ -125,12 +126,13 @@ def fit(
     rate: float = 1e-2,
     seed: int = 0,
     batch_size: int = 32,
+    progress: str = "",
 ) -> list[float]:
     """Train with Adam and cross entropy; returns the mean loss of each epoch.
 
     The learning rate rises and falls again (one cycle, Smith and Topin 2017, arXiv 1708.07120).
     `seed` sets the order of the images; seed the model's own weights with `torch.manual_seed`
-    before you make it. The model is in eval mode afterwards.
+    before you make it. The model is in eval mode afterwards. A name in `progress` shows a bar.
     """
     generator = torch.Generator().manual_seed(seed)
     steps = epochs * -(-len(images) // batch_size)
@@ -138,7 +140,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     model.train()
     losses = []
-    for _ in range(epochs):
+    for _ in tqdm(range(epochs), desc=progress, unit="epoch", disable=not progress):
         total = 0.0
         for batch in torch.randperm(len(images), generator=generator).split(batch_size):
             loss = nn.functional.cross_entropy(model(images[batch]), labels[batch])

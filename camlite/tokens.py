@@ -30,6 +30,9 @@ def tokens_to_map(
     the h·w patch tokens (class token, registers) keep their values, and a method that changes the
     map leaves them as they are. The model that was given stays untouched.
 
+    `split` cuts such a model with a hook and says so (`SplitByHook`): the results are the same,
+    each run of the part behind the map costs a whole forward pass.
+
     Which layer: ViT reads only the class token behind the last block, so the patch tokens there
     have the gradient 0: take the last block but one, or "…encoder_layer_11.ln_1". The last stage
     of torchvision's Swin needs no wrapper: layer "permute" (or None) is a map already.

@@ -38,12 +38,13 @@ from camlite.course import check, hint
 #
 # We take the network you know, already trained: four convolutions, then **global average pooling**
 # (GAP), then one linear layer. It comes with camlite. Where the MNIST files are at hand we use
-# MNIST; otherwise we use the small digits of scikit-learn, enlarged to 28×28. Both work.
+# MNIST; otherwise we use the small digits of scikit-learn, enlarged to the size of MNIST's. Both work.
 
 # %%
 images, labels, name = data.handwriting(train=False)
 net = nets.bundled(f"gapnet_{name}")
-print(f"{len(images)} test images of {name}, accuracy {nets.accuracy(net, images[:1000], labels[:1000]):.1%}")
+accuracy = nets.accuracy(net, images[:1000], labels[:1000])
+print(f"{len(images)} test images of {name}; right on {accuracy:.1%} of the first 1000")
 
 # %% [markdown]
 # We pick the first image of each of five digits, and run the network in two steps. The first step

@@ -38,7 +38,7 @@ from camlite.course import check, hint
 #
 # We take the network you know, already trained: four convolutions, then **global average pooling**
 # (GAP), then one linear layer. It comes with camlite. Where the MNIST files are at hand we use
-# MNIST; otherwise we use the small digits of scikit-learn, enlarged to 28×28. Both work.
+# MNIST; otherwise we use the small digits of scikit-learn, enlarged to the size of MNIST's. Both work.
 
 # %%
 images, labels, name = data.handwriting(train=False)
