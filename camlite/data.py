@@ -24,8 +24,8 @@ from camlite.paths import DOWNLOADS
 from camlite.scenes import mosaic, scenes, signals, twins
 
 __all__ = [
-    "digits", "find", "folders", "handwriting", "like_mnist", "load_image", "mnist", "mosaic", "photos",
-    "scenes", "signals", "twins",
+    "digits", "find", "folders", "handwriting", "like_mnist", "load_image", "mnist", "mosaic",
+    "photos", "scenes", "signals", "twins",
 ]
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"

@@ -363,7 +363,8 @@ def mosaic(count: int = 50, seed: int = 0, split: str = "flipped", size: int = 4
     """For the grid pointing game: how much of the map of class c lies in the cell of class c?
 
     `split` is a split of `scenes("pond", ...)`; each image of the mosaic is `size` pixels wide.
-    Source of the game: Bohle et al. 2021 (arXiv 2104.00032), section 4 (localisation metric).
+    The game is known from Böhle et al. 2021 (CoDA Nets, arXiv 2104.00032); that paper was not at
+    hand when this was written.
     """
     parts = scenes("pond", split, count=4 * count, seed=seed, size=size)
     rng = np.random.default_rng((seed, 3))

@@ -132,7 +132,8 @@ def one_seed(kind: str, seed: int) -> list[list[str]]:
 def five_seeds(jobs: int) -> None:
     """Write the table of all seeds into datasets/README.md, between its two marks."""
     work = [delayed(one_seed)(kind, seed) for kind in ("pond", "rail") for seed in SEEDS]
-    rows = sorted(row for rows in Parallel(n_jobs=jobs)(work) for row in rows)
+    done = Parallel(n_jobs=jobs, backend="multiprocessing")(work)
+    rows = sorted(row for rows in done for row in rows)
     names = [c.replace("_accuracy", "").replace("_", " ") for c in COLUMNS]
     head = ["scenes", "network", "seed", *names, "CPU seconds"]
     lines = [" | ".join(row) for row in [head, ["---"] * len(head), *rows]]

@@ -9,19 +9,20 @@
 # %% [markdown]
 # # Lesson 2: A network that keeps the place
 #
-# **Time** 60 minutes · **Difficulty** ●●○○○ · **You need** lesson 1, or: you know what a convolution,
-# a ReLU and a feature map are · **At the end** you have built a network of 98,442 parameters, trained it
-# yourself in less than a minute, and computed its answer by hand.
+# **Time** 60 minutes · **Difficulty** ●●○○○ · **You need** lesson 1, or: you know what a
+# convolution, a ReLU and a feature map are · **At the end** you have built a network of 98,442
+# parameters, trained it yourself in less than a minute, and computed its answer by hand.
 #
-# In lesson 1 we saw where a classical network loses the place: at *flatten*. All maps are laid behind each
-# other to one vector, and rows and columns are gone. So let us leave flatten out. But then we have 128
-# maps of 28×28 values, and we need ten numbers. What do we do with a whole map?
+# In lesson 1 we saw where a classical network loses the place: at *flatten*. All maps are laid
+# behind each other to one vector, and rows and columns are gone. So let us leave flatten out. But
+# then we have 128 maps of 28×28 values, and we need ten numbers. What do we do with a whole map?
 #
-# The simplest thing that one can do: take its **average**. One map, one number. Can a network that ends as
-# crudely as that still read digits?
+# The simplest thing that one can do: take its **average**. One map, one number. Can a network that
+# ends as crudely as that still read digits?
 #
-# > **Papers:** M. Lin, Q. Chen, S. Yan: *Network In Network*, 2013, arXiv 1312.4400, ended a network with
-# > such an average. B. Zhou and colleagues, CVPR 2016, arXiv 1512.04150, saw what else it is good for: lesson 3.
+# > **Papers:** M. Lin, Q. Chen, S. Yan: *Network In Network*, 2013, arXiv 1312.4400, ended a
+# > network with such an average. B. Zhou and colleagues, CVPR 2016, arXiv 1512.04150, saw what else
+# > it is good for: lesson 3.
 
 # %% tags=["imports"]
 import os
@@ -38,10 +39,11 @@ from camlite.course import check, hint
 # %% [markdown]
 # ## The data
 #
-# We train *here and now*, so we take small pictures: the digits of scikit-learn, 8×8 pixels. They come
-# with the package, nothing is downloaded. The pictures are divided into three parts. From the first part
-# the network learns. The second one, the **validation** part, tells us after each round how it goes. The
-# **test** part is locked away until the end: who looks at it often begins to tune for it.
+# We train *here and now*, so we take small pictures: the digits of scikit-learn, 8×8 pixels. They
+# come with the package, nothing is downloaded. The pictures are divided into three parts. From the
+# first part the network learns. The second one, the **validation** part, tells us after each round
+# how it goes. The **test** part is locked away until the end: who looks at it often begins to tune
+# for it.
 
 # %%
 torch.manual_seed(0)
@@ -67,9 +69,9 @@ plt.show()
 #
 # $$ \mathrm{GAP}_k = \frac{1}{Z} \sum_{x,y} F_k(x, y), \qquad Z = h\,w $$
 #
-# *Global*, because the average goes over the whole map, not over small windows. `F` is (N, K, h, w),
-# the result is (N, K): for each image one number for each channel. It says how *much* of pattern $k$ is in
-# the picture, on average over all places.
+# *Global*, because the average goes over the whole map, not over small windows. `F` is (N, K, h,
+# w), the result is (N, K): for each image one number for each channel. It says how *much* of
+# pattern $k$ is in the picture, on average over all places.
 
 # %% tags=["exercise", "2.1"]
 def global_average_pool(F: Tensor) -> Tensor:
@@ -88,10 +90,10 @@ check("2.1", global_average_pool)
 #
 # Now the whole network. It has two parts, and in this course they always have the same names:
 #
-# * `features`: four convolutions with 3×3 kernels, to **16, 32, 64, 128** channels, each followed by a ReLU,
-#   the last one too. With `padding=1` a frame of zeros is put around each map, so that it stays as large as
-#   the picture. No pooling in between: each pooling would halve the rows and columns, and we want the place
-#   as exactly as we can have it.
+# * `features`: four convolutions with 3×3 kernels, to **16, 32, 64, 128** channels, each followed
+#   by a ReLU, the last one too. With `padding=1` a frame of zeros is put around each map, so that it
+#   stays as large as the picture. No pooling in between: each pooling would halve the rows and
+#   columns, and we want the place as exactly as we can have it.
 # * `classifier`: one linear layer, from 128 numbers to 10.
 #
 # $$ F = \mathrm{features}(x), \qquad Y = W\,\mathrm{GAP}(F) + b $$
@@ -130,15 +132,16 @@ print(f"{nets.count_parameters(net):,} parameters, {nets.count_parameters(net.cl
 # %% [markdown]
 # ## Learning
 #
-# A fresh network knows nothing. Its parameters are random numbers. To improve it we need a measure of how
-# bad it is, the **loss**. For classes that is the **cross-entropy**: the negative logarithm of the
-# probability that the network gives to the right class,
+# A fresh network knows nothing. Its parameters are random numbers. To improve it we need a measure
+# of how bad it is, the **loss**. For classes that is the **cross-entropy**: the negative logarithm
+# of the probability that the network gives to the right class,
 #
 # $$ \ell = -\log p_{\text{label}} . $$
 #
 # Is the network sure and right, the loss is near 0. Is it sure and wrong, the loss is large.
 #
-# **Predict:** how large is the loss of a network that gives each of ten classes the same probability?
+# **Predict:** how large is the loss of a network that gives each of ten classes the same
+# probability?
 
 # %%
 with torch.no_grad():
@@ -148,22 +151,24 @@ with torch.no_grad():
 # %% [markdown]
 # ## Exercise 2.3: one epoch
 #
-# The **gradient** of the loss says for each parameter in which direction the loss rises. We go a small step
-# in the other direction. To do this for all images at once would be slow, so we take small **batches**, and
-# make one step for each. When every image has had its turn, one **epoch** is over. For each batch:
+# The **gradient** of the loss says for each parameter in which direction the loss rises. We go a
+# small step in the other direction. To do this for all images at once would be slow, so we take
+# small **batches**, and make one step for each. When every image has had its turn, one **epoch** is
+# over. For each batch:
 #
-# 1. forward: the logits of the batch, and `functional.cross_entropy(logits, labels)`, which is the mean loss
-#    of the batch (and contains the softmax);
-# 2. set the old gradients to zero. PyTorch *adds* new gradients to the old ones, if nobody does that;
+# 1. forward: the logits of the batch, and `functional.cross_entropy(logits, labels)`, which is the
+#    mean loss of the batch (and contains the softmax);
+# 2. set the old gradients to zero. PyTorch *adds* new gradients to the old ones, if nobody does
+#    that;
 # 3. backward: compute the new gradients;
 # 4. let the optimizer make its step.
 #
 # Before the first batch, switch the model to training mode with `model.train()`: some layers behave
 # differently then. Our network has none of them, but your function shall work for others too.
 #
-# Return the mean loss over all *images*, as a Python float. Be careful: the last batch may be smaller than
-# the others. It is good to shuffle the images (`torch.randperm`), but images and labels together! The
-# check accepts both, with and without shuffling.
+# Return the mean loss over all *images*, as a Python float. Be careful: the last batch may be
+# smaller than the others. It is good to shuffle the images (`torch.randperm`), but images and
+# labels together! The check accepts both, with and without shuffling.
 
 # %% tags=["exercise", "2.3"]
 def train_epoch(
@@ -180,9 +185,9 @@ check("2.3", train_epoch)
 # %% [markdown]
 # ## Train it
 #
-# Everything is ready. The optimizer is **Adam**, which chooses the length of the step for each parameter by
-# itself. Its learning rate falls to zero along a cosine: large steps first, fine ones at the end. One line of
-# numbers appears per epoch, and a bar shows how long it still takes.
+# Everything is ready. The optimizer is **Adam**, which chooses the length of the step for each
+# parameter by itself. Its learning rate falls to zero along a cosine: large steps first, fine ones
+# at the end. A bar shows how far it is, and how long it still takes.
 #
 # **Guess before you run:** how many percent will it get right after the last epoch?
 
@@ -206,11 +211,11 @@ print(f"accuracy on the test pictures: {nets.accuracy(net, test_images, test_lab
 # That is the answer to our question: a network that only averages can read digits.
 #
 # > **The full recipe** (optional). The bundled network, which the next lessons use, has the same
-# > architecture. It was trained on pictures of 28×28 pixels: Adam, batches of 32, nine tenths of the pictures to
-# > learn from and one tenth to validate with. With the MNIST files at hand you can repeat it:
-# > `python datasets/train_gapnet.py mnist`. It takes much longer than a minute: without pooling all four
-# > layers work on all 784 places. That is the price for keeping the place. What came out stands in
-# > `datasets/gapnet_mnist.json`.
+# > architecture. It was trained on pictures of 28×28 pixels: Adam, batches of 32, nine tenths of
+# > the pictures to learn from and one tenth to validate with. With the MNIST files at hand you can
+# > repeat it: `python datasets/train_gapnet.py mnist`. It takes much longer than a minute: without
+# > pooling all four layers work on all 784 places. That is the price for keeping the place. What
+# > came out stands in `datasets/gapnet_mnist.json`.
 
 # %%
 larger_images, larger_labels, name = data.handwriting(train=False, limit=500)
@@ -221,8 +226,9 @@ print(f"the bundled network, {name} at 28×28: {nets.accuracy(bundled, larger_im
 # %% [markdown]
 # ## Exercise 2.4: the logits by hand
 #
-# A trained network is not a mystery, it is arithmetic. Take the feature maps `F` (N, K, h, w), the weights
-# `W` (C, K) and the bias `b` (C,) of the linear layer. Compute the logits without the network:
+# A trained network is not a mystery, it is arithmetic. Take the feature maps `F` (N, K, h, w), the
+# weights `W` (C, K) and the bias `b` (C,) of the linear layer. Compute the logits without the
+# network:
 #
 # $$ Y_c = \sum_k W_{c,k}\,\Big(\frac{1}{Z}\sum_{x,y} F_k(x,y)\Big) + b_c $$
 #
@@ -250,14 +256,14 @@ print("probability ", "".join(f"{v:8.3f}" for v in by_hand.softmax(1)[0].tolist(
 print(f"largest difference {(by_hand - Y).abs().max():.1e}; the label says {int(test_labels[0])}")
 
 # %% [markdown]
-# You have just opened the black box with three operations: average, multiply, add. And look at the formula
-# again: it has *two sums*, one over channels and one over places. What happens if we exchange them? That
-# question is the whole of lesson 3.
+# You have just opened the black box with three operations: average, multiply, add. And look at the
+# formula again: it has *two sums*, one over channels and one over places. What happens if we
+# exchange them? That question is the whole of lesson 3.
 #
 # ## Another size of picture
 #
-# The linear layer of our network gets 128 numbers, however large the maps are. So the network takes pictures
-# of any size. A network with flatten does not:
+# The linear layer of our network gets 128 numbers, however large the maps are. So the network takes
+# pictures of any size. A network with flatten does not:
 
 # %%
 flatten_net = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 8 * 8, 10))
@@ -269,8 +275,8 @@ except RuntimeError as error:
     print("flatten: pictures", tuple(wide.shape[2:]), "->", error)
 
 # %% [markdown]
-# It *runs*. But does it *work*? **Guess for each:** the same digits with a black frame around them; the same
-# digits enlarged to double size.
+# It *runs*. But does it *work*? **Guess for each:** the same digits with a black frame around them;
+# the same digits enlarged to double size.
 
 # %%
 sizes = {"8×8, as learned": test_images}
@@ -284,14 +290,15 @@ for says, pictures in sizes.items():
 # %% [markdown]
 # It runs with every size, and it gets worse the further we go from what it has learned. Why?
 #
-# **The enlargement** is easy to explain: the strokes are thicker now, and a 3×3 kernel knows only the strokes
-# it has learned. A convolution does not care *where* a pattern is, but it does care *how large* it is.
+# **The enlargement** is easy to explain: the strokes are thicker now, and a 3×3 kernel knows only
+# the strokes it has learned. A convolution does not care *where* a pattern is, but it does care
+# *how large* it is.
 #
-# **The frame** is more interesting. All the pixels of the digit are still there! Our first suspect is the average:
-# it is taken over more places now, and black places dilute it. Our second suspect: the black places are not silent.
-# Because of the biases, maps may have values other than zero there, and these are averaged too. Do not believe,
-# test: average the places of the digit only, and leave the frame out. And for the first suspect: divide by the 64
-# places of before.
+# **The frame** is more interesting. All the pixels of the digit are still there! Our first suspect
+# is the average: it is taken over more places now, and black places dilute it. Our second suspect:
+# the black places are not silent. Because of the biases, maps may have values other than zero
+# there, and these are averaged too. Do not believe, test: average the places of the digit only, and
+# leave the frame out. And for the first suspect: divide by the 64 places of before.
 
 # %%
 def right(pooled: Tensor) -> str:
@@ -306,22 +313,24 @@ with torch.no_grad():
         print(f"frame of {frame}: mean {right(F.mean((2, 3)))}, sum / 64 {right(F.sum((2, 3)) / 64)}, "
               f"mean without the frame {right(inside.mean((2, 3)))}")
     black = net.features(torch.zeros(1, 1, 30, 30))[0, :, 15, 15]
-print(f"in the middle of a black picture {int((black > 0).sum())} of 128 maps are not zero; the largest value is {black.max():.1f}")
+print(f"in the middle of a black picture {int((black > 0).sum())} of 128 maps are not zero; "
+      f"the largest value is {black.max():.1f}")
 
 # %% [markdown]
-# Dividing by 64 changes hardly anything: dilution is not the reason. Leaving the frame out helps a lot: the black
-# places have spoken too, and nobody had taught the network what to make of so many of them. Something is still
-# missing, and that is the border: these small digits touch the edge of the picture, the network has learned its
-# edge of zeros with them, and behind a frame this edge is gone.
+# Dividing by 64 changes hardly anything: dilution is not the reason. Leaving the frame out helps a
+# lot: the black places have spoken too, and nobody had taught the network what to make of so many
+# of them. Something is still missing, and that is the border: these small digits touch the edge of
+# the picture, the network has learned its edge of zeros with them, and behind a frame this edge is
+# gone.
 #
 # "Works for any size" means that the shapes fit. It is no promise about the answers.
 #
 # ## What the average forgets
 #
-# One more test, with the bundled network for 28×28 pictures. We cut each picture in the middle and exchange the
-# upper and the lower half. A value of the last map sees 9×9 pixels (lesson 1), so most values do not notice. They
-# only stand at another place, and the average does not ask for the place. **Guess:** how many will it still get
-# right? Guessing blindly gives about 10 %.
+# One more test, with the bundled network for 28×28 pictures. We cut each picture in the middle and
+# exchange the upper and the lower half. A value of the last map sees 9×9 pixels (lesson 1), so most
+# values do not notice. They only stand at another place, and the average does not ask for the
+# place. **Guess:** how many will it still get right? Guessing blindly gives about 10 %.
 
 # %%
 exchanged = torch.roll(larger_images, shifts=14, dims=2)
@@ -329,14 +338,14 @@ print(f"{name}, halves exchanged: {nets.accuracy(bundled, exchanged, larger_labe
       f"as they are: {nets.accuracy(bundled, larger_images, larger_labels):.1%}")
 
 # %% [markdown]
-# A network with GAP counts pieces: so much of a curve, so much of a bar, so many ends. Where the pieces stand, it
-# does not ask at the end. (Deeper networks see the whole picture with each value, so their pieces can be a whole
-# object.)
+# A network with GAP counts pieces: so much of a curve, so much of a bar, so many ends. Where the
+# pieces stand, it does not ask at the end. (Deeper networks see the whole picture with each value,
+# so their pieces can be a whole object.)
 #
 # ## How good is it?
 #
-# One number hides a lot. The **confusion matrix** counts for each class (row) what the network answered
-# (column). What stands on the diagonal is right.
+# One number hides a lot. The **confusion matrix** counts for each class (row) what the network
+# answered (column). What stands on the diagonal is right.
 
 # %% tags=["figure"]
 with torch.no_grad():
@@ -368,29 +377,37 @@ figure.colorbar(drawn, ax=right, label="number of pictures")
 plt.show()
 
 # %% [markdown]
-# Which two digits does *your* network confuse? Look at the pictures of such a pair: would you be sure?
+# Which two digits does *your* network confuse? Look at the pictures of such a pair: would you be
+# sure?
 #
-# Note also how the curves run. At first, hardly anything happens: the averages of untrained maps look the same
-# for all digits. Then the network finds the first useful patterns, and it goes fast.
+# Note also how the curves run. The first epochs bring nearly everything. Later the loss still
+# falls, but the accuracy on the validation pictures does not rise any more: the network learns the
+# pictures that it has seen by heart, and that does not help with new ones. Too much of this is
+# called **overfitting**. And do not read too much into small steps of the dashed line: of 144
+# validation pictures, one is 0.7 %.
 #
 # ## What you know now
 #
-# * Global average pooling turns each feature map into one number: how much of this pattern, on average.
+# * Global average pooling turns each feature map into one number: how much of this pattern, on
+#   average.
 # * Behind it one linear layer is enough. It is small, and it fits pictures of any size.
 # * Training is a loop of four lines: forward, clear the gradients, backward, step.
 # * A network returns logits. Softmax makes probabilities of them, and the loss does that itself.
 # * The answer of a trained network can be computed by hand: average, multiply, add.
 #
-# **What is lost.** The average forgets the order of the places: a map with the same values, mixed up, has the
-# same mean. So the place is *kept* up to the last map, and *not used* after it. That is exactly why
-# we can ask each place what it has contributed. And it has a price: without pooling, such a network is slow.
+# **What is lost.** The average forgets the order of the places: a map with the same values, mixed
+# up, has the same mean. So the place is *kept* up to the last map, and *not used* after it. That is
+# exactly why we can ask each place what it has contributed. And it has a price: without pooling,
+# such a network is slow.
 #
 # **Where to read on.** *Network In Network* introduces global average pooling.
-# `camlite.nets.GapNet` is the library's version of your class, and `datasets/train_gapnet.py` the full training.
+# `camlite.nets.GapNet` is the library's version of your class, and `datasets/train_gapnet.py` the
+# full training.
 #
 # **Words.** *global average pooling*: gộp trung bình toàn cục · 全局平均池化 · 全域平均池化 · 大域平均プーリング.
 # *logit, score*: điểm số (logit) · 分数 · 置信度評分 · スコア. *probability*: xác suất · 概率 · 機率 · 確率.
 # *gradient*: gradient · 梯度 · 梯度 · 勾配. *forward pass*: lan truyền xuôi · 前向传播 · 前向傳播 · 順伝播.
-# *back-propagation*: lan truyền ngược · 反向传播 · 反向傳播 · 逆伝播.
+# *back-propagation*: lan truyền ngược · 反向传播 · 反向傳播 · 逆伝播. *overfitting*: quá khớp · 过拟合 · 過擬合 ·
+# 過学習.
 #
 # **Next:** lesson 3. We exchange two sums, and the network shows us where it looked.

@@ -236,7 +236,7 @@ print(
 
 # %% [markdown]
 # With the other order no pixel of the mask reaches 1: every masked image would be a little too
-# dark. Here are some masks of the first pair. We show channels that vary much.
+# dark. Here are four of the 64 masks of the first pair.
 
 # %% tags=["figure"]
 H = masks_from_maps(F, (48, 96))
@@ -409,6 +409,9 @@ for text, score in {"logits": f, "probabilities": probability}.items():
 # With probabilities the two maps are nearly the same picture. With 2048 channels, as in ResNet50,
 # no channel can get more than $e/2048$ of the weight.
 #
+# With logits $K_\text{eff}$ can be small or large. It depends on how large the logits of this
+# network are, and nobody chose that for the sake of the map.
+#
 # And there is more. All $\alpha_k$ are positive, also for channels that speak *against* the class.
 # If $F \ge 0$, as behind a ReLU layer, then every channel adds heat, nothing takes any away, and
 # the ReLU around the sum never acts. **Guess:** what does this do to "where is the frog?" when a
@@ -469,8 +472,8 @@ for text, (maps, seconds) in results.items():
 # Compare each line with the first one: the mean of all maps knows nothing about the class, and
 # shows where *something* is.
 #
-# * The softmax versions are nearer to that mean than to CAM: heat lies on both animals. The paper
-#   saw this too: its Figure 5 shows weights from logits that light up both animals.
+# * The softmax versions are nearer to that mean than to CAM: often heat lies on both animals. The
+#   paper saw this too: its Figure 5 shows weights from logits that light up both animals.
 # * Without softmax, $C_k$ may be negative. Now channels of the wrong animal are subtracted. But now
 #   the baseline does not cancel, and everything hangs on it. Compared with the whole image, most
 #   masked images are worse: then most weights are negative, and the ReLU leaves many maps blank.

@@ -87,8 +87,8 @@ print("\nten outputs:", [f"{v:.1f}" for v in Y[0].tolist()], "-> the answer is",
 # | `Linear` | ten weighted sums, one for each digit. The results are called **logits** |
 #
 # PyTorch can write the steps down in the order in which they run, and from which step each one gets
-# its numbers. That is the **computation graph**. No arrow in it leads back: it is a *directed acyclic
-# graph*, for short DAG. Training needs exactly this list, because gradients run through it
+# its numbers. That is the **computation graph**. No arrow in it leads back: it is a *directed
+# acyclic graph*, for short DAG. Training needs exactly this list, because gradients run through it
 # backwards.
 
 # %%
@@ -99,14 +99,15 @@ for step in graph.nodes:
 # %% [markdown]
 # ## Exercise 1.1: how much does it know?
 #
-# All that the network has learned is stored in numbers: the **parameters**. A convolution has weights
-# and one bias for each output channel; a linear layer has weights and biases too. How many numbers are
-# there in the whole network?
+# All that the network has learned is stored in numbers: the **parameters**. A convolution has
+# weights and one bias for each output channel; a linear layer has weights and biases too. How many
+# numbers are there in the whole network?
 #
 # **Before you write code, guess:** a hundred? ten thousand? a million?
 #
-# Count all numbers that training changes, in all layers, and in layers inside of layers. Some layers
-# (`BatchNorm2d`) also keep running averages. Those are *buffers*, not parameters: do not count them.
+# Count all numbers that training changes, in all layers, and in layers inside of layers. Some
+# layers (`BatchNorm2d`) also keep running averages. Those are *buffers*, not parameters: do not
+# count them.
 
 # %% tags=["exercise", "1.1"]
 def count_parameters(model: nn.Module) -> int:
@@ -131,7 +132,8 @@ for part in [*net.features, net.classifier]:
     if count_parameters(part):
         weights, biases = part.weight.numel(), part.bias.numel()
         total += weights + biases
-        print(f"{type(part).__name__:8} weights {tuple(part.weight.shape)!s:17} = {weights:6,}   biases {biases:3}")
+        shape = tuple(part.weight.shape)
+        print(f"{type(part).__name__:8} weights {shape!s:17} = {weights:6,}   biases {biases:3}")
 print(f"together {total:,}; your function says {count_parameters(net):,}")
 
 # %% [markdown]
@@ -168,15 +170,15 @@ axis.set_title(f"The computation graph: {count_parameters(net):,} parameters in 
 plt.show()
 
 # %% [markdown]
-# Most of the numbers sit in the last convolution, because it connects 64 channels with 128. The whole
-# linear layer at the end is small. Keep this in mind: at the end of the lesson we meet a network where
-# it is the other way round.
+# Most of the numbers sit in the last convolution, because it connects 64 channels with 128. The
+# whole linear layer at the end is small. Keep this in mind: at the end of the lesson we meet a
+# network where it is the other way round.
 #
 # ## Exercise 1.2: what a convolution does
 #
-# Take a small window of weights, the **kernel** $k$. Lay it on the picture $I$. Multiply each weight
-# with the grey value under it, and add everything up. That gives *one* number. Then move the window by
-# one pixel, and again, until it has been everywhere:
+# Take a small window of weights, the **kernel** $k$. Lay it on the picture $I$. Multiply each
+# weight with the grey value under it, and add everything up. That gives *one* number. Then move the
+# window by one pixel, and again, until it has been everywhere:
 #
 # $$ (I \star k)(y, x) = \sum_{i,j} k(i, j)\; I(y + i,\; x + j) $$
 #
@@ -184,9 +186,9 @@ plt.show()
 # $(H - k_h + 1) \times (W - k_w + 1)$ places. Take only these (this is called *valid*). Do not flip
 # the kernel. Two loops are fine here; do not fear slow code today.
 #
-# > In mathematics this is the **cross-correlation**. A *convolution* turns the kernel by 180° first.
-# > Deep learning says convolution and computes the cross-correlation. Since the kernels are learned,
-# > the network simply learns them the other way round.
+# > In mathematics this is the **cross-correlation**. A *convolution* turns the kernel by 180°
+# > first. Deep learning says convolution and computes the cross-correlation. Since the kernels are
+# > learned, the network simply learns them the other way round.
 
 # %% tags=["exercise", "1.2"]
 def cross_correlate(image: Tensor, kernel: Tensor) -> Tensor:
@@ -212,9 +214,9 @@ check("1.2", cross_correlate)
 #
 # $$ k = \begin{pmatrix} -1 & 2 & -1 \\ -1 & 2 & -1 \\ -1 & 2 & -1 \end{pmatrix} $$
 #
-# **Predict on paper, before you run the cell:** the picture is black (0), with one white (1) vertical
-# bar, one pixel wide. Which value stands where the window is centred on the bar? Which one beside it?
-# Which one where the window sees only black? And what happens at a *horizontal* bar?
+# **Predict on paper, before you run the cell:** the picture is black (0), with one white (1)
+# vertical bar, one pixel wide. Which value stands where the window is centred on the bar? Which one
+# beside it? Which one where the window sees only black? And what happens at a *horizontal* bar?
 
 # %%
 cross = torch.zeros(9, 9)
@@ -242,14 +244,14 @@ plt.show()
 
 # %% [markdown]
 # Compare with your paper: 6 on the bar (three times 2), −3 beside it, 0 on black. On the horizontal
-# bar the weights cancel, −1 + 2 − 1 = 0: the kernel does not see it. Where the two bars cross, some of the
-# −1 lie on white pixels too, and 4 is left. A value of the map answers the question "does the picture
-# look like my kernel, *here*?"
+# bar the weights cancel, −1 + 2 − 1 = 0: the kernel does not see it. Where the two bars cross, some
+# of the −1 lie on white pixels too, and 4 is left. A value of the map answers the question "does
+# the picture look like my kernel, *here*?"
 #
 # ### The network does exactly this
 #
-# Our network has 16 kernels in its first layer. The trick with `pad`: it puts a frame of zeros around
-# the picture, so that the map becomes as large as the picture.
+# Our network has 16 kernels in its first layer. The trick with `pad`: it puts a frame of zeros
+# around the picture, so that the map becomes as large as the picture.
 
 # %%
 first = net.features[0]
@@ -278,28 +280,29 @@ plt.show()
 
 # %% [markdown]
 # Nobody told these kernels what to look for. Look closely: some are positive on one side and
-# negative on the other: they answer at *edges*. Some are positive nearly everywhere: they copy the stroke.
-# Which of them would you call a bar detector?
+# negative on the other: they answer at *edges*. Some are positive nearly everywhere: they copy the
+# stroke. Which of them would you call a bar detector?
 #
 # ## Exercise 1.3: feature maps
 #
 # After each convolution comes a **ReLU**: it keeps "looks like it", and sets "looks unlike it" to
-# zero. What comes out is called a **feature map** (or *activation*): one small picture for each channel.
-# The next convolution takes *these* as its picture. So the second layer looks for patterns of edges,
-# the third for patterns of patterns.
+# zero. What comes out is called a **feature map** (or *activation*): one small picture for each
+# channel. The next convolution takes *these* as its picture. So the second layer looks for patterns
+# of edges, the third for patterns of patterns.
 #
-# Write a function that returns the output of each ReLU, first to last, as a list of tensors
-# (N, K, h, w). There are two good ways:
+# Write a function that returns the output of each ReLU, first to last, as a list of tensors (N, K,
+# h, w). There are two good ways:
 #
-# * **Step by step.** All networks of this exercise have a part `model.features`, an `nn.Sequential`.
-#   Send `x` through its layers one after the other, and write down what comes out of each `nn.ReLU`.
-# * **With hooks.** `handle = module.register_forward_hook(f)` makes PyTorch call
-#   `f(module, inputs, output)` every time this module has run. This works for every network. But take
-#   the hook out again with `handle.remove()`: a hook that stays goes on working behind your back.
+# * **Step by step.** All networks of this exercise have a part `model.features`, an
+#   `nn.Sequential`. Send `x` through its layers one after the other, and write down what comes out of
+#   each `nn.ReLU`.
+# * **With hooks.** `handle = module.register_forward_hook(f)` makes PyTorch call `f(module, inputs,
+#   output)` every time this module has run. This works for every network. But take the hook out again
+#   with `handle.remove()`: a hook that stays goes on working behind your back.
 #
-# Either way, keep a *copy* of each map: `output.detach().clone()`. (`detach` says that we need no gradient,
-# `clone` makes the copy.) To save memory, some networks write over their own maps later on. Leave the
-# model as it was.
+# Either way, keep a *copy* of each map: `output.detach().clone()`. (`detach` says that we need no
+# gradient, `clone` makes the copy.) To save memory, some networks write over their own maps later
+# on. Leave the model as it was.
 
 # %% tags=["exercise", "1.3"]
 def feature_maps(model: nn.Module, x: Tensor) -> list[Tensor]:
@@ -327,7 +330,8 @@ check("1.3", feature_maps)
 F = feature_maps(net, x)
 for number, one in enumerate(F, start=1):
     silent = int((one.amax((2, 3)) == 0).sum())
-    print(f"layer {number}: {tuple(one.shape)}, {(one == 0).float().mean():.0%} zeros, {silent} maps without any answer")
+    zeros = (one == 0).float().mean()
+    print(f"layer {number}: {tuple(one.shape)}, {zeros:.0%} zeros, {silent} maps without any answer")
 
 # %% [markdown]
 # ## Exercise 1.4: how far does one value see?
@@ -336,10 +340,12 @@ for number, one in enumerate(F, start=1):
 # values of the first map. These come from ... how many pixels? The area of the picture that can
 # change one value is its **receptive field**.
 #
-# **Guess first:** how wide is the receptive field after our four layers with 3×3 kernels? 9, 12 or 81?
+# **Guess first:** how wide is the receptive field after our four layers with 3×3 kernels? 9, 12 or
+# 81?
 #
 # Some layers also move their window by more than one pixel: the **stride** $s$. After such a layer,
-# neighbours in the map are $s$ pixels apart, so every later layer takes larger steps over the picture:
+# neighbours in the map are $s$ pixels apart, so every later layer takes larger steps over the
+# picture:
 #
 # $$ r = 1 + \sum_l \;(k_l - 1)\, \prod_{i < l} s_i $$
 #
@@ -373,7 +379,8 @@ for which, layers in known.items():
 
 # %% [markdown]
 # A formula is easily believed. So do the experiment: change *one* pixel of the picture, and look
-# which values of each layer notice it. If a value sees 9×9 pixels, then one pixel is seen by 9×9 values.
+# which values of each layer notice it. If a value sees 9×9 pixels, then one pixel is seen by 9×9
+# values.
 
 # %%
 touched = x.clone()
@@ -382,7 +389,8 @@ noticed = [(b - a).abs().amax(1)[0] for a, b in zip(F, feature_maps(net, touched
 for number, change in enumerate(noticed, start=1):
     where = (change > 0).nonzero()
     height, width = (where.amax(0) - where.amin(0) + 1).tolist()
-    print(f"layer {number}: {height} × {width} values have changed, the formula says {receptive_field([(3, 1)] * number)}")
+    r = receptive_field([(3, 1)] * number)
+    print(f"layer {number}: {height} × {width} values have changed, the formula says {r}")
 
 # %% tags=["figure"]
 figure, axes = plt.subplots(1, 5, figsize=(12, 2.9), layout="constrained")
@@ -401,26 +409,27 @@ figure.suptitle("One pixel, and who notices it (dashed: the formula)")
 plt.show()
 
 # %% [markdown]
-# The formula gives the *limit*. Most of the change lies in the middle: a value listens to the middle
-# of its field much more than to its corners. And a limit of 9×9 means: **no value in this network ever
-# sees the whole digit.** It sees a piece of a stroke, a corner, an end. Remember that when the heat maps
-# come.
+# The formula gives the *limit*. Inside it, not all places listen equally: the corners of the field
+# often notice hardly anything, because only one path leads there. And a limit of 9×9 means: **no
+# value in this network ever sees the whole digit.** It sees a piece of a stroke, a corner, an end.
+# Remember that when the heat maps come.
 #
 # ## The two sizes: *what* and *where*
 #
-# A tensor of feature maps has two kinds of size. The **channels** say *what* was found: edge, corner,
-# end of a stroke. The **rows and columns** say *where*. Convolutions keep the "where". Move the digit,
-# and its maps move with it:
+# A tensor of feature maps has two kinds of size. The **channels** say *what* was found: edge,
+# corner, end of a stroke. The **rows and columns** say *where*. Convolutions keep the "where". Move
+# the digit, and its maps move with it:
 
 # %%
 moved = torch.roll(x, shifts=3, dims=3)  # three pixels to the right
 for number, (before, after) in enumerate(zip(F, feature_maps(net, moved), strict=True), start=1):
     back = torch.roll(after, shifts=-3, dims=3)
-    inside = (slice(None), slice(None), slice(None), slice(8, -8))  # the frame of zeros disturbs the border
-    print(f"layer {number}: moved back, the maps differ by at most {(back - before)[inside].abs().max():.1e}")
+    difference = (back - before)[..., 8:-8]  # the frame of zeros disturbs the border
+    print(f"layer {number}: moved back, the maps differ by at most {difference.abs().max():.1e}")
 
 # %% [markdown]
-# That is called **translation equivariance**. It comes from the sliding: the same kernel everywhere.
+# That is called **translation equivariance**. It comes from the sliding: the same kernel
+# everywhere.
 #
 # Now the other way to end a network, which was usual for a long time: **flatten**. All maps are cut
 # into rows, and all rows are laid behind each other, to one long vector. Then a **fully connected**
@@ -433,20 +442,20 @@ print(f"flatten, then linear: {count_parameters(flat_head):9,} parameters, for i
 print(f"average, then linear: {count_parameters(gap_head):9,} parameters, for images of any size")
 
 # %% [markdown]
-# After flatten there are no rows and columns any more, only entry 1, entry 2, entry 3 ... Entries 5 and
-# 6 were neighbours, entries 5 and 33 too (one below the other), but no layer behind the flatten knows it.
-# A 7 that stands three pixels further to the right is, for this layer, a different set of entries: it
-# must be learned again. And because several fully connected layers usually follow, which mix everything
-# with everything, nobody can say afterwards which place an output came from.
+# After flatten there are no rows and columns any more, only entry 1, entry 2, entry 3 ... Entries 5
+# and 6 were neighbours, entries 5 and 33 too (one below the other), but no layer behind the flatten
+# knows it. A 7 that stands three pixels further to the right is, for this layer, a different set of
+# entries: it must be learned again. And because several fully connected layers usually follow,
+# which mix everything with everything, nobody can say afterwards which place an output came from.
 #
 # ### LeNet-5, the grandmother
 #
-# In 1998 Yann LeCun and his colleagues described **LeNet-5**, a network that read handwritten digits. Its
-# plan was the plan of almost all networks for many years: convolution, pooling, convolution, pooling,
-# flatten, fully connected. **Pooling** joins 2×2 values into one: with each pooling a network sees
-# further, and knows the place less exactly. Here it is in today's PyTorch. (The original differs in
-# details: its pooling had weights, its second convolution was only partly connected, and its ten outputs
-# measured distances.)
+# In 1998 Yann LeCun and his colleagues described **LeNet-5**, a network that read handwritten
+# digits. Its plan was the plan of almost all networks for many years: convolution, pooling,
+# convolution, pooling, flatten, fully connected. **Pooling** joins 2×2 values into one: with each
+# pooling a network sees further, and knows the place less exactly. Here it is in today's PyTorch.
+# (The original differs in details: its pooling had weights, its second convolution was only partly
+# connected, and its ten outputs measured distances.)
 
 # %%
 lenet5 = nn.Sequential(
@@ -459,15 +468,17 @@ for layer in lenet5:
     if not isinstance(layer, nn.Tanh):
         print(f"{type(layer).__name__:10} {tuple(flow.shape[1:])!s:13} {count_parameters(layer):7,} parameters")
 behind = sum(count_parameters(layer) for layer in lenet5 if isinstance(layer, nn.Linear))
-print(f"LeNet-5: {count_parameters(lenet5):,} parameters, {behind / count_parameters(lenet5):.0%} of them behind the flatten")
-print(f"ours:    {count_parameters(net):,} parameters, {count_parameters(net.classifier) / count_parameters(net):.0%} "
-      "of them behind the last map")
+after_maps = count_parameters(net.classifier)
+print(f"LeNet-5: {count_parameters(lenet5):,} parameters, "
+      f"{behind / count_parameters(lenet5):.0%} of them behind the flatten")
+print(f"ours:    {count_parameters(net):,} parameters, "
+      f"{after_maps / count_parameters(net):.0%} of them behind the last map")
 
 # %% [markdown]
 # Follow the shapes. Up to the last pooling there are three numbers: channels, rows, columns. At
-# `Flatten` one number is left. **There the "where" ends.** That is the answer to our second question,
-# and it tells us how to build a network that can be explained: keep rows and columns until the very end,
-# and then do something gentler than flatten. That is lesson 2.
+# `Flatten` one number is left. **There the "where" ends.** That is the answer to our second
+# question, and it tells us how to build a network that can be explained: keep rows and columns
+# until the very end, and then do something gentler than flatten. That is lesson 2.
 #
 # ## The sheet: everything the network sees
 #
@@ -495,32 +506,35 @@ figure.suptitle("Layers × channels: the feature maps of one digit (number above
 plt.show()
 
 # %% [markdown]
-# Read the sheet from top to bottom. The first layer shows the digit itself, bright, dim, or only one of its
-# edges. Further down the maps become more special. In the last row, one map answers at a bar, another one at a
-# slanted stroke, others only where a stroke ends or turns. These are the patterns of patterns. And in *all* rows you
-# can still say where in the picture they were found. Nothing of the "where" is lost up to here.
+# Read the sheet from top to bottom. The first layer shows the digit itself, bright, dim, or only
+# one of its edges. Further down the maps become more special. In the last row, one map answers at a
+# bar, another one at a slanted stroke, others only where a stroke ends or turns. These are the
+# patterns of patterns. And in *all* rows you can still say where in the picture they were found.
+# Nothing of the "where" is lost up to here.
 #
 # ## What you know now
 #
-# * A convolution slides a small window over the picture and asks everywhere: does it look like my kernel?
-# * A feature map is the answer of one kernel: one value for each place. ReLU keeps the positive ones.
+# * A convolution slides a small window over the picture and asks everywhere: does it look like my
+#   kernel?
+# * A feature map is the answer of one kernel: one value for each place. ReLU keeps the positive
+#   ones.
 # * The parameters can be counted, and every number between input and output can be read.
 # * The receptive field says how far one value sees at most. Ours see 9×9 pixels.
 # * Channels say *what*, rows and columns say *where*. Flatten ends the "where".
 #
 # **What this does not tell you.** The sheet shows what was *computed*, not what was *important*. A
-# bright map may have no influence on the answer, and a dim one may decide it. A sheet of 240 maps is
-# not an explanation. It takes weights that say which maps speak for the 7: that is lesson 3.
+# bright map may have no influence on the answer, and a dim one may decide it. A sheet of 240 maps
+# is not an explanation. It takes weights that say which maps speak for the 7: that is lesson 3.
 #
-# **Where to read on.** Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: *Gradient-Based Learning Applied to
-# Document Recognition*, Proceedings of the IEEE, 1998, describes LeNet-5. `camlite.nets` holds the
-# network of today: it has ten lines.
+# **Where to read on.** Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: *Gradient-Based Learning Applied
+# to Document Recognition*, Proceedings of the IEEE, 1998, describes LeNet-5. `camlite.nets` holds
+# the network of today: it has ten lines.
 #
-# **Words.** *convolutional layer*: lớp tích chập · 卷积层 · 卷積層 · 畳み込み層. *feature map*: bản đồ đặc trưng ·
-# 特征图 · 特徵圖 · 特徴マップ. *channel*: kênh · 通道 · 通道 · チャネル. *weight*: trọng số · 权重 · 權重 · 重み.
-# *directed acyclic graph*: đồ thị có hướng không chu trình · 有向无环图 · 有向非循環圖 · 有向非巡回グラフ.
-# *pooling layer*: lớp gộp · 池化层 · 池化層 · プーリング層. *flatten*: làm phẳng · 展平 · 扁平化 · 平坦化.
-# *fully connected layer*: lớp kết nối đầy đủ · 全连接层 · 全連結層 · 全結合層. *hook*: hook · 钩子函数 · 掛鉤函式 ·
-# フック. *black box*: hộp đen · 黑箱 · 黑箱 · ブラックボックス.
+# **Words.** *convolutional layer*: lớp tích chập · 卷积层 · 卷積層 · 畳み込み層. *feature map*: bản đồ đặc
+# trưng · 特征图 · 特徵圖 · 特徴マップ. *channel*: kênh · 通道 · 通道 · チャネル. *weight*: trọng số · 权重 · 權重 · 重み.
+# *directed acyclic graph*: đồ thị có hướng không chu trình · 有向无环图 · 有向非循環圖 · 有向非巡回グラフ. *pooling
+# layer*: lớp gộp · 池化层 · 池化層 · プーリング層. *flatten*: làm phẳng · 展平 · 扁平化 · 平坦化. *fully connected
+# layer*: lớp kết nối đầy đủ · 全连接层 · 全連結層 · 全結合層. *hook*: hook · 钩子函数 · 掛鉤函式 · フック. *black box*:
+# hộp đen · 黑箱 · 黑箱 · ブラックボックス.
 #
 # **Next:** lesson 2. We replace flatten by an average, and train a network that keeps the place.

@@ -459,9 +459,8 @@ for amount in (0.1, 0.5, 1.0):
 
 # %% [markdown]
 # The first claim holds: the more we take away from the digit, the surer the logit falls. The second
-# one does not. When we wrote this lesson, erasing the other digit raised the logit in 47 % of the
-# cases with MNIST and in 69 % with the small digits; darkening it by 10 % in 58 % and in 37 %. A
-# coin gives 50 %.
+# one does not. Read the last column: a coin gives 50 %, and with MNIST the other digit, erased,
+# raises the logit about as often as a coin would.
 #
 # Why? A gradient describes a small change of the *feature maps*, not a large one of the *pixels*.
 # And Grad-CAM takes the mean of the gradient over all places: a channel can speak against the class

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from camlite import METHODS, LayerNotFound
 
 pytestmark = pytest.mark.parametrize("method", METHODS)
-few = settings(max_examples=5, deadline=None, derandomize=True,
+few = settings(max_examples=3, deadline=None, derandomize=True,
                suppress_health_check=list(HealthCheck))
 # Weighted sums of one layer's feature maps.
 WEIGHTED = ("cam", "grad_cam", "grad_cam_plus_plus", "smooth_grad_cam_plus_plus", "xgrad_cam",
             "hires_cam", "finer_cam", "shapley_cam", "eigen_cam", "eigen_grad_cam", "score_cam",
-            "ss_cam", "is_cam", "ablation_cam", "group_cam", "cluster_cam", "cosine_cam", "random_cam")
+            "ss_cam", "is_cam", "ablation_cam", "group_cam", "cluster_cam", "cosine_cam",
+            "random_cam")
 NEEDS_CLASS = [m for m in METHODS if m not in ("eigen_cam", "random_cam", "center_gaussian")]
 
 
@@ -58,7 +59,7 @@ def test_empty(method: str, axis: int) -> None:
 
 
 def test_not_a_float_tensor(method: str) -> None:
-    with pytest.raises(ValueError, match="images must be float32 or float64, not torch.uint8"):
+    with pytest.raises(ValueError, match=r"images must be float32 or float64, not torch\.uint8"):
         call(method, build(Plain), torch.zeros(2, 3, 12, 12, dtype=torch.uint8))
     with pytest.raises(ValueError, match="images must be a torch tensor"):
         call(method, build(Plain), pictures().numpy())
@@ -78,8 +79,9 @@ def test_class_out_of_range(method: str, target: int) -> None:
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [(torch.tensor([1, 2, 3]), "there are 2 images"), (torch.tensor([[1, 2]]), "there are 2 images"),
-     (1.5, "whole class numbers"), (torch.tensor([True, False]), "whole class numbers")],
+    [(torch.tensor([1, 2, 3]), "there are 2 images"),
+     (torch.tensor([[1, 2]]), "there are 2 images"), (1.5, "whole class numbers"),
+     (torch.tensor([True, False]), "whole class numbers")],
 )
 def test_wrong_targets(method: str, target: Any, message: str) -> None:
     if method in NEEDS_CLASS:
@@ -90,14 +92,14 @@ def test_wrong_targets(method: str, target: Any, message: str) -> None:
 @pytest.mark.parametrize("answer", [lambda Y: Y, lambda Y: Y.sum(), lambda Y: 3.0])
 def test_a_target_function_with_a_wrong_answer(method: str, answer: Any) -> None:
     if method in NEEDS_CLASS:
-        with pytest.raises(ValueError, match="one score per image|give an int or a tensor"):
+        with pytest.raises(ValueError, match=r"one score per image|give an int or a tensor"):
             call(method, build(Plain), pictures(), answer)
 
 
 def test_a_layer_that_does_not_exist(method: str) -> None:
     if "layer" not in parameters(method) or method == "center_gaussian":
         return
-    with pytest.raises(LayerNotFound, match="no layer 'konv2'; did you mean .*'conv2'"):
+    with pytest.raises(LayerNotFound, match=r"no layer 'konv2'; did you mean .*'conv2'"):
         call(method, build(Plain), pictures(), layer="konv2", several=["conv1", "konv2"])
 
 

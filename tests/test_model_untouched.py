@@ -52,8 +52,7 @@ def in_use(kind: type[Plain]) -> nn.Module:
     return model
 
 
-@pytest.mark.parametrize("kind", MODELS)
-@pytest.mark.parametrize("seeded", [True, False])
+@pytest.mark.parametrize(("kind", "seeded"), [*((k, True) for k in MODELS), (Plain, False)])
 def test_nothing_changes(method: str, kind: type[Plain], seeded: bool) -> None:
     model, images = in_use(kind), pictures().requires_grad_()
     before = state(model, images)
@@ -71,7 +70,7 @@ class Interrupted(BaseException):
     """Not an Exception: like Ctrl-C."""
 
 
-@pytest.mark.parametrize("run", [1, 2, 3])
+@pytest.mark.parametrize("run", [1, 3])
 @pytest.mark.parametrize("kind", MODELS)
 def test_nothing_changes_when_interrupted(method: str, kind: type[Plain], run: int) -> None:
     model, images, runs = in_use(kind), pictures(), iter(range(1, 10**6))
@@ -143,7 +142,7 @@ def test_batch_of_n_is_n_calls(method: str, kind: type[Plain]) -> None:
     assert close(maps, torch.cat(alone))
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", MODELS[:2])
 def test_float64_agrees_with_float32(method: str, kind: type[Plain]) -> None:
     if needs_cam_head(method, kind):
         return
@@ -153,7 +152,7 @@ def test_float64_agrees_with_float32(method: str, kind: type[Plain]) -> None:
     assert close(maps, exact, 1e-3)
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("kind", MODELS[:2])
 def test_autocast_changes_nothing(method: str, kind: type[Plain]) -> None:
     if needs_cam_head(method, kind):
         return

@@ -15,8 +15,8 @@ from camlite import METHODS
 
 PACKAGE = Path(camlite.__file__).parent
 FILES = sorted((PACKAGE / "methods").glob("*.py"))
-OWN_CLASSES = {n.name for p in PACKAGE.rglob("*.py") for n in ast.walk(ast.parse(p.read_text("utf-8")))
-               if isinstance(n, ast.ClassDef)}
+OWN_CLASSES = {n.name for p in PACKAGE.rglob("*.py")
+               for n in ast.walk(ast.parse(p.read_text("utf-8"))) if isinstance(n, ast.ClassDef)}
 SOURCE = re.compile(r"^\s*Source: ", re.MULTILINE)
 
 
@@ -80,4 +80,4 @@ def test_public_functions_have_docstrings() -> None:
 
 @pytest.mark.parametrize("path", [*FILES, *sorted(PACKAGE.glob("*.py"))], ids=lambda p: p.name)
 def test_a_file_is_read_in_one_sitting(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 620
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 600

@@ -303,6 +303,17 @@ def test_bundled_networks_show_the_effect(kind):
     effect(*(json.loads(path.read_text()) for path in facts))
 
 
+def test_the_repaired_network_reads_twins_and_mosaics():
+    """It was trained on one animal in 48×48, and still works on several in larger pictures."""
+    model = bundled("pond_repaired")
+    t, m = data.twins(24), data.mosaic(8)
+    assert accuracy(model, t.images, t.labels) >= 0.85
+    for c in range(4):
+        L = cam(model, "features", m.images, c).relu()
+        cells = m.cell_masks[:, c, ::4, ::4]  # at the map's own resolution, 24×24
+        assert ((L * cells).sum(dim=(1, 2)) / L.sum(dim=(1, 2))).mean() > 0.5  # by chance: 0.25
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", KINDS)

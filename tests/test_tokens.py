@@ -11,7 +11,8 @@ from torch import Tensor, nn
 import camlite
 from camlite import METHODS, ArchitectureError, LayerNotFound, tokens_to_map
 
-pytestmark = pytest.mark.filterwarnings("ignore::camlite.SplitByHook", "ignore::camlite.LayerChosen")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::camlite.SplitByHook", "ignore::camlite.LayerChosen")
 
 
 def pictures(size: int = 32, n: int = 2) -> Tensor:

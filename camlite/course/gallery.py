@@ -91,7 +91,7 @@ def gallery(
         "layer": first.layer,
         "classes": [_class(first, c) for c in chosen],
         "methods": {c: {p.method: round(p.seconds, 3) for p in walls[c]} for c in chosen},
-        "without_map": {c: {p.method: p.note for p in walls[c] if p.note} for c in chosen},
+        "without_map": {c: {p.method: p.note for p in walls[c] if p.heat is None} for c in chosen},
         "left_out": left_out,
         "figures": files,
     }
@@ -165,7 +165,8 @@ def wall(scene: Scene, c: int, names: Sequence[str], progress: bool) -> list[Pan
         bar.set_postfix_str(name)
         begin = time.perf_counter()
         try:
-            heat, note = heat_of(name, scene, c, progress), ""
+            heat = heat_of(name, scene, c, progress)
+            note = "" if heat.any() else "nothing positive"
         except ArchitectureError:
             heat, note = None, METHODS[name].needs
         panels.append(Panel(name, heat, time.perf_counter() - begin, note))
@@ -230,6 +231,7 @@ def _title(panel: Panel) -> str:
     fewer = ", ".join(f"{v} {k}" for k, v in FEWER.get(panel.method, {}).items())
     cost = f"{panel.seconds:.1f} s" if panel.seconds >= 0.1 else "under 0.1 s"
     cost = cost if panel.heat is not None else "no map"
+    cost = f"{panel.note}, {cost}" if panel.heat is not None and panel.note else cost
     return f"{short}\n{fewer + ', ' if fewer else ''}{cost}"
 
 

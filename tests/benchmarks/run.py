@@ -57,7 +57,7 @@ def network(name: str, size: int) -> tuple[nn.Module, Tensor]:
 
 
 def candidate(title: str, library: str, model: nn.Module, x: Tensor) -> Callable[[], Any] | None:
-    """One complete call as a user writes it, class 1, layer4; None where there is no such method."""
+    """One complete call as a user writes it, class 1, layer4; None: no such method there."""
     ours, pgc, tc, _ = {**FAST, **SLOW}[title]
     if library == "camlite":
         return lambda: getattr(camlite, ours)(model, "layer4", x, 1)
@@ -173,7 +173,8 @@ def measure(name: str, size: int, rounds: int, slow: bool, memories: list[str]) 
         for library in LIBRARIES:
             if {**FAST, **SLOW}[title][LIBRARIES.index(library)] is not None:
                 print(f"{name}: {title}, {library} …", file=sys.stderr, flush=True)
-                result["alone"][f"{title}|{library}"] = in_fresh_process(title, library, name, size)
+                single = in_fresh_process(title, library, name, size)
+                result["alone"][f"{title}|{library}"] = single
     return result
 
 
@@ -188,7 +189,8 @@ def cell(result: dict[str, Any], title: str, library: str) -> str:
 
 
 def table(name: str, result: dict[str, Any]) -> str:
-    lines = [f"## {name}, layer4", "", "| method | camlite | pytorch-grad-cam | torch-cam | target |",
+    lines = [f"## {name}, layer4", "",
+             "| method | camlite | pytorch-grad-cam | torch-cam | target |",
              "| --- | --- | --- | --- | --- |"]
     for title, (*_, target) in {**FAST, **SLOW}.items():
         cells = [cell(result, title, library) for library in LIBRARIES]
@@ -212,10 +214,10 @@ def machine() -> str:
 def page(results: dict[str, dict[str, Any]], size: int, rounds: int, command: str) -> str:
     intro = f"""# Time and memory
 
-One picture of {size}×{size}, one complete call as a user writes it. **×**: time divided by one plain
-forward pass in the same process; the median of {rounds} rounds in which all candidates take turns
-(Ablation-CAM and Score-CAM: one run in a fresh process). **MB**: peak memory above what was in
-use before the call, first call of a fresh process. Random weights.
+One picture of {size}×{size}, one complete call as a user writes it. **×**: time divided by one
+plain forward pass in the same process; the median of {rounds} rounds in which all candidates take
+turns (Ablation-CAM and Score-CAM: one run in a fresh process). **MB**: peak memory above what was
+in use before the call, first call of a fresh process. Random weights.
 
 Machine: {machine()}
 

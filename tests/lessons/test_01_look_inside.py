@@ -119,6 +119,11 @@ def layers_counted(model):
     return len(list(model.modules()))
 
 
+@count_parameters.wrong("You made a list with one entry for each tensor. Add the entries up: one number is asked for.")
+def a_list_of_counts(model):
+    return [p.numel() for p in model.parameters()]
+
+
 @count_parameters.accepts
 def only_what_needs_a_gradient(model):
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -178,8 +183,8 @@ def _(image, kernel):
     ])
 
 
-def slide(image, kernel, padding=0):
-    return functional.conv2d(image[None, None], kernel[None, None], padding=padding)[0, 0]
+def slide(image, kernel):
+    return functional.conv2d(image[None, None], kernel[None, None])[0, 0]
 
 
 @cross_correlate.wrong("You turned the kernel by 180°. That is the convolution of mathematics. Here, as in "
@@ -191,7 +196,9 @@ def kernel_turned(image, kernel):
 @cross_correlate.wrong("You put zeros around the image, so that the result is as large as it. Take only the "
                        "places where the whole kernel fits into the image.")
 def padded_to_the_same_size(image, kernel):
-    return slide(image, kernel, padding="same")
+    kh, kw = kernel.shape
+    top, left = (kh - 1) // 2, (kw - 1) // 2
+    return slide(functional.pad(image, (left, kw - 1 - left, top, kh - 1 - top)), kernel)
 
 
 @cross_correlate.wrong("You put zeros around the image: the kernel hangs over its border. Take only the places "
@@ -241,6 +248,25 @@ def windows_without_overlap(image, kernel):
 @cross_correlate.wrong("You added up the pixels under the window without the weights.")
 def weights_forgotten(image, kernel):
     return slide(image, torch.ones_like(kernel))
+
+
+@cross_correlate.wrong("You took the kernel for a square one. It has kh rows and kw columns, and the two may differ.")
+def square_kernel_assumed(image, kernel):
+    (H, W), k = image.shape, kernel.shape[0]
+    result = torch.zeros(H - k + 1, W - k + 1)
+    for y in range(H - k + 1):
+        for x in range(W - k + 1):
+            result[y, x] = (kernel * image[y : y + k, x : x + k]).sum()
+    return result
+
+
+@cross_correlate.wrong("Your values are right, but your result is as large as the image, with zeros at the right and at "
+                       "the bottom. It has only H − kh + 1 rows and W − kw + 1 columns.")
+def result_as_large_as_the_image(image, kernel):
+    result = torch.zeros_like(image)
+    part = slide(image, kernel)
+    result[: part.shape[0], : part.shape[1]] = part
+    return result
 
 
 @cross_correlate.accepts

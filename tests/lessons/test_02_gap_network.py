@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
 
 import numpy as np
@@ -95,6 +96,11 @@ def one_number_for_each_image(F):
     return F.mean(dim=(1, 2, 3))
 
 
+@global_average_pool.wrong("You averaged everything to a single number. Only the last two axes, the places, disappear.")
+def one_number_in_all(F):
+    return F.mean()
+
+
 @global_average_pool.accepts
 def pooling_layer(F):
     return nn.AdaptiveAvgPool2d(1)(F).flatten(1)
@@ -165,13 +171,14 @@ def look_at_network(answer, trial):
         return {"GapNet()": f"a {type(model).__name__}, not an nn.Module"}
     seen = {"parameters": sum(p.numel() for p in model.parameters()),
             "shapes of weights and biases": shapes_of(model)}
+    for part in ("features", "classifier"):
+        seen[f"self.{part}"] = "is a layer" if isinstance(getattr(model, part, None), nn.Module) else "is missing"
     put_in(model, trial.weights)
     model.eval()
     with torch.no_grad():
-        seen["shape of features(x)"] = attempt(lambda: str(tuple(model.features(trial.images).shape)))
+        if seen["self.features"] == "is a layer":
+            seen["shape of features(x)"] = attempt(lambda: str(tuple(model.features(trial.images).shape)))
         seen["logits"] = attempt(lambda: model(trial.images))
-        for part in ("features", "classifier"):
-            seen[f"self.{part}"] = "is a layer" if isinstance(getattr(model, part, None), nn.Module) else "is missing"
     return seen
 
 
@@ -207,7 +214,7 @@ class Variant(nn.Module):
                  relu=True, inputs=128):
         super().__init__()
         layers = []
-        for before, after in zip(channels, channels[1:], strict=False):
+        for before, after in itertools.pairwise(channels):
             layers += [nn.Conv2d(before, after, kernel, padding=padding, bias=bias)]
             layers += [nn.ReLU()] if relu and (last_relu or after != channels[-1]) else []
             layers += list(between)
@@ -345,6 +352,18 @@ class AverageInsideFeatures(Variant):
     def __init__(self):
         super().__init__()
         self.features.append(nn.AdaptiveAvgPool2d(1))
+
+
+@gap_net.wrong("The network is right, but its parts have other names. Call them self.features and self.classifier: "
+               "the rest of the course asks for them by these names.")
+class OtherNames(nn.Module):
+    def __init__(self):
+        super().__init__()
+        right = GapNetReference()
+        self.convolutions, self.head = right.features, right.classifier
+
+    def forward(self, x):
+        return self.head(self.convolutions(x).mean(dim=(2, 3)))
 
 
 @gap_net.accepts
@@ -522,7 +541,9 @@ def times_used(batches, count):
     if times == {1}:
         return "once"
     missing = sum(i not in used for i in range(count))
-    return f"{missing} of {count} images were not used" if missing else f"{min(times)} to {max(times)} times"
+    if missing:
+        return f"{missing} of {count} images were not used"
+    return f"{max(times)} times" if len(times) == 1 else f"{min(times)} to {max(times)} times"
 
 
 def mode(modes):
@@ -743,6 +764,22 @@ def drawn_with_replacement(model, images, labels, optimizer, batch_size):
     return epoch(model, images[drawn], labels[drawn], optimizer, batch_size)
 
 
+@train_epoch.wrong("You made one step at the end of the epoch. Each batch has its own step: clear, backward and step all "
+                   "stand inside of the loop.")
+def one_step_at_the_end(model, images, labels, optimizer, batch_size):
+    optimizer.zero_grad()
+    mean = epoch(model, images, labels, optimizer, batch_size, clear="never", step=False)
+    optimizer.step()
+    return mean
+
+
+@train_epoch.wrong("You went through all images twice. One epoch is once; how many epochs there are is decided outside of "
+                   "this function.")
+def two_epochs(*args):
+    epoch(*args)
+    return epoch(*args)
+
+
 @train_epoch.accepts
 def in_the_given_order(*args):
     return epoch(*args, shuffled=False)
@@ -886,7 +923,7 @@ def bias_at_every_place(F, W, b):
 
 
 @logits_by_hand.wrong("You averaged over the channels too. Over k the formula has a sum.")
-def mean_over_channels(F, W, b):
+def channels_averaged_too(F, W, b):
     return means(F) @ W.T / F.shape[1] + b
 
 
@@ -898,6 +935,11 @@ def bias_averaged(F, W, b):
 @logits_by_hand.wrong("The axes are exchanged: the result has one row for each image, (N, C).")
 def classes_first(F, W, b):
     return (means(F) @ W.T + b).T
+
+
+@logits_by_hand.wrong("You divided by the number of all values in F. The average of one map divides by its own places, h·w.")
+def divided_by_all_values(F, W, b):
+    return torch.einsum("nkxy,ck->nc", F, W) / F.numel() + b
 
 
 @logits_by_hand.accepts

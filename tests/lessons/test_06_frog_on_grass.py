@@ -19,6 +19,24 @@ def block(shape, top, bottom, left, right):
     return mask
 
 
+def called(answer, *arguments):
+    """The answer's result, and whether it left its arguments alone.
+
+    PyTorch raises NotImplementedError for the mean of truth values. That is a learner's mistake,
+    not an exercise that is not written yet, so it gets another name.
+    """
+    before = [t.clone() for t in arguments]
+    try:
+        found = answer(*arguments)
+    except NotImplementedError as error:
+        if str(error).startswith("Exercise"):
+            raise
+        text = f"{error}. Truth values and whole numbers have no mean: use .float() first."
+        raise TypeError(text).with_traceback(error.__traceback__) from None
+    same = all(torch.equal(a, b) for a, b in zip(before, arguments, strict=True))
+    return found, "left alone" if same else "changed"
+
+
 # ------------------------------------------------------------------ 6.1
 
 energy_inside = Exercise(
@@ -157,6 +175,15 @@ def maximum_on_the_mask(M, mask):
     return mask.flatten(1).gather(1, at[:, None])[:, 0].float()
 
 
+@energy_inside.wrong(
+    "There is one number for all images together. Each image has its own share: keep the first axis."
+)
+def one_number_for_all(M, mask):
+    M = M.relu()
+    whole = M.sum()
+    return (M * mask).sum() / whole if whole > 0 else whole
+
+
 @energy_inside.accepts
 def multiply_and_nan_to_num(M, mask):
     P = torch.clamp(M, min=0).flatten(1)
@@ -250,10 +277,8 @@ def _(answer, logits, labels, groups):
             return found
         return {int(k) if isinstance(k, np.integer) else k: v for k, v in found.items()}
 
-    before = [t.clone() for t in (logits, labels, groups)]
-    parts = {"result": plain(answer(logits, labels, groups))}
-    same = all(torch.equal(a, b) for a, b in zip(before, (logits, labels, groups), strict=True))
-    return parts | {"arguments": "left alone" if same else "changed"}
+    found, arguments = called(answer, logits, labels, groups)
+    return {"result": plain(found), "arguments": arguments}
 
 
 @accuracy_by_group.reference
@@ -497,6 +522,15 @@ def empty_map_is_nan_in_gap(M, object_mask, background_mask):
     return (P * (background_mask.float() - object_mask.float())).sum((1, 2)) / P.sum((1, 2))
 
 
+@shortcut_gap.wrong(
+    "These are sums of evidence, not shares. Divide by the energy of the whole map, or images with "
+    "strong maps cannot be compared with others."
+)
+def sums_not_shares(M, object_mask, background_mask):
+    P = M.relu()
+    return (P * background_mask).sum((1, 2)) - (P * object_mask).sum((1, 2))
+
+
 @shortcut_gap.accepts
 def two_energies(M, object_mask, background_mask):
     return energy(M, background_mask) - energy(M, object_mask)
@@ -549,6 +583,12 @@ def _(rng):
     labels = torch.randint(0, 2, (12,), generator=rng)
     labels[:3] = torch.tensor([0, 1, 1])
     yield Case("one object, twelve images", labels, torch.rand(12, 1, generator=rng) < 0.6)
+
+
+@scene_table.probe
+def _(answer, labels, objects):
+    found, arguments = called(answer, labels, objects)
+    return {"result": found, "arguments": arguments}
 
 
 @scene_table.reference
@@ -631,6 +671,15 @@ def occurs_at_all(labels, objects):
 def percent_of_images(labels, objects):
     table, images = counted(labels, objects)
     return 100 * table / images.clamp_min(1)[:, None]
+
+
+@scene_table.wrong(
+    "There is only one number for each class: you took the mean over the objects too. Each object "
+    "has its own column."
+)
+def one_number_per_class(labels, objects):
+    table, images = counted(labels, objects)
+    return (table / images.clamp_min(1)[:, None]).mean(1)
 
 
 @scene_table.accepts

@@ -276,7 +276,7 @@ def test_pytorch_grad_cam_eigen_cam_has_any_sign():
 
 
 @shows(DIFFERENCES, method="Score-CAM", what="score and weights",
-       paper="Algorithm 1: logits, softmax over the channels; experiments: probabilities (Eq. 6-10)",
+       paper="Algorithm 1: logits, softmax over the channels; experiments: probabilities",
        authors="probability, no softmax over the channels, no baseline, upsampled maps",
        camlite="Algorithm 1; probability=, channel_softmax=, baseline=, upsampled= give the others",
        pgc="logits, softmax; masks upsampled with align_corners=True",
