@@ -24,6 +24,7 @@ from camlite import data
 from camlite.nets import GapNet, accuracy
 
 HERE = Path(__file__).parent
+DIGITS = "scikit-learn digits, 8×8 enlarged to 20×20 in a frame of 28×28"
 
 
 def load(name: str) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
@@ -92,7 +93,7 @@ def report(name, model, validation, test, rounds, seed, rate, begin) -> None:  #
     torch.save({k: v.contiguous() for k, v in model.state_dict().items()}, path)
     facts = {
         "network": "GapNet, 98,442 parameters",
-        "data": {"mnist": "MNIST", "digits": "scikit-learn digits, 8×8 enlarged to 20×20 in a frame of 28×28"}[name],
+        "data": {"mnist": "MNIST", "digits": DIGITS}[name],
         "recipe": "Adam, batch 32, cosine decay, "
         + ", then ".join(
             f"{epochs} epochs from {rate / 2**i:g}" for i, epochs in enumerate(rounds)

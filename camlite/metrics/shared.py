@@ -18,7 +18,7 @@ from camlite.split import evaluation, plain_arithmetic
 Fill = float | str | Tensor | Callable[[Tensor], Tensor]
 
 
-class Undefined(ValueError):  # noqa: N818
+class Undefined(ValueError):
     """The metric has no value for some images: `images` are their positions, `reason` says why."""
 
     def __init__(self, metric: str, images: Sequence[int], reason: str) -> None:

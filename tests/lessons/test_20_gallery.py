@@ -64,17 +64,22 @@ def _(rng):
     yield Case("two networks, only the second has a CAM", two, image, not_predicted(two["a"], image))
 
 
-def maps_of(model, image, target, relu=False):
-    """The four maps; CAM is None where there is none."""
-    try:
-        cam = camlite.cam(model, None, image, target)
-    except camlite.ArchitectureError:
-        cam = None
-    return {
-        "cam": cam,
-        "hires_cam": camlite.hires_cam(model, None, image, target, relu=relu),
-        "xgrad_cam": camlite.xgrad_cam(model, None, image, target, relu=relu),
-    }, camlite.grad_cam(model, None, image, target, relu=relu)
+def maps_of(model, image, target):
+    """The signed maps, written out; CAM is None where there is none. And the map of Grad-CAM."""
+    trunk, head = model[0], model[1:]
+    with torch.enable_grad():
+        F = trunk(image).detach().requires_grad_()
+        Y = head(F)[0]
+        (G,) = torch.autograd.grad(Y[Y.argmax() if target is None else target], F)
+    F, space = F.detach(), (2, 3)
+    total = F.sum(space, keepdim=True)
+    w = (G * F).sum(space, keepdim=True) / torch.where(total == 0, 1, total)
+    cam = None
+    if [type(part) for part in head] == [nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear]:
+        rows = head[-1].weight.detach()[Y.argmax() if target is None else target]
+        cam = (rows[:, None, None] * F).sum(1)
+    maps = {"cam": cam, "hires_cam": (G * F).sum(1), "xgrad_cam": (w * F).sum(1)}
+    return maps, (G.mean(space, keepdim=True) * F).sum(1)
 
 
 def cosine(a, b):
@@ -82,11 +87,11 @@ def cosine(a, b):
     return float((a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-12))
 
 
-def table(models, image, target, alike=cosine, relu=False):
+def table(models, image, target, alike=cosine):
     """The right table, with room for one mistake."""
     out = {}
     for name, model in models.items():
-        maps, grad = maps_of(model, image, target, relu)
+        maps, grad = maps_of(model, image, target)
         out[name] = {k: None if M is None else alike(M, grad) for k, M in maps.items()}
     return out
 
@@ -218,22 +223,18 @@ def einsum_of_unit_maps(models, image, target):
 
 
 @compare.accepts
-def gradient_by_hand(models, image, target):
+def with_the_library(models, image, target):
     out = {}
     for name, model in models.items():
-        F = camlite.split(model, "0")[0](image).requires_grad_()
-        G = torch.autograd.grad(model[1:](F)[0, target], F)[0]
-        F = F.detach()
-        grad = (G.mean((2, 3), keepdim=True) * F).sum(1)
-        share = F / F.sum((2, 3), keepdim=True)
-        w = torch.where(share.isfinite(), share, torch.zeros_like(F)) * G
+        grad = camlite.grad_cam(model, None, image, target, relu=False)
         row = {
-            "xgrad_cam": cosine((w.sum((2, 3), keepdim=True) * F).sum(1), grad),
-            "hires_cam": cosine((G * F).sum(1), grad),
-            "cam": None,
+            "xgrad_cam": cosine(camlite.xgrad_cam(model, "0", image, target, relu=False), grad),
+            "hires_cam": cosine(camlite.hires_cam(model, "0", image, target), grad),
         }
-        if [type(m) for m in model[1:]] == [nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear]:
-            row["cam"] = cosine(torch.einsum("k,nkxy->nxy", model[-1].weight[target].detach(), F), grad)
+        try:
+            row["cam"] = cosine(camlite.cam(model, "0", image, target), grad)
+        except camlite.ArchitectureError:
+            row["cam"] = None
         out[name] = row
     return out
 
