@@ -352,3 +352,20 @@ def test_ids_and_names_are_those_of_the_file_names():
     for lesson in all_lessons():
         assert all(e.lesson == lesson.number for e in lesson.exercises.values())
         assert lesson.name.startswith(f"{lesson.number:02d}_")
+
+
+def test_an_error_of_torch_is_not_mistaken_for_a_stub(capsys):
+    from camlite.course import check as check_cell
+
+    def mean_of_integers(M, bias):
+        return M.long().mean((1, 2)) + bias  # torch: NotImplementedError or RuntimeError
+
+    def refused_by_torch(M, bias):
+        raise NotImplementedError("mean(): could not infer output dtype")
+
+    def stub(M, bias):
+        raise NotImplementedError
+
+    for answer, status in ((mean_of_integers, "error"), (refused_by_torch, "error"), (stub, "todo")):
+        check_cell("3.2", answer)
+        assert f"logit_from_map: {status}" in capsys.readouterr().out

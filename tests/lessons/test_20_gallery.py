@@ -166,7 +166,7 @@ def zero_for_no_cam(models, image, target):
 )
 def stops_without_cam(models, image, target):
     return {
-        name: {"cam": cosine(camlite.cam(model, None, image, target), maps_of(model, image, target)[1])}
+        name: {"cam": cosine(camlite.cam(model, "0", image, target), maps_of(model, image, target)[1])}
         | table({name: model}, image, target)[name]
         for name, model in models.items()
     }
@@ -288,8 +288,10 @@ def _(answer, values, level, generator):
         "low, from the mean": low - middle,
         "high, from the mean": high - middle,
         "result": torch.tensor(first),
-        "the same generator, started anew": "the same" if again == first else "another interval",
-        "the generator, going on": "the same" if goes_on == first else "another interval",
+        "two calls, the generator put back between them":
+            "the same interval twice" if again == first else "two different intervals",
+        "two calls, the generator going on":
+            "the same interval twice" if goes_on == first else "two different intervals",
     }
 
 
@@ -360,7 +362,8 @@ def global_generator(values, level, generator):
 
 
 @bootstrap_interval.wrong(
-    "Your generator starts with the same seed in each call. Then the given one has no effect: use it."
+    "Each call gives exactly the same interval, so the given generator was not used. Either you seed a "
+    "generator of your own, or nothing was drawn: mean ± standard errors is not the bootstrap."
 )
 def own_seed(values, level, generator):
     means = draws_of(values, torch.Generator().manual_seed(0)).mean(1)
