@@ -29,6 +29,7 @@ def test_explain_draws_a_dog_and_a_cat(tmp_path):
     figure = tmp_path / "figure.png"
     done = camlite("explain", str(DATA / "photos" / "cat_dog.jpg"), "--model", "squeezenet1_1",
                    "--class", "bull mastiff", "--class", "281", "--method", "grad_cam",
+                   "--method", "saliency", "--method", "guided_grad_cam",
                    "--layer", "features.12", "--save", str(figure), "--json")  # fmt: skip
     assert done.exit_code == 0, done.output
     (answer,) = json.loads(done.stdout)

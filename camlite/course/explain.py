@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from camlite import data, plot
 from camlite.cards import METHODS
 from camlite.maps import heatmap
 from camlite.split import LayerChosen, last_spatial_layer
-from camlite.weights import Pretrained, at_hand, preprocess, pretrained
+from camlite.weights import at_hand, preprocess, pretrained
+
+AT_SEVERAL_LAYERS = ("zoom_cam", "poly_cam", "refine_cam")
 
 
 def explain(
@@ -37,7 +41,9 @@ def explain(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LayerChosen)  # the layer is part of the answer
         layer = layer or last_spatial_layer(net.model, x)
-    rows = [[_cell(seen, x, net, layer, m, c, progress) for c in chosen] for m in methods]
+    rows = [
+        [(seen[0], heat_of(m, net.model, layer, x, c, progress)) for c in chosen] for m in methods
+    ]
     titles = [f"{net.categories[c]} ({c})\np = {p[c]:.3f}" for c in chosen]
     plot.grid(
         [[(seen[0], None), *row] for row in rows],
@@ -60,19 +66,32 @@ def explain(
     }
 
 
-def _cell(
-    seen: torch.Tensor,
-    x: torch.Tensor,
-    net: Pretrained,
-    layer: str,
-    method: str,
-    c: int,
-    progress: bool,
-) -> tuple[torch.Tensor, torch.Tensor]:
+def heat_of(
+    method: str, model: nn.Module, layer: str, x: Tensor, c: int, progress: bool, **options: Any
+) -> Tensor:
+    """(H, W) in [0, 1]: the positive part of a method's map, or the size of each pixel's value.
+
+    Methods that take several layers choose their own; pixel methods take none.
+    """
     function = METHODS[method].function
-    slow = {"progress": progress} if "progress" in (function.__kwdefaults__ or {}) else {}
-    maps = function(net.model, layer, x, c, **slow)
-    return seen[0], heatmap(maps, x.shape[-2:])[0]
+    known = inspect.signature(function).parameters
+    if "progress" in known:
+        options["progress"] = progress
+    where = [None if method in AT_SEVERAL_LAYERS else layer] if "layer" in known else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LayerChosen)
+        maps = function(model, *where, x, c, **options).detach()
+    if maps.dim() == 4:  # one value for each colour
+        return _stretched(maps.abs().amax(1))
+    if maps.shape[1:] == x.shape[2:] and method not in ("center_gaussian", "occlusion"):
+        return _stretched(maps.relu())
+    return heatmap(maps.relu(), x.shape[2:])[0]
+
+
+def _stretched(maps: Tensor) -> Tensor:
+    """Pixel maps have few extreme values: all above the 99.5th percentile is drawn the same."""
+    top = torch.quantile(maps.flatten(), 0.995).clamp_min(1e-12)
+    return (maps[0] / top).clamp(0, 1)
 
 
 def default_model() -> str:

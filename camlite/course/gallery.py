@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 import warnings
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from camlite import data, methods, plot
 from camlite.cards import METHODS
+from camlite.course import explain
 from camlite.errors import ArchitectureError
 from camlite.maps import heatmap, up
 from camlite.split import LayerChosen, last_spatial_layer, split, stage_ends
@@ -27,7 +27,6 @@ FEWER: dict[str, dict[str, Any]] = {  # settings that keep the wall at minutes, 
     "is_cam": {"steps": 2},
     "rise": {"samples": 1000},
 }
-AT_SEVERAL_LAYERS = ("zoom_cam", "poly_cam", "refine_cam")
 
 
 @dataclass(frozen=True)
@@ -174,25 +173,9 @@ def wall(scene: Scene, c: int, names: Sequence[str], progress: bool) -> list[Pan
 
 
 def heat_of(name: str, scene: Scene, c: int, progress: bool = False) -> Tensor:
-    """(H, W) in [0, 1]: the positive part of a map, or the size of each pixel's value."""
-    function = METHODS[name].function
-    known = inspect.signature(function).parameters
-    options = dict(FEWER.get(name, {}))
-    if "progress" in known:
-        options["progress"] = progress
-    layer = [None if name in AT_SEVERAL_LAYERS else scene.layer] if "layer" in known else []
-    maps = function(scene.net.model, *layer, scene.x, c, **options).detach()
-    if maps.dim() == 4:  # one value for each colour
-        return _stretched(maps.abs().amax(1))
-    if maps.shape[1:] == scene.x.shape[2:] and name not in ("center_gaussian", "occlusion"):
-        return _stretched(maps.relu())
-    return heatmap(maps.relu(), scene.x.shape[2:])[0]
-
-
-def _stretched(maps: Tensor) -> Tensor:
-    """Pixel maps have few extreme values: all above the 99.5th percentile is drawn the same."""
-    top = torch.quantile(maps.flatten(), 0.995).clamp_min(1e-12)
-    return (maps[0] / top).clamp(0, 1)
+    """(H, W) in [0, 1], with the settings of this wall."""
+    options = FEWER.get(name, {})
+    return explain.heat_of(name, scene.net.model, scene.layer, scene.x, c, progress, **options)
 
 
 def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
