@@ -258,7 +258,7 @@ plt.show()
 #
 # * CAM exchanges two sums: first weigh the maps, then average. The map is what stands inside.
 # * Its mean plus the bias **is** the logit. Test it; a pretty picture proves nothing.
-# * It needs one special kind of head: GAP, then *one* linear layer. Lesson 4 asks why.
+# * It needs one special kind of head: GAP, then *one* linear layer. Lesson 8 meets other heads.
 # * Negative values are evidence against the class. Scaling to $[0, 1]$ hides the sign, and it makes
 #   the weakest map as bright as the strongest: colours of two pictures cannot be compared.
 # * The map explains the *logit*. It does not say that the network is right.
@@ -271,5 +271,4 @@ plt.show()
 # *heat map*: bản đồ nhiệt · 热力图 · 熱力圖 · ヒートマップ. *upsampling*: nội suy tăng kích thước · 上采样 · 上採樣 ·
 # アップサンプリング.
 #
-# **Next:** lesson 4, or go straight to lesson 6 and meet a network that learned the grass instead of
-# the frog.
+# **Next:** lesson 6, and a network that learned the grass instead of the frog.

@@ -560,5 +560,4 @@ plt.show()
 # **Words.** *shortcut, dataset bias*: thiên lệch dữ liệu · 数据偏差, 捷径 · 資料偏誤 · データの偏り. *mask*: mặt nạ ·
 # 掩码 · 遮罩 · マスク. *knowledge discovery*: khám phá tri thức · 知识发现 · 知識發現 · 知識発見.
 #
-# **Next:** lesson 7 asks the pixels themselves: gradients at the input. Or go to lesson 8: Grad-CAM,
-# which gives a map for networks with any head.
+# **Next:** lesson 8: Grad-CAM, which gives a map for networks with any head.

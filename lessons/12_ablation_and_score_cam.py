@@ -665,10 +665,10 @@ plt.show()
 # **Where to read on.** Score-CAM, Sections 3.1-3.3, Equations 6-10 and Algorithm 1; try to find the
 # place where the paper changes from probability to logit. `camlite.score_cam` and
 # `camlite.ablation_cam` are the library's versions; `camlite card score_cam` lists the variants.
-# For 1-D signals and for groups of channels the same idea comes again in lessons 13 and 15.
+# `camlite card group_cam` scores groups of channels: the same idea with fewer forward passes.
 #
 # **Words.** *ablation*: cắt bỏ · 消融 · 消融 · 切除. *mask*: mặt nạ · 掩码 · 遮罩 · マスク. *increase of
 # confidence*: mức tăng độ tin cậy · 置信度提升 · 置信度增量 · 信頼度の増加. *baseline*: input cơ sở · 基线输入 · 基準輸入 ·
 # ベースライン入力.
 #
-# **Next:** lesson 13 asks the network many times with noise, and averages.
+# **Next:** lesson 20 takes all this to ResNet50 and to photographs.

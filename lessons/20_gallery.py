@@ -513,7 +513,7 @@ for text in (
 #
 # Look at the floors once more. A blob in the middle has no idea of the class, and no network
 # was asked. How far from it are the real methods? The average drop rewards a map that covers much;
-# it is not a measure of truth. Lesson 17 said why.
+# it is not a measure of truth.
 #
 # ## Your turn: one page
 #

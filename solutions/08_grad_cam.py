@@ -407,8 +407,8 @@ for layer in ("relu1", "relu2", "relu3", "relu4"):
 # choice, and part of what you must report with a map.
 #
 # Also look at the spread. Grad-CAM is right *on average*. Why it goes wrong for some images, even
-# at the last layer, is the story of lesson 9: a mean over all places is a bold summary when, behind
-# a flattening, each place has weights of its own.
+# at the last layer? A mean over all places is a bold summary when, behind a flattening, each place
+# has weights of its own. HiResCAM takes no mean: `camlite card hires_cam`.
 #
 # ## Negative evidence
 #
@@ -500,7 +500,7 @@ print(f"{int((~same).sum())} of {same.numel()} channel weights change their sign
 
 # %% [markdown]
 # Not the same map. The probability of one class also grows when its rivals shrink: its gradient
-# answers "why this one *rather than* the others?". That can be a good question (lesson 11), but it
+# answers "why this one *rather than* the others?". That can be a good question, but it
 # is another one.
 #
 # And there is a second trap. Where a network is sure, the softmax is flat:
@@ -521,7 +521,7 @@ print("size of α, prob ", [f"{v:.0e}" for v in α_prob.abs().amax(1).tolist()])
 #
 # ## Guided Grad-CAM: which pixels?
 #
-# A map of 3×7 cells says *where*, but not *what* there. **Guided back-propagation** (lesson 7) says
+# A map of 3×7 cells says *where*, but not *what* there. **Guided back-propagation** says
 # what: it is the gradient of the score with respect to the pixels, but at every ReLU only positive
 # signals may go back,
 #
@@ -590,7 +590,7 @@ print(f"guided back-propagation:  correlation {likeness(drawn, drawn_broken):.2f
 
 # %% [markdown]
 # Guided back-propagation draws nearly the same picture for a network that knows nothing. Most of
-# what it shows is the *image*, not the decision (Adebayo and colleagues, 2018; lesson 18). In
+# what it shows is the *image*, not the decision (Adebayo and colleagues, 2018). In
 # Guided Grad-CAM only the coarse factor carries the explanation; the fine lines are decoration. Use
 # it to guide the eye, not as evidence.
 #
@@ -652,8 +652,8 @@ plt.show()
 # * Guided Grad-CAM is sharp, but its sharpness comes from the image.
 #
 # **Where it fails.** The mean over all places can light up places that the network does not use,
-# and hide others that it uses (lesson 9). Of several objects of the same class it may show only
-# some (lesson 10). And behind a flattening the map does not add up to the logit, as it did in
+# and hide others that it uses. Of several objects of the same class it may show only
+# some. And behind a flattening the map does not add up to the logit, as it did in
 # lesson 3.
 #
 # **Try this.** Replace the head: `nn.AdaptiveMaxPool2d(1)` instead of averaging; a GRU that reads
@@ -674,5 +674,4 @@ plt.show()
 # * *flatten*: làm phẳng · 展平 · 扁平化 · 平坦化
 # * *fully connected layer*: lớp kết nối đầy đủ · 全连接层 · 全連結層 · 全結合層
 #
-# **Next:** lesson 9 shows where Grad-CAM points elsewhere. Or go on to lesson 12 and ask the
-# network without any gradient.
+# **Next:** lesson 12 asks the network without any gradient.

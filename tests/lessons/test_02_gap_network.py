@@ -300,8 +300,7 @@ class Flattened(Variant):
         return F.flatten(1)
 
 
-@gap_net.wrong("You took the maximum of each map. That is global max pooling; lesson 4 compares the two. Here take the "
-               "mean.")
+@gap_net.wrong("You took the maximum of each map. That is global max pooling. Here take the mean.")
 class MaximumOfEachMap(Variant):
     def pool(self, F):
         return F.amax(dim=(2, 3))

@@ -512,7 +512,7 @@ def relu_on_the_weights(F, G, relu=True):
 
 
 @grad_cam.wrong("You multiplied F with the gradient at each place. That is another method, "
-                "HiResCAM (lesson 9). Grad-CAM first takes the mean of the gradient.")
+                "HiResCAM. Grad-CAM first takes the mean of the gradient.")
 def gradient_at_each_place(F, G, relu=True):
     L = (G * F).sum(1)
     return L.relu() if relu else L
