@@ -4,7 +4,7 @@
 `show(images, heat)` -> a figure. Start at `camlite.methods`.
 """
 
-from camlite import boxes, metrics, sanity
+from camlite import boxes, data, metrics, nets, sanity
 from camlite.cards import METHODS
 from camlite.errors import ArchitectureError, DataNotFound, LayerNotFound
 from camlite.maps import gap, heatmap, minmax, up, weighted_sum
@@ -22,10 +22,12 @@ __all__ = [
     "LayerNotFound",
     "SplitByHook",
     "boxes",
+    "data",
     "gap",
     "heatmap",
     "metrics",
     "minmax",
+    "nets",
     "sanity",
     "show",
     "split",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jupytext
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from camlite.course import progress, workspace
@@ -371,3 +372,16 @@ def test_an_error_of_torch_is_not_mistaken_for_a_stub(capsys):
     for answer, status in said.items():
         check_cell("3.2", answer)
         assert f"logit_from_map: {status}" in capsys.readouterr().out
+
+
+def test_the_message_shows_the_values_that_differ(capsys):
+    from camlite.course import check as check_cell
+
+    def right_but_for_the_last(M):
+        low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
+        s = torch.where(high > low, (M - low) / (high - low), torch.zeros_like(M))
+        s[-1, -1, -1] = 7.5
+        return s
+
+    check_cell("3.3", right_but_for_the_last)
+    assert "from [2, 4, 6]: 7.5" in capsys.readouterr().out

@@ -257,22 +257,20 @@ def status(as_json: AsJson = False) -> None:
         print(json.dumps(state, indent=1))
         return
     table = Table("lesson", "", "exercises")
-    open_lesson = None
+    unfinished = []
     for one in course.all_lessons():
         marks = Text()
         for id in one.exercises:
             now = state["exercises"].get(id, {}).get("status", "todo")
             mark, colour = MARKS[now]
             marks.append(f"{mark} {id}  ", colour if now != "todo" else "dim")
-            open_lesson = open_lesson or (one.number if now != "passed" else None)
+            unfinished += [one.number] if now != "passed" else []
         table.add_row(str(one.number), one.title.partition(": ")[2] or one.title, marks)
     out.print(table)
-    say(
-        (
-            f"Next: camlite start {open_lesson}" if open_lesson else "You have done it all.",
-            "bold green",
-        )
-    )
+    begun = state.get("lesson")
+    following = begun if begun in unfinished else min(unfinished, default=None)
+    next_step = f"Next: camlite start {following}" if following else "You have done it all."
+    say((next_step, "bold green"))
 
 
 @app.command()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from camlite.course.exercises import Case, Exercise
 from camlite.course.observe import Sight, Value, observe
 
+SHOWN = 6  # values of a result in a message
 STUBS = ("NotImplementedError: Exercise", "NotImplementedError:\n")  # torch raises it too
 
 
@@ -121,7 +122,23 @@ def _both(want: Sight, got: Sight, exercise: Exercise) -> list[str]:
     label = "" if name == "result" else f"{name}: "
     expected = want.parts.get(name)
     yours = got.parts.get(name)
-    return [f"  expected  {label}{_show(expected)}", f"  yours     {label}{_show(yours)}"]
+    start = _first_wrong_value(expected, yours, exercise.rtol)
+    return [
+        f"  expected  {label}{_show(expected, start)}",
+        f"  yours     {label}{_show(yours, start)}",
+    ]
+
+
+def _first_wrong_value(want: Value | None, got: Value | None, rtol: float) -> int:
+    """Where to begin to show the values: at the first that is not right, if the shapes agree."""
+    if not isinstance(want, np.ndarray) or not isinstance(got, np.ndarray):
+        return 0
+    if want.shape != got.shape or want.ndim == 0:
+        return 0
+    w, g = want.reshape(-1).astype(float), got.reshape(-1).astype(float)
+    wrong = ~np.isclose(g, w, rtol=0, atol=rtol * np.abs(w).max(initial=0.0) + 1e-7)
+    first = int(wrong.argmax())
+    return first if first >= SHOWN else 0
 
 
 def _clue(want: Sight, got: Sight, exercise: Exercise) -> str:
@@ -173,16 +190,18 @@ def _constant_ratio(want: np.ndarray, got: np.ndarray) -> float | None:
     return float(ratio.flat[0]) if constant else None
 
 
-def _show(value: Value | None) -> str:
+def _show(value: Value | None, start: int = 0) -> str:
     if value is None:
         return "(missing)"
     if isinstance(value, str):
         return value
     if value.ndim == 0:
         return f"{value.item():.6g}" if value.dtype.kind == "f" else str(value.item())
-    flat = value.reshape(-1)[:6]
-    numbers = ", ".join(f"{v:.4g}" for v in flat)
-    return f"shape {tuple(value.shape)}: {numbers}{', …' if value.size > 6 else ''}"
+    numbers = ", ".join(f"{v:.4g}" for v in value.reshape(-1)[start : start + SHOWN])
+    at = [int(i) for i in np.unravel_index(start, value.shape)] if start else []
+    where = f" from {at}" if at else ""
+    more = ", …" if value.size > start + SHOWN else ""
+    return f"shape {tuple(value.shape)}{where}: {numbers}{more}"
 
 
 def _call(name: str, case: Case) -> str:
