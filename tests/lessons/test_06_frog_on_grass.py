@@ -94,6 +94,14 @@ def negative_values_kept(M, mask):
 
 
 @energy_inside.wrong(
+    "You kept the negative values. Evidence for and against then cancel in the sums, and the share "
+    "can leave the range from 0 to 1. And a map of zeros gave NaN."
+)
+def negative_values_kept_and_nan(M, mask):
+    return (M * mask).sum((1, 2)) / M.sum((1, 2))
+
+
+@energy_inside.wrong(
     "You took absolute values: evidence against the class counts as if it spoke for the class."
 )
 def absolute_values(M, mask):
