@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from torch import Tensor
 
@@ -29,6 +31,18 @@ class Card:
     def name(self) -> str:
         """The function's name, which is the key in METHODS."""
         return self.function.__name__
+
+    @property
+    def call(self) -> str:
+        """How the function is called, without its options."""
+        given = inspect.signature(self.function).parameters.values()
+        plain = [str(p.name) for p in given if p.kind is p.POSITIONAL_OR_KEYWORD]
+        return f"camlite.{self.name}({', '.join(plain)})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """All facts by name, for printing and for `--json`."""
+        facts = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "function"}
+        return {"name": self.name, **facts, "call": self.call}
 
 
 _CARDS = (

@@ -42,23 +42,14 @@ def show(
     """
     import matplotlib.pyplot as plt
 
-    if len(images) != len(heat) or (titles is not None and len(titles) != len(images)):
-        raise ValueError(
-            f"{len(images)} images, {len(heat)} maps and "
-            f"{len(titles) if titles is not None else 'no'} titles do not belong together"
-        )
-    if heat.shape[1:] != images.shape[2:]:
-        raise ValueError(
-            f"heat is {tuple(heat.shape[1:])}, the images are {tuple(images.shape[2:])}: "
-            "use heatmap(maps, size=images.shape[-2:])"
-        )
+    _require_fit(images, heat, titles)
     heat = heat.detach().float().cpu()
     top = float(heat.abs().max()) or 1.0
-    scale = (
-        {"cmap": SIGNED, "vmin": -top, "vmax": top}
-        if signed
-        else {"cmap": HEAT, "vmin": 0, "vmax": 1}
-    )
+    scale = {"cmap": HEAT, "vmin": 0, "vmax": 1}
+    label = "evidence, scaled per image"
+    if signed:
+        scale = {"cmap": SIGNED, "vmin": -top, "vmax": top}
+        label = "against the class   ←   0   →   for the class"
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure, axes = plt.subplots(
@@ -81,14 +72,25 @@ def show(
         drawn = below.imshow(map_.numpy(), alpha=alpha, **scale)
         if titles is not None:
             above.set_title(titles[n], fontsize=9)
-    label = (
-        "against the class   ←   0   →   for the class" if signed else "evidence, scaled per image"
-    )
     bar = figure.colorbar(drawn, ax=axes, shrink=0.7, label=label)
     _opaque(bar)
     if save is not None:
         figure.savefig(save, dpi=150)
     return figure
+
+
+def _require_fit(images: Tensor, heat: Tensor, titles: Sequence[str] | None) -> None:
+    """ValueError unless each image has one map of its own size, and one title if there are any."""
+    if len(images) != len(heat) or (titles is not None and len(titles) != len(images)):
+        raise ValueError(
+            f"{len(images)} images, {len(heat)} maps and "
+            f"{len(titles) if titles is not None else 'no'} titles do not belong together"
+        )
+    if heat.shape[1:] != images.shape[2:]:
+        raise ValueError(
+            f"heat is {tuple(heat.shape[1:])}, the images are {tuple(images.shape[2:])}: "
+            "use heatmap(maps, size=images.shape[-2:])"
+        )
 
 
 def grid(

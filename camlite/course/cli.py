@@ -311,45 +311,20 @@ def card(
             table.add_row(name, one.title, one.forwards, one.backwards)
         out.print(table)
         say(("One of them: camlite card grad_cam", "dim"))
-        return
-    found = find_card(method)
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    f: getattr(found, f)
-                    for f in (
-                        "name",
-                        "title",
-                        "paper",
-                        "equation",
-                        "needs",
-                        "forwards",
-                        "backwards",
-                        "caveats",
-                        "variants",
-                    )
-                },
-                indent=1,
-                ensure_ascii=False,
-            )
-        )
-        return
-    say((found.title, "bold"), (found.paper, "dim"))
+    elif as_json:
+        facts = find_card(method).as_dict()
+        print(json.dumps(facts, indent=1, ensure_ascii=False))
+    else:
+        _say_card(find_card(method).as_dict())
+
+
+def _say_card(facts: dict[str, Any]) -> None:
+    say((facts["title"], "bold"), (facts["paper"], "dim"))
     table = Table.grid(padding=(0, 2))
-    for label, value in (
-        ("formula", found.equation),
-        ("needs", found.needs),
-        ("forwards", found.forwards),
-        ("backwards", found.backwards),
-    ):
-        table.add_row(Text(label, "bold"), Text(value))
-    for label, items in (("caveats", found.caveats), ("variants", found.variants)):
-        for i, item in enumerate(items):
-            table.add_row(Text(label if i == 0 else "", "bold"), Text(item))
-    table.add_row(
-        Text("call", "bold"), f"camlite.{found.name}(model, layer, images, target=None, …)"
-    )
+    for label in ("equation", "needs", "forwards", "backwards", "caveats", "variants", "call"):
+        lines = [facts[label]] if isinstance(facts[label], str) else facts[label]
+        for i, line in enumerate(lines):
+            table.add_row(Text(label if i == 0 else "", "bold"), Text(line))
     out.print(table)
 
 
