@@ -211,16 +211,11 @@ def _check_once(one: course.Lesson, path: Path, only: str | None, as_json: bool)
     for verdict in verdicts:
         say(*render(verdict, f"camlite hint {verdict.id}"))
     done = sum(v.status == "passed" for v in verdicts)
-    if done == len(verdicts):
+    if done == len(one.exercises):
         after = [n.number for n in course.all_lessons() if n.number > one.number]
-        say(
-            (
-                f"All {done} right. "
-                + (f"Next: camlite start {after[0]}" if after else "That was the last lesson."),
-                "bold green",
-            ),
-            (f"Compare with another solution: solutions/{one.name}.py", "dim"),
-        )
+        step = f"Next: camlite start {after[0]}" if after else "That was the last lesson."
+        say((f"All {done} right. {step}", "bold green"))
+        say((f"Compare with another solution: solutions/{one.name}.py", "dim"))
     else:
         say((f"{done} of {len(verdicts)} right.", "bold"))
     return verdicts
