@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -12,3 +14,13 @@ ROOT = _CLONE if IN_CLONE else _PACKAGE / "_course"
 
 DATASETS = ROOT / "datasets"
 DOWNLOADS = DATASETS / "downloads"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that readers see the old or the new text, never a half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(partial, 0o644)
+    os.replace(partial, path)

@@ -43,28 +43,39 @@ def whole(model: nn.Module) -> Stage:
 def fast(model: nn.Module, images: Tensor) -> Stage:
     """`whole(model)` for many forward passes without gradients: same results, less time.
 
+    Runs the `fused` network; a network that cannot be fused is run as it is.
+    """
+    net = fused(model, images)
+    if net is model:
+        return whole(model)
+    order = torch.channels_last if images.dim() == 4 else torch.preserve_format
+
+    def f(X: Tensor) -> Tensor:
+        with evaluation(net), plain_arithmetic(X):
+            return net(X.clone(memory_format=order))
+
+    return f
+
+
+def fused(model: nn.Module, images: Tensor) -> nn.Module:
+    """A network for evaluation only, with the same outputs as `model`, but faster.
+
     Each convolution takes the BatchNorm behind it into its weights (the algebra is exact, the
-    rounding differs: logits change by about 1e-6 of their size in float32), and 2-D images are
+    rounding differs: logits change by about 1e-6 of their size in float32), and its weights are
     stored in channels_last order. This needs a private copy of the convolutions' weights; the
-    model is not touched. A network that cannot be traced, or whose fused logits differ on the
-    first image, is run as it is.
+    model is not touched. Where a network cannot be traced, or the logits of the first of `images`
+    differ, `model` itself comes back.
     """
     check_images(model, images)
-    plain, first = whole(model), images[:1].detach()
+    first = images[:1].detach()
     try:
         with evaluation(model):
             graph = _fused(model)
-        order = torch.channels_last if images.dim() == 4 else torch.preserve_format
-
-        def f(X: Tensor) -> Tensor:
-            with evaluation(model), plain_arithmetic(X):
-                return graph(X.clone(memory_format=order))
-
-        Y, Y_fused = plain(first), f(first)
+        Y, Y_fused = whole(model)(first), whole(graph)(first)
         same = bool((Y - Y_fused).abs().max() <= 1e-4 * Y.abs().max())
     except Exception:  # tracing runs the user's code on symbols: anything can happen
-        return plain
-    return f if same else plain
+        return model
+    return graph if same else model
 
 
 def _fused(model: nn.Module) -> fx.GraphModule:

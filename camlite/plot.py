@@ -73,7 +73,7 @@ def show(
         if titles is not None:
             above.set_title(titles[n], fontsize=9)
     bar = figure.colorbar(drawn, ax=axes, shrink=0.7, label=label)
-    _opaque(bar)
+    opaque(bar)
     if save is not None:
         figure.savefig(save, dpi=150)
     return figure
@@ -126,7 +126,7 @@ def grid(
         axis.set_ylabel(text, fontsize=9, rotation=0, ha="right", va="center")
     if drawn is not None:
         bar = figure.colorbar(drawn, ax=axes, shrink=0.6, label="evidence, scaled per image")
-        _opaque(bar)
+        opaque(bar)
     if title:
         figure.suptitle(title)
     if save is not None:
@@ -134,7 +134,7 @@ def grid(
     return figure
 
 
-def _opaque(bar: Any) -> None:
+def opaque(bar: Any) -> None:
     """The bar shows the colours themselves, not as they look through the image."""
     if bar.solids is not None:
         bar.solids.set_alpha(1)

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from camlite.course import paths, progress, workspace
 from camlite.course.judge import Verdict
 from camlite.course.notebook import MARKS, render
 from camlite.errors import DataNotFound
+from camlite.paths import write_whole
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -437,6 +439,149 @@ def gallery(
     _open(Path(answer["figures"][0]))
 
 
+@app.command()
+@friendly
+def evaluate(
+    data: Annotated[
+        str,
+        typer.Argument(help="A folder: labels.csv (file, class_index), or one folder per class. "
+                            "Or generated pictures: scenes, twins, mosaic."),
+    ] = "scenes",
+    model: Annotated[
+        str | None,
+        typer.Option(help="Bundled, torchvision's, or module:function. Default: pond_repaired for "
+                          "generated pictures, else the best at hand."),
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Like layer4. Default: the last one with space.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--methods", help="grad_cam,score_cam; repeatable. Default: all with one "
+                                       "forward pass. Floors are always added."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metrics", help="average_drop,insertion; repeatable. Default: drop, "
+                                       "increase, insertion, deletion; with masks also places."),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--out", help="Results; a second start goes on.")] = Path(
+        "camlite-evaluation"
+    ),
+    target: Annotated[
+        str, typer.Option(help="The class to explain: label or predicted.")
+    ] = "label",
+    limit: Annotated[int | None, typer.Option(help="So many pictures, drawn by the seed.")] = None,
+    masks: Annotated[
+        Path | None, typer.Option(help="Folder of masks, named as the pictures; not black: object.")
+    ] = None,
+    boxes: Annotated[
+        Path | None, typer.Option(help="Table with the columns file, x0, y0, x1, y1, in pixels.")
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Table with the columns folder, class_index.")
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="Of deletion and insertion: rise, score_cam, poly_cam, torch_cam.")
+    ] = "rise",
+    steps: Annotated[
+        int | None, typer.Option(help="Of deletion and insertion. Default: the protocol's.")
+    ] = None,
+    keep: Annotated[
+        float, typer.Option(help="Share of pixels seen in masked pictures; Score-CAM's paper: 0.5.")
+    ] = 1.0,
+    fill: Annotated[
+        str, typer.Option(help="What masked pictures show elsewhere: a number, mean or blur.")
+    ] = "0",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of a method: score_cam.batch_size=16; repeatable."),
+    ] = None,
+    side: Annotated[
+        int | None, typer.Option(help="Pixels of the square the network sees; 0: as the file is.")
+    ] = None,
+    normalize: Annotated[
+        bool | None,
+        typer.Option("--normalize/--no-normalize", help="By ImageNet's mean and deviation."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="For methods with chance, and for --limit.")] = 0,
+    batch_size: Annotated[int | None, typer.Option(help="Changed pictures run together.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda. Default: cuda if there.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure methods over a whole data set, floors beside them. Examples:
+
+    camlite evaluate scenes --limit 20
+
+    camlite evaluate photos/ --model resnet50 --methods grad_cam,layer_cam --metrics average_drop
+
+    torchrun --nproc-per-node 4 -m camlite evaluate photos/ --model resnet50
+    """
+    from camlite.course.explain import default_model
+    from camlite.evaluation import Plan
+    from camlite.evaluation import evaluate as run
+    from camlite.evaluation.items import GENERATED
+    from camlite.evaluation.measures import Protocol
+    from camlite.evaluation.run import parse_options
+
+    name = model or ("pond_repaired" if data in GENERATED else default_model())
+    answer = run(
+        Plan(
+            data, name, folder, layer=layer, methods=_words(method), metrics=_words(metric),
+            options=parse_options(settings or []), target=target,
+            protocol=Protocol(protocol, steps, keep, _number(fill)), masks=masks, boxes=boxes,
+            classes=classes, side=side, normalize=normalize, limit=limit, seed=seed,
+            batch_size=batch_size, device=device,
+        )
+    )
+    if not answer:
+        return  # not the leading process
+    if as_json:
+        print(json.dumps(answer, indent=1, ensure_ascii=False))
+    else:
+        _say_evaluated(answer)
+    raise typer.Exit(0 if answer["metrics"] else 1)
+
+
+def _words(given: list[str] | None) -> tuple[str, ...]:
+    """`--methods a,b --methods c` -> ("a", "b", "c")."""
+    return tuple(w.strip() for text in given or [] for w in text.split(",") if w.strip())
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _say_evaluated(answer: dict[str, Any]) -> None:
+    from camlite.evaluation.report import title
+    from camlite.evaluation.run import FLOORS
+
+    say((f"{answer['model']}, layer {answer['layer']}: {answer['pictures']} pictures", "bold"))
+    columns = answer["metrics"].values()
+    table = Table("", *(c["head"] for c in columns))
+    shown = [*next((c["methods"] for c in columns), {}), ""]
+    for m, following in pairwise(shown):
+        cells = [f"{c['methods'][m]['value']:.3g}" if m in c["methods"] else "–" for c in columns]
+        table.add_row(title(m), *cells, style="dim" if m in FLOORS else "",
+                      end_section=following == FLOORS[0])
+    out.print(table)
+    for m, why in answer["without_map"].items():
+        say((f"No map from {title(m)}: {why}", "yellow"))
+    for name, why in list(answer["problems"].items())[:10]:
+        say((f"Not evaluated: {name}: {why}", "yellow"))
+    if len(answer["problems"]) > 10:
+        say((f"… and {len(answer['problems']) - 10} more, see card.md", "yellow"))
+    for c in columns:
+        for why, n in c["excluded"].items():
+            say((f"{c['head']}: {n} picture(s) left out: {why}", "yellow"))
+    say(("Dim, below the line: floors, which know nothing of the decision.", "dim"))
+    say((f"Intervals, pairs, figures and the card: {answer['out']}/", "bold"))
+    _open(Path(answer["out"]) / "table.png")
+
+
 # ------------------------------------------------------------------ the authors' commands
 
 
@@ -457,7 +602,7 @@ def release(
         how = course.drift(one, folder)
         drifted = drifted or how != "same"
         if not check_only and how != "same":
-            progress.write_whole(folder / f"{one.name}.py", course.released(one))
+            write_whole(folder / f"{one.name}.py", course.released(one))
         say((f"{how if check_only or how == 'same' else 'written':10} {one.name}", ""))
     raise typer.Exit(1 if check_only and drifted else 0)
 

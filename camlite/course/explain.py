@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ from torch import Tensor, nn
 
 from camlite import data, plot
 from camlite.cards import METHODS
+from camlite.evidence import evidence, takes
 from camlite.maps import heatmap
 from camlite.split import LayerChosen, last_spatial_layer
 from camlite.weights import at_hand, preprocess, pretrained
-
-AT_SEVERAL_LAYERS = ("zoom_cam", "poly_cam", "refine_cam")
 
 
 def explain(
@@ -69,23 +67,14 @@ def explain(
 def heat_of(
     method: str, model: nn.Module, layer: str, x: Tensor, c: int, progress: bool, **options: Any
 ) -> Tensor:
-    """(H, W) in [0, 1]: the positive part of a method's map, or the size of each pixel's value.
-
-    Methods that take several layers choose their own; pixel methods take none.
-    """
-    function = METHODS[method].function
-    known = inspect.signature(function).parameters
-    if "progress" in known:
+    """(H, W) in [0, 1]: the positive part of a method's map, or the size of each pixel's value."""
+    card = METHODS[method]
+    if takes(card, "progress"):
         options["progress"] = progress
-    where = [None if method in AT_SEVERAL_LAYERS else layer] if "layer" in known else []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LayerChosen)
-        maps = function(model, *where, x, c, **options).detach()
-    if maps.dim() == 4:  # one value for each colour
-        return _stretched(maps.abs().amax(1))
+    maps = evidence(card, model, layer, x, c, **options)
     if maps.shape[1:] == x.shape[2:] and method not in ("center_gaussian", "occlusion"):
-        return _stretched(maps.relu())
-    return heatmap(maps.relu(), x.shape[2:])[0]
+        return _stretched(maps)
+    return heatmap(maps, x.shape[2:])[0]
 
 
 def _stretched(maps: Tensor) -> Tensor:

@@ -204,7 +204,7 @@ def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
             drawn = axis.imshow(panel.heat, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
         axis.set_title(_title(panel), fontsize=9)
     if drawn is not None:
-        _opaque(figure.colorbar(drawn, ax=axes, shrink=0.5, label="evidence, scaled per map"))
+        plot.opaque(figure.colorbar(drawn, ax=axes, shrink=0.5, label="evidence, scaled per map"))
     figure.suptitle(f"{scene.name}, {scene.layer}: the evidence for {_one_line(scene, c)}")
     return _saved(figure, file)
 
@@ -270,7 +270,7 @@ def draw_signs(scene: Scene, classes: Sequence[int], file: str) -> str:
         row[0].set_ylabel(_caption(scene, c), fontsize=9)
     for drawn, of, label in ((signed, axes[:, :3], "against  ←  0  →  for"),
                              (heat, axes[:, 3:], "one half of it")):
-        _opaque(figure.colorbar(drawn, ax=of, shrink=0.8, label=label))
+        plot.opaque(figure.colorbar(drawn, ax=of, shrink=0.8, label=label))
     figure.suptitle(f"{scene.name}, {scene.layer}: Grad-CAM without ReLU, each map by its maximum")
     return _saved(figure, file)
 
@@ -291,12 +291,6 @@ def _signed(scene: Scene, c: int, rival: int | None = None) -> Tensor:
     L = methods.grad_cam(scene.net.model, scene.layer, scene.x, score, relu=False)
     M = up(L, scene.x.shape[2:])[0]
     return M / M.abs().max().clamp_min(1e-12)
-
-
-def _opaque(bar: Any) -> None:
-    """The bar shows the colours themselves, not as they look through the picture."""
-    if bar.solids is not None:
-        bar.solids.set_alpha(1)
 
 
 LADDER = ("grad_cam", "hires_cam", "layer_cam")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from camlite.course import paths
+from camlite.paths import write_whole
 
 
 def load() -> dict[str, Any]:
@@ -34,16 +32,6 @@ def load() -> dict[str, Any]:
 def save(state: dict[str, Any]) -> None:
     """Write beside the file, then put in its place: a crash leaves the old one."""
     write_whole(paths.home() / "progress.json", json.dumps(state, indent=1))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that readers see the old or the new text, never a half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(partial, 0o644)
-    os.replace(partial, path)
 
 
 def exercise(state: dict[str, Any], id: str) -> dict[str, Any]:

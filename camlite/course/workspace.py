@@ -13,7 +13,7 @@ from pathlib import Path
 
 from camlite.course import paths
 from camlite.course.lessons import Lesson, notebook, released
-from camlite.course.progress import write_whole
+from camlite.paths import write_whole
 
 
 def start(lesson: Lesson) -> Path:

@@ -34,6 +34,7 @@ from camlite.metrics.masking import (
     increase_in_confidence,
     masked_confidence,
     relative_drop,
+    relative_gain,
     win_rate,
 )
 from camlite.metrics.pointing import energy_pointing_game, pointing_game
@@ -67,6 +68,7 @@ __all__ = [
     "max_box_acc_v2",
     "pointing_game",
     "relative_drop",
+    "relative_gain",
     "road",
     "sobel_edges",
     "where_defined",

@@ -73,11 +73,16 @@ def average_gain(before: Tensor, after: Tensor) -> float:
     Source: Zhang et al. 2023 (Opti-CAM), arXiv 2301.07002. The idea was read in a summary; the
     formula itself was not compared with the paper's text.
     """
+    return float(relative_gain(before, after).mean())
+
+
+def relative_gain(before: Tensor, after: Tensor) -> Tensor:
+    """The gain of each image, 100 · max(0, O_i − Y_i) / (1 − Y_i), (N,): see `average_gain`."""
     Y, O = same_length(before=before, after=after)
     if bool((Y.minimum(O) < 0).any() or (Y.maximum(O) > 1).any()):
         raise ValueError("average_gain needs probabilities in [0, 1]: apply softmax to logits")
     require("the average gain", Y < 1, "the probability before masking is already 1")
-    return float((100 * (O - Y).clamp(min=0) / (1 - Y)).mean())
+    return 100 * (O - Y).clamp(min=0) / (1 - Y)
 
 
 def win_rate(a: Tensor, b: Tensor, *, lower_is_better: bool = True, ties: str = "half") -> float:

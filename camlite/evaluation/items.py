@@ -1,0 +1,268 @@
+"""What is evaluated: pictures with a class, perhaps with a mask or boxes of the object.
+
+Two layouts of folders, and three generated data sets whose masks are exact:
+
+| DATA | classes come from | masks and boxes |
+|---|---|---|
+| a folder with `labels.csv` (columns file, class_index) | that file | `masks/`, `boxes.csv` in it |
+| a folder of folders, one for each class (ImageFolder) | the folders' names | --masks, --boxes |
+| `scenes`, `twins`, `mosaic` | the generator | the generator |
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from camlite import data
+from camlite.data import PHOTO_TYPES
+
+GENERATED = ("scenes", "twins", "mosaic")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """image (1, 3, H, W) in [0, 1]; mask (H, W) bool or None; boxes (B, 4) x0 y0 x1 y1 or None."""
+
+    image: Tensor
+    mask: Tensor | None = None
+    boxes: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture and one class. A `problem` says why it cannot be evaluated: one row reports it.
+
+    `read()` raises ValueError for a picture that cannot be read.
+    """
+
+    name: str
+    label: int | None
+    read: Callable[[], Picture]
+    problem: str = ""
+
+
+# ------------------------------------------------------------------ folders
+
+
+def from_folder(
+    folder: Path,
+    categories: Sequence[str],
+    masks: Path | None = None,
+    boxes: Path | None = None,
+    classes: Path | None = None,
+) -> tuple[list[Item], bool]:
+    """The items of a folder, sorted by name, and whether objects are annotated.
+
+    What does not fit becomes an item with a problem. `categories` are the network's classes.
+    Raises ValueError where the folder as a whole cannot be understood.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder: give a folder with labels.csv, a folder of class "
+                         f"folders, or one of {', '.join(GENERATED)}")
+    table = folder / "labels.csv"
+    if table.exists():
+        masks = masks or _if_there(folder / "masks")
+        boxes = boxes or _if_there(folder / "boxes.csv")
+        found = _labelled_by_table(folder, table, len(categories), masks)
+    else:
+        found = _labelled_by_folders(folder, categories, classes)
+    if not found:
+        raise ValueError(f"{folder} holds no pictures ({', '.join(sorted(PHOTO_TYPES))})")
+    _require_folder(masks)
+    of_file = _read_boxes(boxes) if boxes else {}
+    strangers = sorted(set(of_file) - {name for name, _, _ in found})
+    items = [
+        Item(name, label, functools.partial(_read, folder, name, masks, of_file.get(name)), problem)
+        for name, label, problem in found
+    ]
+    nothing = functools.partial(_read, folder, "", None, None)
+    items += [Item(name, None, nothing, f"{boxes} names it, but it is no picture of the data set")
+              for name in strangers]
+    items.sort(key=lambda item: (item.name, item.label is None, item.label or 0))
+    return items, masks is not None or boxes is not None
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def _require_folder(masks: Path | None) -> None:
+    if masks is not None and not masks.is_dir():
+        raise ValueError(f"masks: {masks} is no folder")
+
+
+Found = tuple[str, int | None, str]  # name, class, problem
+
+
+def _labelled_by_table(
+    folder: Path, table: Path, classes: int, masks: Path | None
+) -> list[Found]:
+    rows = _csv(table, ("file", "class_index"))
+    times = Counter((row["file"], row["class_index"]) for row in rows)
+    found: list[Found] = []
+    for name, number in times:
+        label, problem = _class_number(number, classes)
+        if not (folder / name).is_file():
+            problem = "labels.csv names it, but there is no such file"
+        elif times[name, number] > 1:
+            problem = problem or f"labels.csv has it {times[name, number]} times"
+        found.append((name, label, problem))
+    listed = {row["file"] for row in rows}
+    unlisted = [name for name in _pictures(folder, without=masks) if name not in listed]
+    return found + [(name, None, "labels.csv does not name it") for name in unlisted]
+
+
+def _labelled_by_folders(
+    folder: Path, categories: Sequence[str], classes: Path | None
+) -> list[Found]:
+    inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not inside:
+        raise ValueError(f"{folder} has neither labels.csv (columns file, class_index) nor one "
+                         "folder for each class")
+    numbers = _folder_classes([p.name for p in inside], categories, classes)
+    loose = [p.name for p in folder.iterdir() if p.suffix.lower() in PHOTO_TYPES]
+    found: list[Found] = [(name, None, "it lies in no class folder") for name in sorted(loose)]
+    for one in inside:
+        names = [f"{one.name}/{name}" for name in _pictures(one)]
+        found += [(name, numbers[one.name], "") for name in names]
+    return found
+
+
+def _folder_classes(
+    names: list[str], categories: Sequence[str], classes: Path | None
+) -> dict[str, int]:
+    """The class number of each folder: from a table, its number, its class name, or its place."""
+    if classes is not None:
+        rows = _csv(classes, ("folder", "class_index"))
+        table = {row["folder"]: row["class_index"] for row in rows}
+        missing = [name for name in names if name not in table]
+        if missing:
+            raise ValueError(f"{classes} has no row for the folder {missing[0]!r}")
+        numbers = {name: _class_number(table[name], len(categories)) for name in names}
+        wrong = next(((n, why) for n, (_, why) in numbers.items() if why), None)
+        if wrong:
+            raise ValueError(f"{classes}: folder {wrong[0]!r}: {wrong[1]}")
+        return {name: number for name, (number, _) in numbers.items() if number is not None}
+    if all(name.isdigit() and int(name) < len(categories) for name in names):
+        return {name: int(name) for name in names}
+    low = [c.lower().replace(" ", "_") for c in categories]
+    plain = [name.lower().replace(" ", "_") for name in names]
+    if all(low.count(name) == 1 for name in plain):
+        return {name: low.index(p) for name, p in zip(names, plain, strict=True)}
+    if len(names) == len(categories):
+        return {name: place for place, name in enumerate(names)}  # as ImageFolder numbers them
+    raise ValueError(
+        f"the {len(names)} class folders ({', '.join(names[:3])}{' …' if len(names) > 3 else ''}) "
+        f"are neither numbers nor names of the network's {len(categories)} classes, and there are "
+        "not as many as classes: name each folder by its class number, or give --classes FILE "
+        "with the columns folder, class_index"
+    )
+
+
+def _class_number(text: str, classes: int) -> tuple[int | None, str]:
+    if not text.strip().lstrip("-").isdigit():
+        return None, f"class_index {text!r} is no whole number"
+    if not 0 <= int(text) < classes:
+        return None, f"class_index {int(text)} is out of range: the network has 0 to {classes - 1}"
+    return int(text), ""
+
+
+def _pictures(folder: Path, without: Path | None = None) -> list[str]:
+    """All picture files below a folder, as names relative to it."""
+    paths = (p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_TYPES and p.is_file())
+    return sorted(p.relative_to(folder).as_posix() for p in paths
+                  if without is None or without not in p.parents)
+
+
+def _csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a table that must have these columns."""
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: it should have the columns {', '.join(columns)}")
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = [c for c in columns if c not in (reader.fieldnames or [])]
+        if missing:
+            raise ValueError(f"{path} lacks the column {missing[0]}: it should have "
+                             f"{', '.join(columns)}, and has {', '.join(reader.fieldnames or [])}")
+        return [{c: (row[c] or "") for c in columns} for row in reader]
+
+
+def _read_boxes(path: Path) -> dict[str, Tensor]:
+    """Boxes in pixels of the picture file, half-open: several rows for several objects."""
+    sides = ("x0", "y0", "x1", "y1")
+    of_file: dict[str, list[list[float]]] = {}
+    for row in _csv(path, ("file", *sides)):
+        try:
+            box = [float(row[s]) for s in sides]
+        except ValueError:
+            raise ValueError(f"{path}: the box of {row['file']} is {[row[s] for s in sides]}: "
+                             "four numbers are needed") from None
+        of_file.setdefault(row["file"], []).append(box)
+    return {name: torch.tensor(rows, dtype=torch.float64) for name, rows in of_file.items()}
+
+
+def _read(folder: Path, name: str, masks: Path | None, boxes: Tensor | None) -> Picture:
+    image = data.load_image(folder / name)
+    height, width = image.shape[2:]
+    mask = _read_mask(masks, name) if masks is not None else None
+    if mask is not None and mask.shape != (height, width):
+        raise ValueError(f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture "
+                         f"{width}×{height}")
+    if boxes is not None:
+        good = (boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3]) & (boxes >= 0).all(1)
+        good &= (boxes[:, 2] <= width) & (boxes[:, 3] <= height)
+        if not bool(good.all()):
+            bad = [int(v) for v in boxes[~good][0]]
+            raise ValueError(f"its box {bad} does not lie in the picture of {width}×{height}: "
+                             "x0 < x1 ≤ width and y0 < y1 ≤ height are needed")
+    return Picture(image, mask, boxes)
+
+
+def _read_mask(masks: Path, name: str) -> Tensor | None:
+    """(H, W) bool, true where the mask's picture is not black; None where there is none."""
+    places = (masks / name, masks / PurePosixPath(name).with_suffix(".png"))
+    path = next((p for p in places if p.is_file()), None)
+    if path is None:
+        return None
+    try:
+        with Image.open(path) as file:
+            values = np.asarray(file.convert("L") if file.mode == "LA" else file)
+    except OSError as error:
+        raise ValueError(f"its mask {path.name} cannot be read ({error})") from None
+    values = values[..., :3].max(-1) if values.ndim == 3 else values
+    return torch.from_numpy(values > 0)
+
+
+# ------------------------------------------------------------------ generated
+
+
+def generated(kind: str, count: int, world: str) -> list[Item]:
+    """`count` pictures with exact masks; `mosaic` gives one item for each of its four classes."""
+    if kind == "scenes":
+        part = data.scenes(world, "flipped", count=count, seed=1)
+        return [_made(f"scene-{n:04d}", int(part.labels[n]), part.images[n], part.object_mask[n])
+                for n in range(count)]
+    if world != "pond":
+        raise ValueError(f"{kind} shows the animals of the pond: choose pond_biased or "
+                         "pond_repaired as model")
+    if kind == "twins":
+        twins = data.twins(count, seed=1)
+        return [_made(f"twins-{n:04d}", int(twins.labels[n]), twins.images[n],
+                      twins.object_masks[n].any(0)) for n in range(count)]
+    mosaic = data.mosaic(count, seed=1)
+    return [_made(f"mosaic-{n:04d}", c, mosaic.images[n], mosaic.object_masks[n, c])
+            for n in range(count) for c in range(len(mosaic.class_names))]
+
+
+def _made(name: str, label: int, image: Tensor, mask: Tensor) -> Item:
+    return Item(name, label, lambda: Picture(image[None], mask))

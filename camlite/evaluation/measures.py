@@ -1,0 +1,281 @@
+"""What is measured for each map, and how a number for the data set comes of it.
+
+Rows hold raw measurements (the score before and after masking, the area under a curve, …); the
+metrics of `camlite.metrics` are applied to them afterwards, image by image:
+
+    rows -> values (N, k), NaN where the metric is undefined -> mean over images -> one number
+
+NaN stays inside this package: a picture without a value is counted, never averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from camlite import metrics
+from camlite.boxes import bounding_box, component_boxes, iou_matrix
+from camlite.evaluation.subject import Example
+from camlite.maps import minmax, up
+
+TAUS = tuple(t / 20 for t in range(20))  # thresholds at which boxes are drawn: 0, 0.05, … 0.95
+DELTAS = (0.3, 0.5, 0.7)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The choices behind the numbers; the card repeats them."""
+
+    curves: str = "rise"  # metrics.PROTOCOLS: fills and rule of deletion and insertion
+    steps: int | None = None  # None: the protocol's own number
+    keep: float = 1.0  # share of pixels that may be seen in masked images
+    fill: float | str = 0.0  # what masked images show elsewhere: a number, "mean" or "blur"
+    tolerance: float = 15 / 224  # of the pointing game, as a share of the picture's shorter side
+
+    def options(self, game: str) -> dict[str, Any]:
+        """The options of `metrics.deletion` or `metrics.insertion`."""
+        own = metrics.PROTOCOLS[self.curves][game]
+        return own if self.steps is None else own | {"steps": self.steps}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One map L (1, h, w) ≥ 0 of one picture, for class c; `again` makes the same map of others."""
+
+    model: nn.Module
+    example: Example
+    c: Tensor
+    L: Tensor
+    again: Callable[[Tensor], Tensor]
+    protocol: Protocol
+    batch_size: int
+    seed: int
+
+    @cached_property
+    def confidences(self) -> metrics.Confidences:
+        """Y and O: the probability before and after masking."""
+        return self.masked()
+
+    def masked(self, **options: Any) -> metrics.Confidences:
+        """`metrics.masked_confidence` with the protocol's choices."""
+        return metrics.masked_confidence(
+            self.model, self.example.x, self.L, self.c,
+            keep=self.protocol.keep, fill=self.protocol.fill, **options,
+        )
+
+    @cached_property
+    def heat(self) -> Tensor:
+        """L at the picture's size, (1, H, W), not scaled."""
+        return up(self.L, self.example.x.shape[2:])
+
+    @property
+    def mask(self) -> Tensor:
+        """The object, (1, H, W)."""
+        assert self.example.mask is not None
+        return self.example.mask[None]
+
+    @property
+    def truths(self) -> list[Tensor]:
+        """The annotated boxes, for one picture."""
+        assert self.example.boxes is not None
+        return [self.example.boxes]
+
+
+Row = dict[str, float]
+Values = np.ndarray
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of the table.
+
+    measure: a case -> raw numbers, by column; values: columns (N,) -> (N, k), NaN = undefined;
+    combine: means (..., k) -> (...). `needs` says which annotation the picture must have.
+    """
+
+    title: str
+    measure: Callable[[Case], Row]
+    columns: tuple[str, ...]
+    values: Callable[[dict[str, Values]], Values]
+    lower_is_better: bool
+    needs: str = ""
+    combine: Callable[[Values], Values] = field(default=lambda means: means[..., 0])
+    digits: int = 3
+
+    @property
+    def head(self) -> str:
+        """The title and which way is better."""
+        return f"{self.title} {'↓' if self.lower_is_better else '↑'}"
+
+
+# ------------------------------------------------------------------ raw measurements of one map
+
+
+def _masked(case: Case) -> Row:
+    found = case.confidences
+    return {"before": float(found.before), "after": float(found.after)}
+
+
+def _masked_inverse(case: Case) -> Row:
+    found = case.masked(inverse=True)
+    return {"before": float(found.before), "after_inverse": float(found.after)}
+
+
+def _curve(game: str) -> Callable[[Case], Row]:
+    def area(case: Case) -> Row:
+        play = {"deletion": metrics.deletion, "insertion": metrics.insertion}[game]
+        found = play(case.model, case.example.x, case.L, case.c, batch_size=case.batch_size,
+                     **case.protocol.options(game))
+        return {game: float(found.area)}
+
+    return area
+
+
+def _road(case: Case) -> Row:
+    g = torch.Generator().manual_seed(case.seed)
+    found = metrics.road(case.model, case.example.x, case.L, case.c, batch_size=case.batch_size,
+                         generator=g)
+    return {"road": float(found.combined)}
+
+
+def _adcc(case: Case) -> Row:
+    L = minmax(case.heat)
+    again = case.again(case.example.x * L)
+    return {
+        "coherency": float(metrics.coherency(case.L, again)),
+        "complexity": float(metrics.complexity(L)),
+        **_masked(case),
+    }
+
+
+def _pointing(case: Case) -> Row:
+    pixels = case.protocol.tolerance * min(case.mask.shape[1:])
+    found = metrics.pointing_game(case.heat, case.mask, tolerance=pixels)
+    return {"pointing": float(found.values), "pointing_chance": _chance(found)}
+
+
+def _energy(case: Case) -> Row:
+    found = metrics.energy_pointing_game(case.heat, case.mask)
+    return {"energy": float(found.values), "energy_chance": _chance(found)}
+
+
+def _chance(found: metrics.Measure) -> float:
+    assert found.chance is not None
+    return float(found.chance)
+
+
+def _box(case: Case) -> Row:
+    box = bounding_box(case.heat[0])
+    return {"iou": float(iou_matrix(torch.tensor([box]), case.truths[0]).max())}
+
+
+def _boxes(case: Case) -> Row:
+    """For each threshold τ the overlap of the box that fits best, of all regions above τ."""
+    grey = (minmax(case.heat[0]) * 255).floor()
+    overlap = {}
+    for tau in TAUS:
+        boxes = component_boxes(grey > int(255 * tau)) or [(0, 0, 0, 0)]
+        overlap[f"iou_{tau:.2f}"] = float(iou_matrix(torch.tensor(boxes), case.truths[0]).max())
+    return overlap
+
+
+# ------------------------------------------------------------------ values of each picture
+
+
+def _applied(
+    metric: Callable[[Tensor, Tensor], Tensor], good: Values, *columns: Values
+) -> Values:
+    """The metric's value for the pictures where it is defined, (N, 1); NaN for the others."""
+    out = np.full((len(good), 1), np.nan)
+    if good.any():
+        out[good, 0] = metric(*(torch.from_numpy(column[good]) for column in columns))
+    return out
+
+
+def _drop(rows: dict[str, Values], after: str = "after") -> Values:
+    Y, O = rows["before"], rows[after]
+    return _applied(metrics.relative_drop, Y > 0, Y, O)
+
+
+def _gain(rows: dict[str, Values]) -> Values:
+    Y, O = rows["before"], rows["after"]
+    return _applied(metrics.relative_gain, Y < 1, Y, O)
+
+
+def _increase(rows: dict[str, Values]) -> Values:
+    return _if_known(rows["after"], rows["before"] < rows["after"])
+
+
+def _adcc_terms(rows: dict[str, Values]) -> Values:
+    return np.stack([rows["coherency"], rows["complexity"], _drop(rows)[:, 0] / 100], axis=1)
+
+
+def _adcc_of_means(means: Values) -> Values:
+    value = metrics.adcc(*(torch.from_numpy(np.atleast_1d(means[..., i])) for i in range(3)))
+    return np.asarray(value).reshape(means.shape[:-1])
+
+
+def _held_out_boxes(rows: dict[str, Values]) -> Values:
+    """100 · the share of δ with IoU ≥ δ, each picture at the threshold chosen on the other half.
+
+    Halves: every other picture. The chosen τ is the lowest of the best, for each δ apart.
+    """
+    iou = np.stack([rows[f"iou_{tau:.2f}"] for tau in TAUS], axis=1)  # (N, T)
+    known = np.flatnonzero(~np.isnan(iou[:, 0]))
+    out = np.full((len(iou), 1), np.nan)
+    halves = known[::2], known[1::2]
+    for here, there in (halves, halves[::-1]):
+        tuning = there if len(there) else here
+        right = [(iou[here, (iou[tuning] >= d).mean(0).argmax()] >= d) for d in DELTAS]
+        out[here, 0] = 100 * np.mean(right, axis=0)
+    return out
+
+
+def _column(name: str, factor: float = 1.0) -> Callable[[dict[str, Values]], Values]:
+    return lambda rows: factor * rows[name][:, None]
+
+
+def _miss(rows: dict[str, Values]) -> Values:
+    return _if_known(rows["iou"], rows["iou"] < 0.5)
+
+
+def _if_known(column: Values, yes: Values) -> Values:
+    """100 for yes and 0 for no, NaN where the column has no value."""
+    return np.where(np.isnan(column), np.nan, 100.0 * yes)[:, None]
+
+
+METRICS: dict[str, Metric] = {
+    "average_drop": Metric("drop, %", _masked, ("before", "after"), _drop, True, digits=1),
+    "increase_in_confidence": Metric(
+        "increase, %", _masked, ("before", "after"), _increase, False, digits=1),
+    "average_gain": Metric("gain, %", _masked, ("before", "after"), _gain, False, digits=1),
+    "average_drop_in_deletion": Metric(
+        "drop in deletion, %", _masked_inverse, ("before", "after_inverse"),
+        lambda rows: _drop(rows, "after_inverse"), False, digits=1),
+    "insertion": Metric(
+        "insertion", _curve("insertion"), ("insertion",), _column("insertion"), False),
+    "deletion": Metric("deletion", _curve("deletion"), ("deletion",), _column("deletion"), True),
+    "road": Metric("ROAD", _road, ("road",), _column("road"), False),
+    "adcc": Metric(
+        "ADCC", _adcc, ("coherency", "complexity", "before", "after"), _adcc_terms,
+        False, combine=_adcc_of_means),
+    "pointing_game": Metric(
+        "pointing game, %", _pointing, ("pointing", "pointing_chance"), _column("pointing", 100),
+        False, "mask", digits=1),
+    "energy_pointing_game": Metric(
+        "energy in object, %", _energy, ("energy", "energy_chance"), _column("energy", 100),
+        False, "mask", digits=1),
+    "localization_error": Metric(
+        "localisation error, %", _box, ("iou",), _miss, True, "boxes", digits=1),
+    "max_box_acc_v2": Metric(
+        "MaxBoxAccV2, %", _boxes, tuple(f"iou_{tau:.2f}" for tau in TAUS),
+        _held_out_boxes, False, "boxes", digits=1),
+}
+FAITHFULNESS = ("average_drop", "increase_in_confidence", "insertion", "deletion")
+LOCALIZATION = ("pointing_game", "energy_pointing_game", "localization_error", "max_box_acc_v2")

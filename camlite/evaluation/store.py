@@ -1,0 +1,82 @@
+"""Finished rows on disk. A killed run loses at most the row it was working on.
+
+Each process appends to a file of its own, `parts/rank-<r>.jsonl`, one JSON object per line. A line
+counts once its newline is written; what a kill left behind it is cut off at the next start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from camlite.paths import write_whole
+
+Key = tuple[str, int | None, str]  # picture, class, method ("" for a problem with the picture)
+Stored = dict[str, Any]
+
+
+class RowFile:
+    """One process's file: `append` returns when the row is on the disk."""
+
+    def __init__(self, folder: Path, rank: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"rank-{rank}.jsonl"
+        whole = _whole_lines(self.path)
+        self.file = self.path.open("ab")
+        self.file.truncate(len(whole))
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Write one row; floats come back exactly as they were."""
+        self.file.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def __enter__(self) -> RowFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.file.close()
+
+
+def read_rows(folder: Path) -> dict[Key, Stored]:
+    """The rows of all processes. Should two have the same key, the later file's counts."""
+    rows: dict[Key, Stored] = {}
+    for path in sorted(folder.glob("rank-*.jsonl")):
+        for line in _whole_lines(path).splitlines():
+            row = json.loads(line)
+            rows[row["file"], row["class_index"], row["method"]] = row
+    return rows
+
+
+def _whole_lines(path: Path) -> bytes:
+    """The file up to its last newline."""
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def claim(folder: Path, settings: Mapping[str, Any], free: Iterable[str]) -> None:
+    """Bind the folder to these settings, or see that it is bound to the same ones.
+
+    `free` names the settings that may change between two starts, because they only add rows.
+    Raises ValueError where the folder holds a run with other settings: its rows would not fit.
+    """
+    path = folder / "settings.json"
+    mine = json.loads(json.dumps({k: v for k, v in settings.items() if k not in set(free)}))
+    if path.exists():
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        other = [k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k)]
+        if other:
+            k = sorted(other)[0]
+            raise ValueError(
+                f"{folder} holds a run with another {k} ({theirs.get(k)!r}, now {mine.get(k)!r}): "
+                "its rows do not fit. Choose another --out, or delete the folder"
+            )
+        return
+    write_whole(path, json.dumps(mine, indent=1, ensure_ascii=False))
