@@ -319,8 +319,8 @@ def draw_examples(job: Job, summary: Summary, save: Path) -> None:
             axis = axes[1 + n % rows, n // rows * len(shown) + column]
             L = torch.from_numpy(np.load(map_file(job, item, method)))[None]
             axis.imshow(plot.picture(seen[0]), cmap="gray", vmin=0, vmax=1)
-            drawn = axis.imshow(heatmap(L, seen.shape[2:])[0], cmap=plot.HEAT, vmin=0, vmax=1,
-                                alpha=0.6)
+            heat = heatmap(L, seen.shape[2:])[0].numpy()
+            drawn = axis.imshow(heat, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
             if column == 0:
                 axis.text(-0.08, 0.5, title(method).replace(" ", "\n"), fontsize=7, ha="right",
                           va="center", transform=axis.transAxes)

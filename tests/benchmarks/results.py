@@ -23,6 +23,10 @@ GRADIENT = (
     "ablation_cam", "recipro_cam", "smooth_grad_cam_plus_plus", "integrated_grad_cam", "group_cam",
     "cluster_cam", "cosine_cam",
 )
+MASKING = ("score_cam", "ss_cam", "is_cam", "poly_cam")
+PIXELS = ("saliency", "smooth_grad", "integrated_gradients", "guided_backprop", "guided_grad_cam",
+          "occlusion", "rise")
+EVERY = (*GRADIENT, *MASKING, *PIXELS)
 FEWER = {"ss_cam": {"samples": 4}, "is_cam": {"steps": 4}}
 TWENTY = Protocol(steps=20)
 
@@ -31,22 +35,20 @@ def plans() -> dict[str, Plan]:
     """The runs, by name."""
     photographs = str(data.find("imagenet_samples") or "imagenet_samples")
     photo = Plan(photographs, "", WORK, metrics=FAITHFUL, target="predicted", protocol=TWENTY)
-    known = Plan("", "pond_repaired", WORK, protocol=replace(TWENTY, fill="mean"))
+    known = Plan("", "pond_repaired", WORK, methods=EVERY, protocol=replace(TWENTY, fill="mean"),
+                 options={"rise": {"samples": 1000}, **FEWER})
+    squeeze = replace(photo, model="squeezenet1_1", layer="features")
     runs = {
-        "squeezenet1_1": replace(photo, model="squeezenet1_1", layer="features", limit=60,
-                                 methods=(*GRADIENT, "score_cam")),
+        "squeezenet1_1": replace(squeeze, limit=60, methods=(*GRADIENT, "score_cam")),
+        "scenes": replace(known, data="scenes", limit=100),
+        "twins": replace(known, data="twins", limit=60),
+        "mosaic": replace(known, data="mosaic", limit=25),
         "resnet50": replace(photo, model="resnet50", limit=20, methods=GRADIENT),
         "mobilenet_v2": replace(photo, model="mobilenet_v2", limit=40,
                                 methods=(*GRADIENT, "score_cam")),
-        "squeezenet1_1-slow": replace(
-            photo, model="squeezenet1_1", layer="features", limit=10, options=FEWER,
-            methods=(*GRADIENT, "score_cam", "ss_cam", "is_cam", "poly_cam")),
+        "squeezenet1_1-slow": replace(squeeze, limit=10, options=FEWER,
+                                      methods=(*GRADIENT, *MASKING)),
     }
-    every = (*GRADIENT, "score_cam", "ss_cam", "is_cam", "poly_cam", "saliency", "smooth_grad",
-             "integrated_gradients", "guided_backprop", "guided_grad_cam", "occlusion", "rise")
-    for kind, pictures in (("scenes", 100), ("twins", 60), ("mosaic", 25)):
-        runs[kind] = replace(known, data=kind, limit=pictures, methods=every,
-                             options={"rise": {"samples": 1000}, **FEWER})
     return {name: replace(plan, out=WORK / name) for name, plan in runs.items()}
 
 
