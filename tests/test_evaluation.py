@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from camlite import metrics, nets
-from camlite.evaluation import Plan, evaluate, report
-from camlite.evaluation import run as running
+from camlite.evaluation import Plan, evaluate, report, work
 from camlite.evaluation.measures import METRICS, TAUS, Protocol
+from camlite.evaluation.plan import FLOORS
 from camlite.evaluation.store import RowFile, claim, read_rows
 from camlite.evaluation.summary import summarize
 
@@ -120,7 +120,7 @@ def test_many_kills_at_any_moment(tmp_path: Path) -> None:
 def test_a_finished_run_makes_no_map_again(tmp_path: Path, monkeypatch) -> None:
     evaluate(plan(tmp_path), progress=False)
     before = tables(tmp_path)
-    monkeypatch.setattr(running, "map_of", lambda *_: pytest.fail("a map was made again"))
+    monkeypatch.setattr(work, "map_of", lambda *_: pytest.fail("a map was made again"))
     evaluate(plan(tmp_path), progress=False)
     assert tables(tmp_path) == before
 
@@ -335,7 +335,7 @@ def box_accuracy(overlaps: dict[str, list[float]], count: int) -> float:
 def test_floors_stand_beside_the_methods_and_figures_are_drawn(tmp_path: Path) -> None:
     answer = evaluate(plan(tmp_path, methods=("grad_cam",)), progress=False)
     methods = list(answer["metrics"]["average_drop"]["methods"])
-    assert methods == ["grad_cam", *running.FLOORS]
+    assert methods == ["grad_cam", *FLOORS]
     for name in answer["files"]:
         assert (tmp_path / name).stat().st_size > 100
     drops = answer["metrics"]["average_drop"]["methods"]

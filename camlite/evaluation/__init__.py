@@ -7,11 +7,14 @@
 | `measures.py` | the metrics: what is measured per image, and how a number comes of it |
 | `store.py` | finished rows on disk: nothing is lost when the process is killed |
 | `team.py` | one process or many, under torchrun |
-| `run.py` | goes through images and methods |
+| `plan.py` | what was asked for, and whether it is possible |
+| `work.py` | goes through pictures and methods |
 | `summary.py` | means with bootstrap intervals, win rates |
 | `report.py` | tables, figures and the evaluation card |
+| `run.py` | all of it, one after the other |
 """
 
-from camlite.evaluation.run import Plan, evaluate
+from camlite.evaluation.plan import Plan
+from camlite.evaluation.run import evaluate
 
 __all__ = ["Plan", "evaluate"]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -73,9 +72,12 @@ def from_folder(
     if table.exists():
         masks = masks or _if_there(folder / "masks")
         boxes = boxes or _if_there(folder / "boxes.csv")
+        if classes is not None:
+            raise ValueError(f"{table} already names the class of each picture: leave --classes "
+                             "out, or remove that file")
         found = _labelled_by_table(folder, table, len(categories), masks)
     else:
-        found = _labelled_by_folders(folder, categories, classes)
+        found = _labelled_by_folders(folder, categories, classes, masks)
     if not found:
         raise ValueError(f"{folder} holds no pictures ({', '.join(sorted(PHOTO_TYPES))})")
     _require_folder(masks)
@@ -108,32 +110,36 @@ def _labelled_by_table(
     folder: Path, table: Path, classes: int, masks: Path | None
 ) -> list[Found]:
     rows = _csv(table, ("file", "class_index"))
-    times = Counter((row["file"], row["class_index"]) for row in rows)
-    found: list[Found] = []
-    for name, number in times:
-        label, problem = _class_number(number, classes)
-        if not (folder / name).is_file():
+    found: dict[tuple[str, int | None], str] = {}
+    for row in rows:
+        name = row["file"]
+        label, problem = _class_number(row["class_index"], classes)
+        if not name:
+            name, problem = table.name, "one of its rows has no file name"
+        elif not (folder / name).is_file():
             problem = "labels.csv names it, but there is no such file"
-        elif times[name, number] > 1:
-            problem = problem or f"labels.csv has it {times[name, number]} times"
-        found.append((name, label, problem))
+        elif (name, label) in found:
+            problem = problem or "labels.csv has it more than once"
+        found[name, label] = problem
     listed = {row["file"] for row in rows}
     unlisted = [name for name in _pictures(folder, without=masks) if name not in listed]
-    return found + [(name, None, "labels.csv does not name it") for name in unlisted]
+    return [*((name, label, problem) for (name, label), problem in found.items()),
+            *((name, None, "labels.csv does not name it") for name in unlisted)]
 
 
 def _labelled_by_folders(
-    folder: Path, categories: Sequence[str], classes: Path | None
+    folder: Path, categories: Sequence[str], classes: Path | None, masks: Path | None
 ) -> list[Found]:
-    inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    inside = sorted((p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")
+                     and _within(folder, masks) != Path(p.name)), key=lambda p: p.name)
     if not inside:
         raise ValueError(f"{folder} has neither labels.csv (columns file, class_index) nor one "
                          "folder for each class")
     numbers = _folder_classes([p.name for p in inside], categories, classes)
-    loose = [p.name for p in folder.iterdir() if p.suffix.lower() in PHOTO_TYPES]
-    found: list[Found] = [(name, None, "it lies in no class folder") for name in sorted(loose)]
+    loose = sorted(p.name for p in folder.iterdir() if _is_picture(p))
+    found: list[Found] = [(name, None, "it lies in no class folder") for name in loose]
     for one in inside:
-        names = [f"{one.name}/{name}" for name in _pictures(one)]
+        names = [f"{one.name}/{name}" for name in _pictures(one, without=masks)]
         found += [(name, numbers[one.name], "") for name in names]
     return found
 
@@ -153,7 +159,7 @@ def _folder_classes(
         if wrong:
             raise ValueError(f"{classes}: folder {wrong[0]!r}: {wrong[1]}")
         return {name: number for name, (number, _) in numbers.items() if number is not None}
-    if all(name.isdigit() and int(name) < len(categories) for name in names):
+    if all(name.isdecimal() and int(name) < len(categories) for name in names):
         return {name: int(name) for name in names}
     low = [c.lower().replace(" ", "_") for c in categories]
     plain = [name.lower().replace(" ", "_") for name in names]
@@ -170,7 +176,7 @@ def _folder_classes(
 
 
 def _class_number(text: str, classes: int) -> tuple[int | None, str]:
-    if not text.strip().lstrip("-").isdigit():
+    if not text.strip().removeprefix("-").isdecimal():
         return None, f"class_index {text!r} is no whole number"
     if not 0 <= int(text) < classes:
         return None, f"class_index {int(text)} is out of range: the network has 0 to {classes - 1}"
@@ -178,54 +184,76 @@ def _class_number(text: str, classes: int) -> tuple[int | None, str]:
 
 
 def _pictures(folder: Path, without: Path | None = None) -> list[str]:
-    """All picture files below a folder, as names relative to it."""
-    paths = (p for p in folder.rglob("*") if p.suffix.lower() in PHOTO_TYPES and p.is_file())
-    return sorted(p.relative_to(folder).as_posix() for p in paths
-                  if without is None or without not in p.parents)
+    """All picture files below a folder, as names relative to it; nothing in hidden folders."""
+    names = (p.relative_to(folder) for p in folder.rglob("*") if _is_picture(p))
+    inner = _within(folder, without)
+    return sorted(name.as_posix() for name in names if inner is None or inner not in name.parents
+                  if not any(part.startswith(".") for part in name.parts))
+
+
+def _is_picture(path: Path) -> bool:
+    hidden = path.name.startswith(".")  # macOS leaves ._photo.jpg beside photo.jpg
+    return path.suffix.lower() in PHOTO_TYPES and not hidden and path.is_file()
+
+
+def _within(folder: Path, other: Path | None) -> Path | None:
+    """`other` as a path inside the folder; None where it lies elsewhere."""
+    if other is None or folder.resolve() not in other.resolve().parents:
+        return None
+    return other.resolve().relative_to(folder.resolve())
 
 
 def _csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """The rows of a table that must have these columns."""
     if not path.is_file():
         raise ValueError(f"{path} does not exist: it should have the columns {', '.join(columns)}")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [c for c in columns if c not in (reader.fieldnames or [])]
-        if missing:
-            raise ValueError(f"{path} lacks the column {missing[0]}: it should have "
-                             f"{', '.join(columns)}, and has {', '.join(reader.fieldnames or [])}")
-        return [{c: (row[c] or "") for c in columns} for row in reader]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            rows, heads = list(reader), reader.fieldnames or []
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} cannot be read as a table ({error}): save it as CSV with "
+                         "commas, in UTF-8") from None
+    missing = [c for c in columns if c not in heads]
+    if missing:
+        raise ValueError(f"{path} lacks the column {missing[0]}: it should have "
+                         f"{', '.join(columns)}, and has {', '.join(heads) or 'nothing'}")
+    return [{c: (row[c] or "") for c in columns} for row in rows]
 
 
-def _read_boxes(path: Path) -> dict[str, Tensor]:
-    """Boxes in pixels of the picture file, half-open: several rows for several objects."""
+def _read_boxes(path: Path) -> dict[str, list[list[str]]]:
+    """The boxes of each picture, as they are written: several rows for several objects."""
     sides = ("x0", "y0", "x1", "y1")
-    of_file: dict[str, list[list[float]]] = {}
+    of_file: dict[str, list[list[str]]] = {}
     for row in _csv(path, ("file", *sides)):
-        try:
-            box = [float(row[s]) for s in sides]
-        except ValueError:
-            raise ValueError(f"{path}: the box of {row['file']} is {[row[s] for s in sides]}: "
-                             "four numbers are needed") from None
-        of_file.setdefault(row["file"], []).append(box)
-    return {name: torch.tensor(rows, dtype=torch.float64) for name, rows in of_file.items()}
+        of_file.setdefault(row["file"], []).append([row[side] for side in sides])
+    return of_file
 
 
-def _read(folder: Path, name: str, masks: Path | None, boxes: Tensor | None) -> Picture:
+def _box(written: list[str], width: int, height: int) -> list[float]:
+    """Pixels of the upright picture, half-open."""
+    shown = f"its box ({', '.join(written)})"
+    try:
+        x0, y0, x1, y1 = (float(text) for text in written)
+    except ValueError:
+        raise ValueError(f"{shown} is wrong: four numbers x0, y0, x1, y1 are needed") from None
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise ValueError(f"{shown} does not lie in the picture of {width}×{height}: "
+                         "0 ≤ x0 < x1 ≤ width and 0 ≤ y0 < y1 ≤ height are needed")
+    return [x0, y0, x1, y1]
+
+
+def _read(folder: Path, name: str, masks: Path | None, boxes: list[list[str]] | None) -> Picture:
     image = data.load_image(folder / name)
     height, width = image.shape[2:]
     mask = _read_mask(masks, name) if masks is not None else None
     if mask is not None and mask.shape != (height, width):
         raise ValueError(f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture "
                          f"{width}×{height}")
-    if boxes is not None:
-        good = (boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3]) & (boxes >= 0).all(1)
-        good &= (boxes[:, 2] <= width) & (boxes[:, 3] <= height)
-        if not bool(good.all()):
-            bad = [int(v) for v in boxes[~good][0]]
-            raise ValueError(f"its box {bad} does not lie in the picture of {width}×{height}: "
-                             "x0 < x1 ≤ width and y0 < y1 ≤ height are needed")
-    return Picture(image, mask, boxes)
+    if boxes is None:
+        return Picture(image, mask)
+    numbers = [_box(written, width, height) for written in boxes]
+    return Picture(image, mask, torch.tensor(numbers, dtype=torch.float64))
 
 
 def _read_mask(masks: Path, name: str) -> Tensor | None:
@@ -236,11 +264,18 @@ def _read_mask(masks: Path, name: str) -> Tensor | None:
         return None
     try:
         with Image.open(path) as file:
-            values = np.asarray(file.convert("L") if file.mode == "LA" else file)
-    except OSError as error:
+            values, dark = _brightness(file), 127 if file.format == "JPEG" else 0
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(f"its mask {path.name} cannot be read ({error})") from None
-    values = values[..., :3].max(-1) if values.ndim == 3 else values
-    return torch.from_numpy(values > 0)
+    return torch.from_numpy(values > dark)  # a JPEG is not quite black around the object
+
+
+def _brightness(file: Image.Image) -> np.ndarray:
+    """(H, W): the largest of the colours; transparent parts are black."""
+    if file.mode in ("1", "L", "F") or file.mode.startswith("I"):
+        return np.asarray(file)
+    black = Image.new("RGBA", file.size, "black")
+    return np.asarray(Image.alpha_composite(black, file.convert("RGBA")))[..., :3].max(-1)
 
 
 # ------------------------------------------------------------------ generated

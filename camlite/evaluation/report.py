@@ -27,10 +27,11 @@ import torch
 from camlite import plot
 from camlite.cards import METHODS
 from camlite.evaluation.measures import DELTAS, METRICS, TAUS
-from camlite.evaluation.run import FLOORS, Job, map_file
+from camlite.evaluation.plan import FLOORS, Job
 from camlite.evaluation.store import Key, Stored, read_rows
 from camlite.evaluation.subject import example
 from camlite.evaluation.summary import LEVEL, RESAMPLES, Column, Summary, summarize
+from camlite.evaluation.work import map_file
 from camlite.maps import heatmap
 from camlite.paths import write_whole
 
@@ -142,7 +143,7 @@ def _cost_table(job: Job, rows: dict[Key, Stored]) -> str:
 def card(job: Job, summary: Summary, rows: dict[Key, Stored]) -> str:
     """The evaluation card: all that another person needs to compare with these numbers."""
     facts = {**_what(job, summary), **_how(job), **_where(job, rows)}
-    lines = [f"# Evaluation card: {job.subject.name} on {Path(job.plan.data).name}", "",
+    lines = [f"# Evaluation card: {job.subject.name} on {job.settings['data']}", "",
              "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items()), "",
              "## Result", "", *markdown_table(summary), "",
              f"In brackets: {LEVEL} % bootstrap interval over the pictures ({RESAMPLES} "
@@ -157,7 +158,7 @@ def _what(job: Job, summary: Summary) -> dict[str, str]:
     view = job.subject.view
     seen = f"short side {round(view.side * 256 / 224)}, centre {view.side}×{view.side}"
     return {
-        "data": f"`{plan.data}`, {len(job.items) - len(summary.problems)} pictures with a class "
+        "data": f"`{s['data']}`, {len(job.items) - len(summary.problems)} pictures with a class "
                 f"evaluated, {len(summary.problems)} could not be",
         "network": f"{job.subject.name}, {job.subject.source}, weights {s['weights']}",
         "input": f"{seen if view.side else 'as it is'}"
@@ -275,7 +276,7 @@ def draw_table(job: Job, summary: Summary, save: Path) -> None:
     axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     floors = sum(m in FLOORS for m in summary.methods)
     axis.axhline(shape[0] - floors - 0.5, color="black", linewidth=1.5)
-    axis.set_title(f"{job.subject.name}, {job.layer}, {Path(job.plan.data).name}: value and "
+    axis.set_title(f"{job.subject.name}, {job.layer}, {job.settings['data']}: value and "
                    f"{LEVEL} % interval\nbelow the line: floors; italics: no better than the best "
                    "floor", fontsize=9)
     bar = figure.colorbar(drawn, ax=axis, shrink=0.5, ticks=[0, 1])

@@ -61,10 +61,13 @@ def _whole_lines(path: Path) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def claim(folder: Path, settings: Mapping[str, Any], free: Iterable[str]) -> None:
+def claim(
+    folder: Path, settings: Mapping[str, Any], free: Iterable[str], write: bool = True
+) -> None:
     """Bind the folder to these settings, or see that it is bound to the same ones.
 
     `free` names the settings that may change between two starts, because they only add rows.
+    Of several processes one has `write`; the others only look, so that all see the same mistake.
     Raises ValueError where the folder holds a run with other settings: its rows would not fit.
     """
     path = folder / "settings.json"
@@ -78,5 +81,5 @@ def claim(folder: Path, settings: Mapping[str, Any], free: Iterable[str]) -> Non
                 f"{folder} holds a run with another {k} ({theirs.get(k)!r}, now {mine.get(k)!r}): "
                 "its rows do not fit. Choose another --out, or delete the folder"
             )
-        return
-    write_whole(path, json.dumps(mine, indent=1, ensure_ascii=False))
+    elif write:
+        write_whole(path, json.dumps(mine, indent=1, ensure_ascii=False))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import sys
+import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,18 +95,28 @@ def _bundled_classes(name: str) -> list[str]:
 
 def _own(name: str) -> nn.Module:
     module, _, function = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
     try:
-        make = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"--model {name}: {error}. Give module:function, where the function "
-                         "returns a torch classifier") from error
+        model = getattr(importlib.import_module(module), function)()
+    except Exception as error:  # own code may fail in any way
+        raise ValueError(
+            f"--model {name}: {type(error).__name__}: {error}{_place(error, here)}. Give "
+            "module:function, where the function needs no arguments and returns a torch classifier"
+        ) from error
     finally:
-        sys.path.pop(0)
-    model = make()
+        sys.path.remove(here)
     if not isinstance(model, nn.Module):
         raise ValueError(f"--model {name} returned {type(model).__name__}, not a torch.nn.Module")
     return model.eval()
+
+
+def _place(error: Exception, folder: str) -> str:
+    """The last line of the person's own code that the error came through, if any."""
+    own = [f"{Path(frame.filename).name}, line {frame.lineno}"
+           for frame in traceback.extract_tb(error.__traceback__)
+           if frame.filename.startswith(folder) and frame.filename != __file__]
+    return f" ({own[-1]})" if own else ""
 
 
 def _input_channels(model: nn.Module) -> int | None:
@@ -116,11 +128,19 @@ def _input_channels(model: nn.Module) -> int | None:
 def _categories(model: nn.Module, view: View) -> list[str]:
     named = getattr(model, "categories", None)
     if named is not None:
+        if not isinstance(named, Iterable) or isinstance(named, str):
+            raise ValueError(f"categories of the model should be a list of names, not {named!r}")
         return [str(c) for c in named]
     side = view.side or 224
     like = next(model.parameters(), torch.zeros(1))
-    with torch.no_grad():
-        out = model(torch.zeros(1, 1 if view.grey else 3, side, side).to(like))
+    try:
+        with torch.no_grad():
+            out = model(torch.zeros(1, 1 if view.grey else 3, side, side).to(like))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"the model cannot read a picture of {side}×{side} ({' '.join(str(error).split())}): "
+            "choose --side, or let your function set model.categories, the names of its classes"
+        ) from error
     if not isinstance(out, Tensor) or out.dim() != 2:
         raise ValueError("the model must return logits of shape (N, classes)")
     return [str(c) for c in range(out.shape[1])]
@@ -145,7 +165,8 @@ def example(picture: Picture, view: View) -> Example:
     seen, x = (image, image) if not view.side else preprocess(image, view.side)
     if view.side:
         same = v2.Compose([v2.Resize(round(view.side * 256 / 224)), v2.CenterCrop(view.side)])
-        mask = same(tv_tensors.Mask(mask[None]))[0] if mask is not None else None
+        if mask is not None:  # like the picture, half covered counts: a nearest pixel is biased
+            mask = same(mask[None].float())[0] >= 0.5
         if boxes is not None:
             boxes = same(tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size))
     if not view.normalize:
@@ -165,8 +186,6 @@ def _completed(
         boxes = boxes[(boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])]  # the cut's rest
     elif mask is not None:
         boxes = torch.tensor(component_boxes(mask), dtype=torch.float64).reshape(-1, 4)
-    if mask is not None:
-        mask = mask.as_subclass(Tensor) != 0
-    elif boxes is not None:
+    if mask is None and boxes is not None:
         mask = as_mask(boxes, size)
     return mask, boxes

@@ -65,9 +65,12 @@ def team(device: str | None = None) -> Iterator[Team]:
     if size == 1:
         yield Team(0, 1, here)
         return
-    # one process may have much more to do than another: wait for days rather than minutes
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=timedelta(days=7))
+    connected = dist.is_initialized()  # by the caller, who may evaluate several times
+    if not connected:
+        # one process may have much more to do than another: wait for days rather than minutes
+        dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=timedelta(days=7))
     try:
         yield Team(dist.get_rank(), size, here)
     finally:
-        dist.destroy_process_group()
+        if not connected:
+            dist.destroy_process_group()

@@ -2,18 +2,27 @@
 
     python -m tests.benchmarks.results            # go on where it stopped, then write the page
     python -m tests.benchmarks.results --page     # only write the page from what is there
+    torchrun --nproc-per-node 2 -m tests.benchmarks.results         # the same, divided
 
 Needs `CAMLITE_DATA` with imagenet_samples/ and weights/. About two hours on two cores.
 """
 
 from __future__ import annotations
 
+import csv
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
+
 from camlite import data
 from camlite.evaluation import Plan, evaluate
+from camlite.evaluation.items import GENERATED
 from camlite.evaluation.measures import Protocol
+from camlite.evaluation.team import team
+from tests.benchmarks.results_page import FOLDER, PAGE, page
 
 WORK = Path("results")
 FAITHFUL = ("average_drop", "increase_in_confidence", "average_gain", "insertion", "deletion")
@@ -43,6 +52,7 @@ def plans() -> dict[str, Plan]:
         "scenes": replace(known, data="scenes", limit=100),
         "twins": replace(known, data="twins", limit=60),
         "mosaic": replace(known, data="mosaic", limit=25),
+        "scenes-biased": replace(known, data="scenes", model="pond_biased", limit=100),
         "resnet50": replace(photo, model="resnet50", limit=20, methods=GRADIENT),
         "mobilenet_v2": replace(photo, model="mobilenet_v2", limit=40,
                                 methods=(*GRADIENT, "score_cam")),
@@ -52,12 +62,33 @@ def plans() -> dict[str, Plan]:
     return {name: replace(plan, out=WORK / name) for name, plan in runs.items()}
 
 
-def main() -> None:
+def keep(name: str, plan: Plan, folder: Path = FOLDER) -> None:
+    """Copy what the page needs into docs/results: no photograph is among it."""
+    to = folder / name
+    to.mkdir(parents=True, exist_ok=True)
+    for file in ("summary.csv", "card.md"):
+        shutil.copyfile(plan.out / file, to / file)
+    with (plan.out / "pairs.csv").open(newline="") as source:
+        rows = list(csv.reader(source))
+    with (to / "pairs.csv").open("w", newline="") as target:  # against Grad-CAM only: a small file
+        csv.writer(target, lineterminator="\n").writerows(
+            [rows[0], *(row for row in rows if row[2] == "grad_cam")])
+    own = plan.data in GENERATED
+    for file in ("table.png", "examples.png") if own else ("table.png",):
+        image = Image.open(plan.out / file).convert("RGB")
+        image.quantize(255, dither=Image.Dither.NONE).save(to / file, optimize=True)
+
+
+def main(only_page: bool) -> None:
     """Run what is missing, then write the page."""
-    for name, plan in plans().items():
-        print(name, flush=True)
-        evaluate(plan)
+    with team() as we:  # under torchrun: connected once for all runs
+        for name, plan in ({} if only_page else plans()).items():
+            print(name, flush=True)
+            if evaluate(plan):  # the leading process
+                keep(name, plan)
+        if we.leads:
+            PAGE.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(only_page="--page" in sys.argv[1:])

@@ -1,0 +1,60 @@
+"""The authors' commands: release, dev check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from camlite.course import lessons as course
+from camlite.course import paths
+from camlite.course.console import app, dev, friendly, say
+from camlite.paths import write_whole
+
+
+@app.command()
+@friendly
+def release(
+    check_only: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a lesson drifted.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Default: lessons/ of the clone.")
+    ] = None,
+) -> None:
+    """Make lessons/ from solutions/. Example: camlite release --check"""
+    folder = folder or paths.ROOT / "lessons"
+    drifted = False
+    for one in course.all_lessons():
+        how = course.drift(one, folder)
+        drifted = drifted or how != "same"
+        if not check_only and how != "same":
+            write_whole(folder / f"{one.name}.py", course.released(one))
+        say((f"{how if check_only or how == 'same' else 'written':10} {one.name}", ""))
+    raise typer.Exit(1 if check_only and drifted else 0)
+
+
+@dev.command(name="check")
+@friendly
+def dev_check() -> None:
+    """Prove every lesson: stubs, solutions, wrong answers, other right answers, leaks, drift."""
+    from camlite.course.proofs import check_everything
+
+    counts: dict[str, list[int]] = {}
+    failures = []
+    for one, proof, reason in check_everything():
+        good_bad = counts.setdefault(one.name, [0, 0])
+        good_bad[bool(reason)] += 1
+        if reason:
+            failures.append(f"{one.name}: {proof.name}: {reason}")
+    for name, (good, bad) in counts.items():
+        say(
+            (
+                f"{'✘' if bad else '✔'} {name}: {good} proofs hold, {bad} fail",
+                "red" if bad else "green",
+            )
+        )
+    for failure in failures:
+        say((failure, "red"))
+    raise typer.Exit(1 if failures or not counts else 0)

@@ -1,0 +1,159 @@
+"""The rows: every method on every picture, one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from camlite import metrics as measuring
+from camlite.cards import METHODS
+from camlite.evaluation.items import Item
+from camlite.evaluation.measures import METRICS, Case
+from camlite.evaluation.plan import Job, unique
+from camlite.evaluation.store import RowFile, Stored, read_rows
+from camlite.evaluation.subject import Example, example
+from camlite.evidence import evidence, takes
+from camlite.perturb import at_once, fused
+from camlite.scores import chosen
+
+
+def work(job: Job, progress: bool = True) -> None:
+    """This process's share of the rows that are missing."""
+    done = read_rows(job.parts)
+    missing = [item for item in job.items if _missing(item, done, job)]
+    mine = missing[job.we.rank :: job.we.size]
+    rows = sum(len(_missing(item, done, job)) for item in mine)
+    job.we.meet()  # nobody appends before all have read
+    bar = tqdm(total=rows, unit="map", disable=not (progress and job.we.leads),
+               desc=f"{len(mine)} pictures", mininterval=0.5 if sys.stderr.isatty() else 60)
+    with RowFile(job.parts, job.we.rank) as file, bar:
+        quick: nn.Module | None = None
+        for item in mine:
+            methods = _missing(item, done, job)
+            try:
+                shown = _on_device(item, job)
+                quick = quick or fused(job.subject.model, shown.x)
+                c, facts = _explained(item, shown, quick, job)
+            except ValueError as error:
+                file.append(_problem(item, "", error))
+                bar.update(len(methods))
+                continue
+            for method in methods:
+                bar.set_postfix_str(f"{item.name} {method}", refresh=False)
+                file.append(_row(item, shown, method, c, facts, quick, job))
+                bar.update()
+
+
+def _missing(item: Item, done: Mapping[Any, Stored], job: Job) -> list[str]:
+    """The methods without a row that has all metrics. Rows with a problem are tried again."""
+    def there(method: str) -> bool:
+        row = done.get((item.name, item.label, method))
+        return row is not None and not row["problem"] and set(job.metrics) <= set(row["metrics"])
+
+    return [method for method in job.methods if not there(method)]
+
+
+def _on_device(item: Item, job: Job) -> Example:
+    """The picture, as the network gets it, where the network is."""
+    if item.problem:
+        raise ValueError(item.problem)
+    here = example(item.read(), job.subject.view)
+    return Example(here.x.to(job.we.device), here.seen, here.mask, here.boxes)
+
+
+def _explained(
+    item: Item, shown: Example, quick: nn.Module, job: Job
+) -> tuple[Tensor, dict[str, Any]]:
+    """The class that is explained, (1,), and what the network says about the picture."""
+    with torch.no_grad():
+        logits = quick(shown.x)
+    predicted = chosen(logits, None)
+    c = predicted if job.plan.target == "predicted" else chosen(logits, item.label)
+    assert isinstance(predicted, Tensor)
+    assert isinstance(c, Tensor)
+    return c, {"predicted": int(predicted), "explained": int(c)}
+
+
+def _row(
+    item: Item, shown: Example, method: str, c: Tensor, facts: dict[str, Any], quick: nn.Module,
+    job: Job,
+) -> Stored:
+    """One method on one picture: the map, then all metrics."""
+    seed = _seed(job.plan.seed, item)
+    begin = time.perf_counter()
+    try:
+        L = map_of(method, job, shown.x, c, seed)
+        made = time.perf_counter()
+        if item in job.examples:
+            _keep_map(job, item, method, L)
+        case = Case(quick, shown, c, L, lambda x: map_of(method, job, x, c, seed),
+                    job.plan.protocol, at_once(shown.x, job.plan.batch_size), seed)
+        values, notes = measured(case, job.metrics)
+    except ValueError as error:
+        return _problem(item, method, error)
+    return {
+        "file": item.name, "class_index": item.label, "method": method, **facts, **values,
+        "metrics": list(job.metrics), "note": "; ".join(notes), "problem": "",
+        "seconds": round(made - begin, 4), "seconds_metrics": round(time.perf_counter() - made, 4),
+    }
+
+
+def measured(case: Case, names: tuple[str, ...]) -> tuple[dict[str, float], list[str]]:
+    """The raw numbers of all metrics, and why some of them are missing."""
+    values: dict[str, float] = {}
+    notes: list[str] = []
+    where = {"mask": case.example.mask, "boxes": case.example.boxes}
+    for name in names:
+        metric = METRICS[name]
+        if metric.needs:
+            known = where[metric.needs]
+            if known is None or not bool(known.any()):
+                notes.append("no object is annotated" if known is None else
+                             "the annotated object is empty, or outside the square that is used")
+                continue
+        values |= metric.measure(case)
+    return values, unique(notes)
+
+
+def map_of(method: str, job: Job, x: Tensor, c: Tensor, seed: int) -> Tensor:
+    """The map (1, h, w) ≥ 0 of a method or a floor; a picture always gets the same chance."""
+    if method not in METHODS:
+        floor = {"fake_cam": measuring.fake_cam, "sobel_edges": measuring.sobel_edges}[method]
+        return floor(x)
+    card = METHODS[method]
+    options = dict(job.plan.options.get(method, {}))
+    if takes(card, "generator"):
+        options["generator"] = torch.Generator().manual_seed(seed)
+    return evidence(card, job.subject.model, job.layer, x, c, **options)
+
+
+def _seed(seed: int, item: Item) -> int:
+    text = f"{seed} {item.name} {item.label}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+
+def _problem(item: Item, method: str, error: Exception) -> Stored:
+    return {"file": item.name, "class_index": item.label, "method": method,
+            "problem": " ".join(str(error).split())}
+
+
+def _keep_map(job: Job, item: Item, method: str, L: Tensor) -> None:
+    """Maps of the first pictures are kept for the figure."""
+    path = map_file(job, item, method)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, L[0].cpu().numpy().astype(np.float32))
+
+
+def map_file(job: Job, item: Item, method: str) -> Path:
+    """Where the map of an example is kept."""
+    name = hashlib.sha256(f"{item.name} {item.label}".encode()).hexdigest()[:12]
+    return job.parts / "maps" / f"{name}-{method}.npy"
