@@ -593,5 +593,6 @@ def find_card(name: str) -> Card:
     asked = "".join(ch for ch in name.lower().replace("++", "plusplus") if ch.isalnum())
     if asked in plain:
         return METHODS[plain[asked]]
-    near = [plain[n] for n in difflib.get_close_matches(asked, plain, n=3)] or list(METHODS)
-    raise ValueError(f"no method is called {name!r}; did you mean {', '.join(near)}?")
+    near = [plain[n] for n in difflib.get_close_matches(asked, plain, n=3)]
+    advice = f"did you mean {', '.join(near)}?" if near else "`camlite card` lists all methods"
+    raise ValueError(f"no method is called {name!r}; {advice}")

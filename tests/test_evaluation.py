@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from camlite import metrics, nets
 from camlite.evaluation import Plan, evaluate, report, work
@@ -144,8 +145,47 @@ def test_other_settings_do_not_mix_with_the_rows_of_a_folder(tmp_path: Path) -> 
         ({"target": "predicted"}, "target"), ({"model": "pond_biased"}, "model"),
         ({"options": {"rise": {"samples": 5}}}, "options"), ({"layer": "features.5"}, "layer"),
     ):
-        with pytest.raises(ValueError, match=f"another {named}.*another --out"):
+        with pytest.raises(ValueError, match=f"settings: {named} was .* another --out"):
             evaluate(plan(tmp_path, limit=1, methods=("grad_cam",), **changes), progress=False)
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [
+    ({"layer": "nope"}, "no layer 'nope'"),
+    ({"batch_size": 0}, "batch_size must be a whole number"),
+    ({"limit": 0}, "--limit must be 1 or more"),
+    ({"methods": ("grad-camm",)}, "did you mean grad_cam"),
+    ({"metrics": ("drop",)}, "metrics must be one of 'average_drop'"),
+    ({"target": "best"}, "target must be one of 'label', 'predicted'"),
+    ({"options": {"rise": {"size": 3}}}, "rise has no option 'size'; it has samples"),
+    ({"model": "heads_flatten"}, "choose one with --model"),
+    ({"model": "resnet5"}, "torchvision has no classifier"),
+    ({"side": -1}, "side must be 0"),
+    ({"data": "no/where"}, "no/where is no folder"),
+    ({"device": "tpu"}, "--device is cpu or cuda"),
+])
+def test_wrong_use_is_refused_before_anything_is_written(tmp_path: Path, changes, sentence) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        evaluate(plan(tmp_path / "out", **changes), progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"keep": 0.0}, {"keep": 2.0}, {"fill": "red"},
+                                   {"fill": float("nan")}, {"curves": "mine"}])
+def test_a_protocol_that_is_not_possible(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=r"steps|keep|fill|protocol"):
+        Protocol(**wrong)
+
+
+def test_a_network_that_cannot_take_the_pictures(tmp_path: Path) -> None:
+    """heads_flatten reads 28×28 only; its pictures here are 48×48."""
+    image = torch.full((48, 48, 3), 120, dtype=torch.uint8).numpy()
+    (tmp_path / "data" / "3").mkdir(parents=True)
+    Image.fromarray(image).save(tmp_path / "data" / "3" / "a.png")
+    wrong = plan(tmp_path / "out", data=str(tmp_path / "data"), model="heads_flatten")
+    with pytest.raises(ValueError, match=r"heads_flatten cannot take pictures of shape .* --side"):
+        evaluate(wrong, progress=False)
+    answer = evaluate(replace(wrong, side=28, methods=("grad_cam",)), progress=False)
+    assert answer["pictures"] == 1
 
 
 def test_a_row_counts_once_its_line_is_whole(tmp_path: Path) -> None:
@@ -164,7 +204,7 @@ def test_a_row_counts_once_its_line_is_whole(tmp_path: Path) -> None:
 def test_claim_ignores_what_only_adds(tmp_path: Path) -> None:
     claim(tmp_path, {"model": "a", "methods": ["x"]}, free=("methods",))
     claim(tmp_path, {"model": "a", "methods": ["y"]}, free=("methods",))
-    with pytest.raises(ValueError, match="another model \\('a', now 'b'\\)"):
+    with pytest.raises(ValueError, match="model was a, and is b now"):
         claim(tmp_path, {"model": "b", "methods": ["x"]}, free=("methods",))
 
 
@@ -297,6 +337,14 @@ def test_undefined_values_are_counted_and_never_averaged() -> None:
     nothing = made_rows({"cam": {"before": [0.0], "after": [0.1]}})
     empty = summarize(nothing, pictures(1), ["cam"], ["average_drop"]).columns[0]
     assert (empty.pictures, empty.cells, empty.pairs) == (0, {}, [])
+
+
+def test_a_wrong_row_of_a_picture_does_not_take_the_right_one_with_it() -> None:
+    rows = made_rows({"cam": {"insertion": [0.5, 0.7]}})
+    rows["p0", 9, ""] = {"problem": "class_index 9 is out of range"}
+    found = summarize(rows, [*pictures(2), ("p0", 9)], ["cam"], ["insertion"])
+    assert list(found.problems) == [("p0", 9)]
+    assert found.columns[0].pictures == 2
 
 
 def test_equal_maps_draw_although_they_were_rounded_differently() -> None:

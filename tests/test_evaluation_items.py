@@ -52,7 +52,7 @@ def table(path: Path, text: str) -> Path:
 
 
 def items(folder: Path, categories=POND, **options) -> list[Item]:
-    return from_folder(folder, categories, **options)[0]
+    return from_folder(folder, categories, **options).items
 
 
 def found(folder: Path, categories=POND, **options) -> list[tuple[str, int | None, str]]:
@@ -87,18 +87,37 @@ def test_labels_name_the_class_of_each_picture(tmp_path):
     assert read.boxes is None
 
 
+def test_the_checksum_changes_with_labels_masks_and_boxes(tmp_path):
+    """A run must not go on with rows that were measured against other objects."""
+    def sum_of(**options) -> str:
+        return from_folder(pond(tmp_path / "data"), POND, **options).checksum
+
+    plain = sum_of()
+    assert sum_of() == plain
+    square(tmp_path / "m" / "a.png", (1, 1, 9, 9))
+    square(tmp_path / "k" / "a.png", (20, 3, 45, 40))
+    boxes = table(tmp_path / "boxes.csv", "file,x0,y0,x1,y1\na.png,1,2,3,4\n")
+    sums = [plain, sum_of(masks=tmp_path / "m"), sum_of(masks=tmp_path / "k"), sum_of(boxes=boxes)]
+    table(boxes, "file,x0,y0,x1,y1\na.png,1,2,3,5\n")
+    sums.append(sum_of(boxes=boxes))
+    labels(tmp_path / "data", "a.png,0", "b.png,2")
+    sums.append(from_folder(tmp_path / "data", POND).checksum)
+    assert len(set(sums)) == len(sums)
+
+
 def test_a_folder_without_masks_and_boxes_is_not_annotated(tmp_path):
     folder = pond(tmp_path)
-    assert from_folder(folder, POND)[1] is False
-    assert from_folder(folder, POND, masks=tmp_path)[1] is True
+    assert from_folder(folder, POND).annotated is False
+    assert from_folder(folder, POND, masks=tmp_path).annotated is True
     (folder / "masks").mkdir()
-    assert from_folder(folder, POND)[1] is True
+    assert from_folder(folder, POND).annotated is True
 
 
 def test_boxes_csv_in_the_folder_is_found(tmp_path):
     folder = pond(tmp_path)
     table(folder / "boxes.csv", "file,x0,y0,x1,y1\na.png,1,2,3,4.5\na.png,5,6,48,48\n")
-    listed, annotated = from_folder(folder, POND)
+    data = from_folder(folder, POND)
+    listed, annotated = data.items, data.annotated
     assert annotated
     assert listed[0].read().boxes.tolist() == [[1, 2, 3, 4.5], [5, 6, 48, 48]]
     assert listed[1].read().boxes is None
@@ -600,7 +619,7 @@ def test_mask_and_boxes_both_given_are_both_kept():
 
 @pytest.mark.parametrize(("kind", "each"), [("scenes", 1), ("twins", 1), ("mosaic", 4)])
 def test_more_generated_pictures_begin_with_the_same_ones(kind, each):
-    few, more = generated(kind, 2, "pond"), generated(kind, 3, "pond")
+    few, more = generated(kind, 2, "pond").items, generated(kind, 3, "pond").items
     assert len(few) == 2 * each
     assert len(more) == 3 * each
     for a, b in zip(few, more, strict=False):
@@ -610,7 +629,7 @@ def test_more_generated_pictures_begin_with_the_same_ones(kind, each):
 
 
 def test_generated_items_are_different_pictures_with_the_mask_of_their_class():
-    four = generated("mosaic", 1, "pond")
+    four = generated("mosaic", 1, "pond").items
     assert [item.label for item in four] == [0, 1, 2, 3]
     masks = torch.stack([item.read().mask for item in four])
     assert bool(masks.flatten(1).any(1).all())
@@ -618,8 +637,8 @@ def test_generated_items_are_different_pictures_with_the_mask_of_their_class():
 
 
 def test_the_rail_has_no_animals():
-    assert len(generated("scenes", 2, "rail")) == 2
-    with pytest.raises(ValueError, match="twins shows the animals of the pond: choose pond_"):
+    assert len(generated("scenes", 2, "rail").items) == 2
+    with pytest.raises(ValueError, match="twins hold animals of the pond: choose --model pond_"):
         generated("twins", 2, "rail")
 
 

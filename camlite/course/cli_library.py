@@ -262,7 +262,7 @@ def evaluate(
         print(json.dumps(answer, indent=1, ensure_ascii=False))
     else:
         _say_evaluated(answer)
-    raise typer.Exit(0 if answer["metrics"] else 1)
+    raise typer.Exit(0 if answer["maps"] else 1)
 
 
 def _words(given: list[str] | None) -> tuple[str, ...]:
@@ -278,25 +278,28 @@ def _number(text: str) -> float | str:
 
 
 def _say_evaluated(answer: dict[str, Any]) -> None:
+    from camlite.evaluation.measures import METRICS
     from camlite.evaluation.plan import FLOORS
     from camlite.evaluation.report import title
 
     say((f"{answer['model']}, layer {answer['layer']}: {answer['pictures']} pictures", "bold"))
-    columns = answer["metrics"].values()
-    table = Table("", *(c["head"] for c in columns))
-    shown = [*next((c["methods"] for c in columns), {}), ""]
-    for m, following in pairwise(shown):
-        cells = [f"{c['methods'][m]['value']:.3g}" if m in c["methods"] else "–" for c in columns]
-        table.add_row(title(m), *cells, style="dim" if m in FLOORS else "",
-                      end_section=following == FLOORS[0])
-    out.print(table)
+    names = list(answer["metrics"])
+    for some in (names[i : i + 4] for i in range(0, len(names), 4)):  # fits a narrow terminal
+        columns = {name: answer["metrics"][name]["methods"] for name in some}
+        table = Table("", *(METRICS[name].head for name in some))
+        for m, following in pairwise([*next(iter(columns.values())), ""]):
+            cells = [f"{of[m]['value']:.{METRICS[name].digits}f}" if m in of else "–"
+                     for name, of in columns.items()]
+            table.add_row(title(m), *cells, style="dim" if m in FLOORS else "",
+                          end_section=following == FLOORS[0])
+        out.print(table)
     for m, why in answer["without_map"].items():
         say((f"No map from {title(m)}: {why}", "yellow"))
     for name, why in list(answer["problems"].items())[:10]:
         say((f"Not evaluated: {name}: {why}", "yellow"))
     if len(answer["problems"]) > 10:
         say((f"… and {len(answer['problems']) - 10} more, see card.md", "yellow"))
-    for c in columns:
+    for c in answer["metrics"].values():
         for why, n in c["excluded"].items():
             say((f"{c['head']}: {n} picture(s) left out: {why}", "yellow"))
     say(("Dim, below the line: floors, which know nothing of the decision.", "dim"))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -50,6 +51,15 @@ class Item:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class DataSet:
+    """All items; whether objects are annotated; a checksum of names, labels, masks and boxes."""
+
+    items: list[Item]
+    annotated: bool
+    checksum: str
+
+
 # ------------------------------------------------------------------ folders
 
 
@@ -59,8 +69,8 @@ def from_folder(
     masks: Path | None = None,
     boxes: Path | None = None,
     classes: Path | None = None,
-) -> tuple[list[Item], bool]:
-    """The items of a folder, sorted by name, and whether objects are annotated.
+) -> DataSet:
+    """The items of a folder, sorted by name.
 
     What does not fit becomes an item with a problem. `categories` are the network's classes.
     Raises ValueError where the folder as a whole cannot be understood.
@@ -91,7 +101,16 @@ def from_folder(
     items += [Item(name, None, nothing, f"{boxes} names it, but it is no picture of the data set")
               for name in strangers]
     items.sort(key=lambda item: (item.name, item.label is None, item.label or 0))
-    return items, masks is not None or boxes is not None
+    return DataSet(items, masks is not None or boxes is not None, _checksum(items, masks, boxes))
+
+
+def _checksum(items: list[Item], masks: Path | None, boxes: Path | None) -> str:
+    """Changes with what is listed and annotated; the pictures' own bytes are not read."""
+    listed = [f"{item.name},{item.label}" for item in items if not item.problem]
+    files = sorted(p for p in masks.rglob("*") if p.is_file()) if masks else []
+    listed += [f"{path.name},{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
+    listed += [boxes.read_text(encoding="utf-8", errors="replace")] if boxes else []
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()[:16]
 
 
 def _if_there(path: Path) -> Path | None:
@@ -281,15 +300,19 @@ def _brightness(file: Image.Image) -> np.ndarray:
 # ------------------------------------------------------------------ generated
 
 
-def generated(kind: str, count: int, world: str) -> list[Item]:
+def generated(kind: str, count: int, world: str) -> DataSet:
     """`count` pictures with exact masks; `mosaic` gives one item for each of its four classes."""
+    return DataSet(_generated(kind, count, world), True, "generated")
+
+
+def _generated(kind: str, count: int, world: str) -> list[Item]:
     if kind == "scenes":
         part = data.scenes(world, "flipped", count=count, seed=1)
         return [_made(f"scene-{n:04d}", int(part.labels[n]), part.images[n], part.object_mask[n])
                 for n in range(count)]
     if world != "pond":
-        raise ValueError(f"{kind} shows the animals of the pond: choose pond_biased or "
-                         "pond_repaired as model")
+        raise ValueError(f"the pictures of {kind} hold animals of the pond: choose --model "
+                         "pond_repaired or pond_biased")
     if kind == "twins":
         twins = data.twins(count, seed=1)
         return [_made(f"twins-{n:04d}", int(twins.labels[n]), twins.images[n],

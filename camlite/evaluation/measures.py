@@ -10,6 +10,7 @@ NaN stays inside this package: a picture without a value is counted, never avera
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,7 @@ from camlite import metrics
 from camlite.boxes import bounding_box, component_boxes, iou_matrix
 from camlite.evaluation.subject import Example
 from camlite.maps import minmax, up
+from camlite.perturb import one_of
 
 TAUS = tuple(t / 20 for t in range(20))  # thresholds at which boxes are drawn: 0, 0.05, … 0.95
 DELTAS = (0.3, 0.5, 0.7)
@@ -37,6 +39,19 @@ class Protocol:
     keep: float = 1.0  # share of pixels that may be seen in masked images
     fill: float | str = 0.0  # what masked images show elsewhere: a number, "mean" or "blur"
     tolerance: float = 15 / 224  # of the pointing game, as a share of the picture's shorter side
+
+    def __post_init__(self) -> None:
+        one_of("protocol", self.curves, tuple(metrics.PROTOCOLS))
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"--steps must be 1 or more, not {self.steps}")
+        if not 0 < self.keep <= 1:
+            raise ValueError(f"--keep is the share of pixels that may be seen, more than 0 and not "
+                             f"more than 1; {self.keep} is not")
+        number = isinstance(self.fill, (int, float))
+        if (number and not math.isfinite(float(self.fill))) or (
+            not number and self.fill not in ("mean", "blur")
+        ):
+            raise ValueError(f"--fill is a number, mean or blur, not {self.fill}")
 
     def options(self, game: str) -> dict[str, Any]:
         """The options of `metrics.deletion` or `metrics.insertion`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import random
 import warnings
 from collections.abc import Iterable, Mapping
@@ -13,15 +12,18 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from camlite.cards import METHODS, find_card
 from camlite.evaluation import items as sources
-from camlite.evaluation.items import Item
+from camlite.evaluation.items import DataSet, Item
 from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, Protocol
-from camlite.evaluation.subject import Subject, example, fingerprint, subject
+from camlite.evaluation.subject import Subject, View, example, fingerprint, subject
 from camlite.evaluation.team import Team
-from camlite.metrics import PROTOCOLS
-from camlite.perturb import one_of
-from camlite.split import LayerChosen, last_spatial_layer
+from camlite.perturb import at_once, one_of
+from camlite.running import checked, evaluation
+from camlite.split import last_spatial_layer, split
 
 FLOORS = ("random_cam", "center_gaussian", "fake_cam", "sobel_edges")
 QUICK = tuple(name for name, card in METHODS.items()
@@ -79,23 +81,25 @@ class Job:
 
 def prepare(plan: Plan, we: Team) -> Job:
     """Everything that can go wrong before the first map goes wrong here, with a ValueError."""
+    if plan.out.exists() and not plan.out.is_dir():
+        raise ValueError(f"--out {plan.out} is a file: name a folder for the results")
     one_of("target", plan.target, ("label", "predicted"))
-    one_of("protocol", plan.protocol.curves, tuple(PROTOCOLS))
-    methods = tuple(unique(find_card(m).name for m in plan.methods)) or QUICK
+    methods = tuple(unique(_method(m) for m in plan.methods)) or QUICK
     methods = (*(m for m in methods if m not in FLOORS), *FLOORS)
     _require_options(plan.options)
     found = subject(plan.model, plan.side, plan.normalize)
     found.model.to(we.device)
-    items, annotated = find_items(plan, found)
-    metrics = plan.metrics or (*FAITHFULNESS, *(LOCALIZATION if annotated else ()))
+    data = data_set(plan, found)
+    metrics = plan.metrics or (*FAITHFULNESS, *(LOCALIZATION if data.annotated else ()))
     for name in metrics:
         one_of("metrics", name, tuple(METRICS))
-        if METRICS[name].needs and not annotated:
+        if METRICS[name].needs and not data.annotated:
             raise ValueError(f"{name} needs to know where the object is: give --masks or --boxes")
-    layer = plan.layer or _default_layer(found, items, we)
+    items = _some(data.items, plan)
+    layer = _layer(plan, found, _first(items, found.view).to(we.device))
     settings = {
         "data": Path(plan.data).name,  # the folder may move
-        "items": _checksum(items) if plan.data not in sources.GENERATED else "generated",
+        "checksum of pictures, labels, masks and boxes": data.checksum,
         "model": plan.model,
         "weights": fingerprint(found.model),
         "layer": layer,
@@ -109,18 +113,23 @@ def prepare(plan: Plan, we: Team) -> Job:
         "metrics": metrics,
         "pictures": plan.limit,
     }
-    return Job(plan, found, layer, _some(items, plan), methods, tuple(metrics), settings, we)
+    return Job(plan, found, layer, items, methods, tuple(metrics), settings, we)
 
 
-def find_items(plan: Plan, found: Subject) -> tuple[list[Item], bool]:
-    """All items of the data set, and whether it says where the objects are."""
+def _method(name: str) -> str:
+    return name if name in FLOORS else find_card(name).name
+
+
+def data_set(plan: Plan, found: Subject) -> DataSet:
+    """The pictures of the plan. Raises ValueError where there are none to evaluate."""
+    if plan.limit is not None and plan.limit < 1:
+        raise ValueError(f"--limit must be 1 or more pictures, not {plan.limit}")
     if plan.data in sources.GENERATED:
         world = found.name.partition("_")[0]
         if world not in ("pond", "rail"):
             raise ValueError(f"{plan.data} are pictures for the bundled networks pond_repaired, "
                              "pond_biased, rail_repaired and rail_biased: choose one with --model")
-        count = 60 if plan.limit is None else plan.limit
-        return sources.generated(plan.data, count, world), True
+        return sources.generated(plan.data, plan.limit or 60, world)
     return sources.from_folder(Path(plan.data), found.categories, plan.masks, plan.boxes,
                                plan.classes)
 
@@ -133,11 +142,41 @@ def _some(items: list[Item], plan: Plan) -> list[Item]:
                          f"{items[0].problem}")
     if plan.limit is None or plan.data in sources.GENERATED:
         return items
-    if plan.limit < 1:
-        raise ValueError(f"limit must be 1 or more pictures, not {plan.limit}")
     random.Random(plan.seed).shuffle(good)
     keep = set(good[: plan.limit])
     return [item for n, item in enumerate(items) if n in keep or item.problem]
+
+
+def _first(items: list[Item], view: View) -> Tensor:
+    """The first picture that can be read, as the network gets it."""
+    reasons = []
+    for item in items:
+        try:
+            if not item.problem:
+                return example(item.read(), view).x
+            reasons.append(f"{item.name}: {item.problem}")
+        except ValueError as error:
+            reasons.append(f"{item.name}: {error}")
+    raise ValueError(f"none of the pictures can be read. The first: {reasons[0]}")
+
+
+def _layer(plan: Plan, found: Subject, x: Tensor) -> str:
+    """The layer to explain; ValueError if it, or the network, does not fit the pictures."""
+    try:
+        with evaluation(found.model), torch.no_grad():
+            logits = found.model(x)
+    except RuntimeError as error:
+        raise ValueError(f"{found.name} cannot take pictures of shape {tuple(x.shape)} ("
+                         f"{str(error).splitlines()[0]}): choose another --side") from error
+    if logits.dim() != 2 or logits.shape[1] != len(found.categories):
+        raise ValueError(f"{found.name} returns shape {tuple(logits.shape)} for one picture, but "
+                         f"there are {len(found.categories)} class names")
+    at_once(x, plan.batch_size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the card names the layer
+        layer = plan.layer or last_spatial_layer(found.model, x)
+        checked(split(found.model, layer)[0](x), x)
+    return layer
 
 
 def _require_options(options: Mapping[str, Mapping[str, Any]]) -> None:
@@ -165,25 +204,6 @@ def parse_options(texts: list[str]) -> dict[str, dict[str, Any]]:
             parsed = value  # a word, like blur
         options.setdefault(find_card(method).name, {})[name] = parsed
     return options
-
-
-def _default_layer(found: Subject, items: list[Item], we: Team) -> str:
-    """The last layer that has space, for the first picture that can be read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LayerChosen)  # the card names the layer
-        for item in items:
-            try:
-                x = example(item.read(), found.view).x if not item.problem else None
-            except ValueError:
-                continue
-            if x is not None:
-                return last_spatial_layer(found.model, x.to(we.device))
-    raise ValueError("none of the pictures can be read")
-
-
-def _checksum(items: list[Item]) -> str:
-    listed = "\n".join(f"{item.name},{item.label}" for item in items if not item.problem)
-    return hashlib.sha256(listed.encode()).hexdigest()[:16]
 
 
 def unique(names: Iterable[str]) -> list[str]:

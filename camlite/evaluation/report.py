@@ -54,8 +54,9 @@ def report(job: Job) -> dict[str, Any]:
         files += ["table.png", "examples.png"]
     return {
         "out": str(out), "model": job.subject.name, "layer": job.layer, "files": files,
-        "pictures": len(pictures) - len(summary.problems), "problems": summary.problems,
+        "pictures": len(pictures) - len(summary.problems), "problems": _problems(summary),
         "without_map": summary.without_map,
+        "maps": any(m not in FLOORS for m in summary.methods) or set(job.methods) == set(FLOORS),
         "metrics": {
             column.name: {
                 "head": column.metric.head, "lower_is_better": column.metric.lower_is_better,
@@ -65,6 +66,12 @@ def report(job: Job) -> dict[str, Any]:
             for column in summary.columns
         },
     }
+
+
+def _problems(summary: Summary) -> dict[str, str]:
+    """Pictures without numbers and the reason; a picture may be listed with several classes."""
+    return {name if c is None else f"{name} (class {c})": why
+            for (name, c), why in summary.problems.items()}
 
 
 def title(method: str) -> str:
@@ -142,10 +149,13 @@ def _cost_table(job: Job, rows: dict[Key, Stored]) -> str:
 
 def card(job: Job, summary: Summary, rows: dict[Key, Stored]) -> str:
     """The evaluation card: all that another person needs to compare with these numbers."""
-    facts = {**_what(job, summary), **_how(job), **_where(job, rows)}
+    facts = {**_what(job, summary, rows), **_how(job), **_where(job, rows)}
     lines = [f"# Evaluation card: {job.subject.name} on {job.settings['data']}", "",
              "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items()), "",
-             "## Result", "", *markdown_table(summary), "",
+             "## Result", ""]
+    if not summary.methods:
+        return "\n".join([*lines, "No method has a map.", "", *_left_out(summary)]).rstrip() + "\n"
+    lines += [*markdown_table(summary), "",
              f"In brackets: {LEVEL} % bootstrap interval over the pictures ({RESAMPLES} "
              "resamples). *Italics*: not better than the best floor. Floors know nothing of the "
              "decision.", ""]
@@ -153,8 +163,10 @@ def card(job: Job, summary: Summary, rows: dict[Key, Stored]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _what(job: Job, summary: Summary) -> dict[str, str]:
+def _what(job: Job, summary: Summary, rows: dict[Key, Stored]) -> dict[str, str]:
     s, plan = job.settings, job.plan
+    guesses = {key[:2]: row["predicted"] for key, row in rows.items() if "predicted" in row}
+    right = sum(guesses.get((item.name, item.label)) == item.label for item in job.items)
     view = job.subject.view
     seen = f"short side {round(view.side * 256 / 224)}, centre {view.side}×{view.side}"
     return {
@@ -163,6 +175,7 @@ def _what(job: Job, summary: Summary) -> dict[str, str]:
         "network": f"{job.subject.name}, {job.subject.source}, weights {s['weights']}",
         "input": f"{seen if view.side else 'as it is'}"
                  f"{', ImageNet mean and deviation' if view.normalize else ', in [0, 1]'}",
+        "right": f"{right} pictures: the predicted class is the label",
         "layer": f"`{job.layer}`; methods over several layers choose their own",
         "class explained": {"label": "the label of each picture",
                             "predicted": "the predicted class of each picture"}[plan.target],
@@ -245,7 +258,7 @@ def _left_out(summary: Summary) -> list[str]:
         lines += [f"- {title(m)}: {why}" for m, why in summary.without_map.items()] + [""]
     if summary.problems:
         lines += ["## Pictures that could not be evaluated", ""]
-        lines += [f"- `{name}`: {why}" for name, why in summary.problems.items()] + [""]
+        lines += [f"- {name}: {why}" for name, why in _problems(summary).items()] + [""]
     some = [c for c in summary.columns if c.excluded]
     if some:
         lines += ["## Pictures left out of a metric", ""]
@@ -270,7 +283,7 @@ def draw_table(job: Job, summary: Summary, save: Path) -> None:
         text = _shown(columns[j], summary.methods[i])
         style = "italic" if text.startswith("*") else "normal"
         axis.text(j, i, text.strip("*"), ha="center", va="center", fontsize=7.5, style=style)
-    heads = [f"{c.metric.head}\n{c.pictures} pictures" for c in columns]
+    heads = [f"{c.metric.head}\nn = {c.pictures}" for c in columns]
     axis.set_xticks(range(shape[1]), heads, fontsize=8)
     axis.set_yticks(range(shape[0]), [title(m) for m in summary.methods], fontsize=8)
     axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
@@ -291,7 +304,7 @@ def _goodness(column: Column, methods: list[str]) -> np.ndarray:
     values = np.array([column.cells[m].value for m in methods])
     values = -values if column.metric.lower_is_better else values
     low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return (values - low) / (high - low) if high > low else np.full_like(values, 0.5)
 
 
 def draw_examples(job: Job, summary: Summary, save: Path) -> None:
@@ -306,7 +319,7 @@ def draw_examples(job: Job, summary: Summary, save: Path) -> None:
     rows = -(-len(summary.methods) // blocks)
     figure, axes = plt.subplots(
         rows + 1, blocks * len(shown), squeeze=False, layout="constrained",
-        figsize=(blocks * (1.1 * len(shown) + 1.2), 1.1 * (rows + 1) + 0.5))
+        figsize=(max(5, blocks * (1.1 * len(shown) + 1.2)), 1.1 * (rows + 1) + 0.5))
     for axis in axes.flat:
         axis.set_axis_off()
     drawn: Any = None

@@ -78,8 +78,8 @@ def claim(
         if other:
             k = sorted(other)[0]
             raise ValueError(
-                f"{folder} holds a run with another {k} ({theirs.get(k)!r}, now {mine.get(k)!r}): "
-                "its rows do not fit. Choose another --out, or delete the folder"
+                f"{folder} holds a run with other settings: {k} was {theirs.get(k)}, and is "
+                f"{mine.get(k)} now. Its rows do not fit. Choose another --out, or delete it"
             )
     elif write:
         write_whole(path, json.dumps(mine, indent=1, ensure_ascii=False))

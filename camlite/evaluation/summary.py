@@ -64,7 +64,7 @@ class Summary:
     columns: list[Column]
     methods: list[str]
     without_map: dict[str, str]
-    problems: dict[str, str]
+    problems: dict[tuple[str, int | None], str]
 
 
 def summarize(
@@ -80,9 +80,9 @@ def summarize(
     value for it: methods are compared on the same pictures. The others are counted with the reason.
     A method without any map is left out of the table.
     """
-    problems = {str(file): rows[file, c, ""]["problem"] for file, c in pictures
+    problems = {(file, c): rows[file, c, ""]["problem"] for file, c in pictures
                 if (file, c, "") in rows and not _any_map(rows, file, c, methods)}
-    good = [(file, c) for file, c in pictures if str(file) not in problems]
+    good = [picture for picture in pictures if picture not in problems]
     without = {}
     for method in methods:
         found = [rows.get((file, c, method)) for file, c in good]

@@ -43,7 +43,9 @@ def work(job: Job, progress: bool = True) -> None:
                 shown = _on_device(item, job)
                 quick = quick or fused(job.subject.model, shown.x)
                 c, facts = _explained(item, shown, quick, job)
-            except ValueError as error:
+            except torch.OutOfMemoryError:
+                raise
+            except (ValueError, RuntimeError) as error:  # a network may take one size only
                 file.append(_problem(item, "", error))
                 bar.update(len(methods))
                 continue
