@@ -325,10 +325,11 @@ def draw_examples(job: Job, summary: Summary, save: Path) -> None:
     drawn: Any = None
     for column, item in enumerate(shown):
         seen = example(item.read(), job.subject.view).seen
+        label = job.subject.categories[item.label or 0]
         for block in range(blocks):
             axis = axes[0, block * len(shown) + column]
             axis.imshow(plot.picture(seen[0]), cmap="gray", vmin=0, vmax=1)
-            axis.set_title(Path(item.name).stem[:14], fontsize=7)
+            axis.set_title(f"{Path(item.name).stem[:14]}\n{label[:16]}", fontsize=7)
         for n, method in enumerate(summary.methods):
             axis = axes[1 + n % rows, n // rows * len(shown) + column]
             L = torch.from_numpy(np.load(map_file(job, item, method)))[None]

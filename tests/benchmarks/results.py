@@ -36,6 +36,7 @@ MASKING = ("score_cam", "ss_cam", "is_cam", "poly_cam")
 PIXELS = ("saliency", "smooth_grad", "integrated_gradients", "guided_backprop", "guided_grad_cam",
           "occlusion", "rise")
 EVERY = (*GRADIENT, *MASKING, *PIXELS)
+AUTHORS = {"probability": True, "channel_softmax": False, "baseline": None}  # Score-CAM's code
 FEWER = {"ss_cam": {"samples": 4}, "is_cam": {"steps": 4}}
 TWENTY = Protocol(steps=20)
 
@@ -52,11 +53,14 @@ def plans() -> dict[str, Plan]:
         "scenes": replace(known, data="scenes", limit=100),
         "twins": replace(known, data="twins", limit=60),
         "mosaic": replace(known, data="mosaic", limit=25),
-        "scenes-biased": replace(known, data="scenes", model="pond_biased", limit=100),
+        "scenes-biased": replace(known, data="scenes", model="pond_biased", target="predicted",
+                                 limit=100),
         "resnet50": replace(photo, model="resnet50", limit=20, methods=GRADIENT),
-        "mobilenet_v2": replace(photo, model="mobilenet_v2", limit=40,
+        "squeezenet1_1-authors": replace(squeeze, limit=60, methods=("grad_cam", "score_cam"),
+                                         options={"score_cam": AUTHORS}),
+        "mobilenet_v2": replace(photo, model="mobilenet_v2", limit=30,
                                 methods=(*GRADIENT, "score_cam")),
-        "squeezenet1_1-slow": replace(squeeze, limit=10, options=FEWER,
+        "squeezenet1_1-slow": replace(squeeze, limit=6, options=FEWER,
                                       methods=(*GRADIENT, *MASKING)),
     }
     return {name: replace(plan, out=WORK / name) for name, plan in runs.items()}
@@ -76,6 +80,7 @@ def keep(name: str, plan: Plan, folder: Path = FOLDER) -> None:
     own = plan.data in GENERATED
     for file in ("table.png", "examples.png") if own else ("table.png",):
         image = Image.open(plan.out / file).convert("RGB")
+        image.thumbnail((1800, 1800))
         image.quantize(255, dither=Image.Dither.NONE).save(to / file, optimize=True)
 
 

@@ -92,39 +92,46 @@ This page is written by
 python -m tests.benchmarks.results
 ```
 
-which runs `camlite evaluate` ([evaluate.md](evaluate.md)) and can be stopped and started again. Each
-table is `summary.csv` of one run in `docs/results`; each run has a card with its whole protocol. In
-brackets stands the 95 % bootstrap interval over the pictures. *Italics*: not better than the best
-floor, so no evidence for the method. Methods that are not in a table have no map there (CAM in
-SqueezeNet: no linear layer behind the features).
+which runs `camlite evaluate` ([evaluate.md](evaluate.md)) and can be stopped and started
+again. Each table is `summary.csv` of one run in `docs/results`; each run has a card with its
+whole protocol. In brackets stands the 95 % bootstrap interval over the pictures. *Italics*:
+not better than the best floor, so no evidence for the method. Methods that are not in a table
+have no map there (CAM in SqueezeNet: no linear layer behind the features).
 
-**Read this first.** The photographs are few, and they look like training pictures. Numbers like these
-say which differences are large; they do not rank methods that lie within each other's intervals."""
+**Read this first.** The photographs are few, and they look like training pictures. Numbers
+like these say which differences are large; they do not rank methods that lie within each
+other's intervals."""
 
-PHOTOGRAPHS = """Photographs of ImageNet classes (a public sample, one picture for each of 200
-classes; a seed draws some of them), and real weights of three networks that were converted from other
+PHOTOGRAPHS = """\
+Photographs of ImageNet classes (a public sample, one picture for each of 200 classes; a seed
+draws some of them), and real weights of three networks that were converted from other
 frameworks. The predicted class is explained, at the last layer in front of the network's head
-(SqueezeNet: `features`). Metrics use the softmax probability. Masked pictures show the mean colour
-where the map is 0. Curves: fills as in RISE (deletion: mean colour, insertion: blurred picture), but 20
-steps of 5 % of the pixels."""
+(SqueezeNet: `features`). Metrics use the softmax probability. Masked pictures show the mean
+colour where the map is 0. Curves: fills as in RISE (deletion: mean colour, insertion: blurred
+picture), but 20 steps of 5 % of the pixels."""
 
-SLOW = """SS-CAM with 4 samples and IS-CAM with 4 steps for each channel (35 and 10 are the defaults: minutes
-for each picture on a CPU); all other methods as above, on the same pictures."""
+SLOW = """\
+SS-CAM with 4 samples and IS-CAM with 4 steps for each channel (35 and 10 are the defaults:
+minutes for each picture on a CPU); all other methods as above, on the same pictures."""
 
-BESIDE = """Each cell has two numbers. **They cannot be compared across rows**: pictures, weights, layers,
-fills and scores differ, and each of these moves the numbers more than the choice of the method does. Two
-differences hold for all rows: our pictures are few and easier than a validation set, so there is more
-confidence to lose; and the weights are not those of the papers. What may be compared is the order within
-a row. Numbers of papers and repositories stand as they are printed there."""
+BESIDE = """\
+Each cell has two numbers. **They cannot be compared across rows**: pictures, weights, layers,
+fills and scores differ, and each of these moves the numbers more than the choice of the
+method does. Two differences hold for all rows: our pictures are few and easier than a
+validation set, so there is more confidence to lose; and the weights are not those of the
+papers. What may be compared is the order within a row. Numbers of papers and repositories
+stand as they are printed there."""
 
-GENERATED = """Here the right answer is known: the object's pixels. Network: the bundled `pond_repaired`
+GENERATED = """\
+Here the right answer is known: the object's pixels. Network: the bundled `pond_repaired`
 (four kinds of animals), which was trained so that the background does not help; see
-[datasets/README.md](../datasets/README.md). `scenes` show one animal on an unusual background, `twins` one
-to three of the same kind, `mosaic` four different ones in a 2×2 grid, with one question for each of
-them: does the map of the frog show the frog? Masked pictures and drops use the picture's mean colour; pixel
-methods are included; RISE with 1000 masks, SS-CAM and IS-CAM as above. Localisation error: the box of the
-20 % rule, IoU below 0.5. MaxBoxAccV2: the threshold comes from the other half of the pictures. Fake-CAM's
-energy is the object's share of the picture: what a flat map gets."""
+[datasets/README.md](../datasets/README.md). `scenes` show one animal on an unusual
+background, `twins` one to three of the same kind, `mosaic` four different ones in a 2×2 grid,
+with one question for each of them: does the map of the frog show the frog? Masked pictures
+and drops use the picture's mean colour; pixel methods are included; RISE with 1000 masks,
+SS-CAM and IS-CAM as above. Localisation error: the box of the 20 % rule, IoU below 0.5.
+MaxBoxAccV2: the threshold comes from the other half of the pictures. Fake-CAM's energy is the
+object's share of the picture: what a flat map gets."""
 
 
 # Published numbers as their sources print them; the page says what differs in the protocol.
@@ -197,7 +204,8 @@ def page() -> str:
     parts += ["## Generated pictures: does the map find the object?", GENERATED]
     for run, name in KNOWN.items():
         what = "questions about 25 mosaics" if run == "mosaic" else "pictures"
-        parts += [f"### {name}, {pictures(run)} {what}", full_table(run, PLACES), f"[Evaluation card](results/{run}/card.md)"]
+        parts += [f"### {name}, {pictures(run)} {what}", full_table(run, PLACES),
+                  f"[Evaluation card](results/{run}/card.md)"]
         parts += [f"![The maps of all methods for the first pictures: {name}]"
                   f"(results/{run}/examples.png)"]
     return "\n\n".join([*parts, findings()]) + "\n"
