@@ -395,6 +395,34 @@ def test_floors_stand_beside_the_methods_and_figures_are_drawn(tmp_path: Path) -
     assert "nan" not in (card + (tmp_path / "summary.csv").read_text()).lower()
 
 
+def test_a_metric_without_a_value_leaves_the_others_theirs(tmp_path: Path, monkeypatch) -> None:
+    def undefined(case):
+        raise metrics.Undefined("ROAD", [0], "there is no hole to fill")
+
+    monkeypatch.setitem(METRICS, "road", replace(METRICS["road"], measure=undefined))
+    names = ("average_drop", "road")
+    answer = evaluate(plan(tmp_path, limit=2, methods=("grad_cam",), metrics=names), progress=False)
+    assert answer["metrics"]["average_drop"]["pictures"] == 2
+    (reason, count), = answer["metrics"]["road"]["excluded"].items()
+    assert (count, "no hole to fill" in reason) == (2, True)
+    assert "road" not in {row["metric"] for row in table(tmp_path / "summary.csv")}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes do not fit"), ValueError("score is NaN")])
+def test_a_picture_on_which_a_method_fails_is_one_row(tmp_path: Path, monkeypatch, error) -> None:
+    def fails_once(method, job, x, c, seed, real=work.map_of):
+        if method == "grad_cam" and int(c) == 1:
+            raise error
+        return real(method, job, x, c, seed)
+
+    monkeypatch.setattr(work, "map_of", fails_once)
+    answer = evaluate(plan(tmp_path, limit=4, methods=("grad_cam",)), progress=False)
+    drop = answer["metrics"]["average_drop"]
+    assert (drop["pictures"], drop["excluded"]) == (3, {str(error): 1})
+    problems = [r["problem"] for r in table(tmp_path / "rows.csv") if r["problem"]]
+    assert problems == [str(error)]
+
+
 def test_a_method_that_does_not_apply_is_named_and_left_out(tmp_path: Path) -> None:
     answer = evaluate(plan(tmp_path, layer="features.5", methods=("cam", "grad_cam")),
                       progress=False)

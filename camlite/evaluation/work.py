@@ -100,7 +100,9 @@ def _row(
         case = Case(quick, shown, c, L, lambda x: map_of(method, job, x, c, seed),
                     job.plan.protocol, at_once(shown.x, job.plan.batch_size), seed)
         values, notes = measured(case, job.metrics)
-    except ValueError as error:
+    except torch.OutOfMemoryError:
+        raise
+    except (ValueError, RuntimeError) as error:  # one picture must not end a run of days
         return _problem(item, method, error)
     return {
         "file": item.name, "class_index": item.label, "method": method, **facts, **values,
@@ -122,7 +124,10 @@ def measured(case: Case, names: tuple[str, ...]) -> tuple[dict[str, float], list
                 notes.append("no object is annotated" if known is None else
                              "the annotated object is empty, or outside the square that is used")
                 continue
-        values |= metric.measure(case)
+        try:
+            values |= metric.measure(case)
+        except ValueError as error:  # the other metrics may still have a value
+            notes.append(f"{name}: {error}")
     return values, unique(notes)
 
 

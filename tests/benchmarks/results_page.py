@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -223,6 +224,103 @@ def wins_text() -> str:
             "VGG-16.")
 
 
+# ------------------------------------------------------------------ what we read out of it
+
+
+def real_methods(run: str) -> list[str]:
+    """Without the floors."""
+    return [m for m in methods(run) if m not in FLOORS]
+
+
+def better_than(run: str, metric: str, method: str) -> int:
+    """How many methods are worse than this one."""
+    sign = -1 if METRICS[metric].lower_is_better else 1
+    mine = cell(run, metric, method)
+    assert mine is not None
+    others = [found for m in real_methods(run) if (found := cell(run, metric, m))]
+    return sum(sign * float(mine["value"]) > sign * float(o["value"]) for o in others)
+
+
+def above_floors(run: str, metric: str) -> int:
+    """How many methods are better than every floor."""
+    return sum(not emphasized(run, metric, m).startswith("*") for m in real_methods(run))
+
+
+def told_apart(run: str, metric: str) -> int:
+    """How many methods differ from Grad-CAM: 0 is not in the interval of the difference."""
+    pairs = [r for r in rows(run, "pairs") if r["metric"] == metric and r["a"] not in FLOORS]
+    return sum(float(r["low"]) > 0 or float(r["high"]) < 0 for r in pairs)
+
+
+def on_each(say: Callable[[str], str]) -> str:
+    """What is to be said about each network, in one line."""
+    return "; ".join(f"{name} {say(run)}" for run, name in NETWORKS.items())
+
+
 def findings() -> str:
-    """What we read out of the tables."""
-    return "TODO"
+    """Claims with the numbers they rest on; read them again when the numbers change."""
+    def v(run: str, metric: str, method: str) -> str:
+        return value(run, metric, method)
+
+    drop, energy, error = "average_drop", "energy_pointing_game", "localization_error"
+    count = {run: len(real_methods(run)) for run in (*NETWORKS, *KNOWN)}
+    blob = on_each(lambda run: f"{better_than(run, drop, 'center_gaussian')} of {count[run]}")
+    fake = on_each(lambda run: v(run, drop, "fake_cam"))
+    good = on_each(lambda run: f"{above_floors(run, 'insertion')} of {count[run]}")
+    apart = on_each(lambda run: f"{told_apart(run, 'insertion')} of {count[run] - 1}")
+    return f"""## What we read out of this
+
+**Average drop and increase in confidence do not measure explanations.** Fake-CAM, which shows
+everything but one pixel, has the smallest drop everywhere ({fake}). A blob in the centre, which
+has not seen the picture, has a smaller drop than many methods ({blob}). On the scenes FullGrad
+({v("scenes", drop, "full_grad")}) and RISE ({v("scenes", drop, "rise")}) have the smallest drops
+of all methods because their maps are large and flat; the energy in the object is
+{v("scenes", energy, "full_grad")} and {v("scenes", energy, "rise")} %, where a flat map has
+{v("scenes", energy, "fake_cam")}.
+
+**Insertion tells most methods from the floors, and few methods from each other.** Better than
+every floor: {good}. Different from Grad-CAM, so that 0 is not in the interval of the difference:
+{apart}; some of them are worse than Grad-CAM.
+
+**Several methods are one.** Where only an average and one linear layer follow (ResNet-50,
+MobileNetV2, the networks of the scenes), Grad-CAM, XGrad-CAM and HiResCAM are CAM, apart from the
+scale and the ReLU, and Smooth Grad-CAM++ is Grad-CAM++: their rows are equal. A table that ranks
+them there ranks rounding errors. Lesson 8 shows why.
+
+**Which class? Ask with a mosaic.** Energy in the right animal, where a flat map has
+{v("mosaic", energy, "fake_cam")} %: CAM and Grad-CAM {v("mosaic", energy, "grad_cam")},
+ShapleyCAM {v("mosaic", energy, "shapley_cam")}, Ablation-CAM
+{v("mosaic", energy, "ablation_cam")}; Grad-CAM++ {v("mosaic", energy, "grad_cam_plus_plus")} and
+LayerCAM {v("mosaic", energy, "layer_cam")}, which drop all evidence against the class; Score-CAM
+{v("mosaic", energy, "score_cam")}, FullGrad {v("mosaic", energy, "full_grad")}, Eigen-CAM
+{v("mosaic", energy, "eigen_cam")}, which asks for no class at all. Guided Grad-CAM has the most
+({v("mosaic", energy, "guided_grad_cam")}): Grad-CAM chooses the animal, and guided backpropagation
+draws its edges. On pictures with one animal (`scenes`) these differences are small or absent: with
+one object, the brightest place and the place of the class are the same.
+
+**Box and energy see different things.** The 20 % rule fails for maps that are positive everywhere
+(Recipro-CAM: localisation error {v("scenes", error, "recipro_cam")} %, RISE
+{v("scenes", error, "rise")} %) and for maps of scattered pixels (guided backpropagation
+{v("scenes", error, "guided_backprop")} %), although their maxima lie on the object (pointing game
+{v("scenes", "pointing_game", "recipro_cam")}, {v("scenes", "pointing_game", "rise")} and
+{v("scenes", "pointing_game", "guided_backprop")} %). With a threshold that fits
+each method (MaxBoxAccV2) the order is another one. And the centre of the picture hits in
+{v("scenes", "pointing_game", "center_gaussian")} % of the scenes: here the pointing game tells
+nothing.
+
+**A map may be right and miss the object.** The biased network knows the animals by their
+background. For the class it predicts, Grad-CAM has {v("scenes-biased", energy, "grad_cam")} % of
+its energy on the animal (repaired network: {v("scenes", energy, "grad_cam")} %; a flat map:
+{v("scenes-biased", energy, "fake_cam")} %). By the localisation metrics that is a bad map. It is a
+good map of a bad network: lesson 6 shows it by exchanging the background.
+
+**Score-CAM: the paper's algorithm and the authors' code differ.** Algorithm 1 takes the softmax of
+logit differences over the channels, so a few channels decide; the authors' code multiplies by
+probabilities. SqueezeNet, the same {pictures("squeezenet1_1-authors")} photographs: drop
+{v("squeezenet1_1", drop, "score_cam")} with Algorithm 1 (our default),
+{v("squeezenet1_1-authors", drop, "score_cam")} with the code's weights; insertion
+{v("squeezenet1_1", "insertion", "score_cam")} and
+{v("squeezenet1_1-authors", "insertion", "score_cam")}. Grad-CAM there:
+{v("squeezenet1_1", drop, "grad_cam")} and {v("squeezenet1_1", "insertion", "grad_cam")}. So the
+paper's order (Score-CAM before Grad-CAM) depends on which of the two is run; see the options
+`probability` and `channel_softmax` of `camlite.score_cam`."""
