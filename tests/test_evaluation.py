@@ -23,7 +23,7 @@ from camlite.evaluation import Plan, evaluate, report, work
 from camlite.evaluation.measures import METRICS, TAUS, Protocol
 from camlite.evaluation.plan import FLOORS
 from camlite.evaluation.store import RowFile, claim, read_rows
-from camlite.evaluation.summary import summarize
+from camlite.evaluation.summary import _halves, summarize
 
 TABLES = ("rows.csv", "summary.csv", "pairs.csv")
 METHODS = ("grad_cam", "smooth_grad_cam_plus_plus", "saliency")  # the second has chance in it
@@ -135,7 +135,8 @@ def test_more_methods_pictures_and_metrics_only_add_rows(tmp_path: Path) -> None
     assert tables(tmp_path / "a") == tables(tmp_path / "b")
     more = ("average_drop", "adcc")
     evaluate(plan(tmp_path / "a", metrics=more), progress=False)
-    assert {r["metric"] for r in table(tmp_path / "a" / "summary.csv")} == set(more)
+    evaluate(plan(tmp_path / "c", metrics=more), progress=False)
+    assert tables(tmp_path / "a") == tables(tmp_path / "c")
 
 
 def test_other_settings_do_not_mix_with_the_rows_of_a_folder(tmp_path: Path) -> None:
@@ -188,8 +189,27 @@ def test_a_network_that_cannot_take_the_pictures(tmp_path: Path) -> None:
     assert answer["pictures"] == 1
 
 
+def test_rows_of_one_key_are_merged_whatever_file_they_lie_in(tmp_path: Path) -> None:
+    """Two processes measured one metric; a later start of one measures two, or mends a problem."""
+    key = {"file": "a.png", "class_index": 1, "method": "cam"}
+    old = {**key, "problem": "", "metrics": ["average_drop"], "notes": {}, "after": 0.5}
+    new = {**key, "problem": "", "metrics": ["average_drop", "road"], "notes": {}, "after": 0.5,
+           "road": 0.1}
+    broken = {**key, "method": "rise", "problem": "boom"}
+    mended = {**old, "method": "rise"}
+    with RowFile(tmp_path, 1) as first:
+        first.append(old)
+        first.append(broken)
+    with RowFile(tmp_path, 0) as second:
+        second.append(new)
+        second.append(mended)
+    rows = read_rows(tmp_path)
+    assert rows["a.png", 1, "cam"] == new
+    assert rows["a.png", 1, "rise"] == mended
+
+
 def test_a_row_counts_once_its_line_is_whole(tmp_path: Path) -> None:
-    row = {"file": "ä.png", "class_index": 1, "method": "cam", "x": 0.1 + 0.2}
+    row = {"file": "ä.png", "class_index": 1, "method": "cam", "x": 0.1 + 0.2, "problem": ""}
     with RowFile(tmp_path, 0) as file:
         file.append(row)
     (tmp_path / "rank-0.jsonl").open("ab").write(b'{"file": "b.png"')
@@ -278,7 +298,8 @@ def made_rows(columns: dict[str, dict[str, list[float]]]):
     for method, of in columns.items():
         for n in range(len(next(iter(of.values())))):
             values = {k: v[n] for k, v in of.items() if not np.isnan(v[n])}
-            rows[f"p{n}", 0, method] = {"problem": "", "note": "no value here", **values}
+            notes = {"insertion": "no value here"}
+            rows[f"p{n}", 0, method] = {"problem": "", "notes": notes, **values}
     return rows
 
 
@@ -362,13 +383,63 @@ def test_adcc_is_made_of_the_means() -> None:
 
 
 def test_box_thresholds_are_chosen_on_the_other_half() -> None:
-    """Even pictures need τ = 0.5, odd ones τ = 0.1: each half gets the other's τ, and fails."""
+    """One half needs τ = 0.5, the other 0.1: each gets the other's τ, and fails."""
     count = 8
-    of = {f"iou_{tau:.2f}": [0.9 if tau == (0.5 if n % 2 == 0 else 0.1) else 0.0
-                             for n in range(count)] for tau in TAUS}
+    half = _halves([f"p{n}" for n in range(count)])
+    of = {f"iou_{tau:.2f}": [0.9 if tau == (0.5, 0.1)[h] else 0.0 for h in half] for tau in TAUS}
     assert box_accuracy(of, count) == 0
     same = {f"iou_{tau:.2f}": [0.6 if tau == 0.5 else 0.0] * count for tau in TAUS}
     assert box_accuracy(same, count) == pytest.approx(200 / 3)  # right for 0.3 and 0.5, not 0.7
+
+
+def test_one_picture_has_no_other_half_to_choose_on() -> None:
+    of = {f"iou_{tau:.2f}": [0.6] for tau in TAUS}
+    (column,) = summarize(made_rows({"cam": of}), pictures(1), ["cam"], ["max_box_acc_v2"]).columns
+    assert (column.pictures, column.cells) == (0, {})
+    assert list(column.excluded) == ["there is no other half to choose a threshold on"]
+
+
+def test_halves_are_equally_large_and_keep_a_file_together() -> None:
+    files = [f"scene-{n // 4:04d}" for n in range(100)]  # four questions about each file
+    half = _halves(files)
+    assert half.sum() == 48  # of 25 files 13 and 12
+    assert all(len(set(half[n : n + 4])) == 1 for n in range(0, 100, 4))
+    classes = np.arange(100) % 4
+    assert {int(c) for c in classes[half == 0]} == {0, 1, 2, 3}  # not every other class
+
+
+def test_several_questions_about_one_file_are_drawn_together() -> None:
+    """Four equal answers about each picture are not four times as many pictures."""
+    values = np.random.default_rng(0).uniform(0, 1, 20)
+    once = made_rows({"cam": {"insertion": list(values)}})
+    asked = {(file, c, m): row for (file, _, m), row in once.items() for c in range(4)}
+    four = [(f"p{n}", c) for n in range(20) for c in range(4)]
+    (a,) = summarize(once, pictures(20), ["cam"], ["insertion"]).columns
+    (b,) = summarize(asked, four, ["cam"], ["insertion"]).columns
+    assert b.pictures == 80
+    for end in ("value", "low", "high"):
+        assert getattr(b.cells["cam"], end) == pytest.approx(getattr(a.cells["cam"], end), abs=0.01)
+
+
+def test_a_score_without_its_masked_score_is_no_drop() -> None:
+    nan = float("nan")
+    rows = made_rows({"cam": {"before": [0.5, 0.5], "after": [0.25, nan]}})
+    drop, gain = summarize(rows, pictures(2), ["cam"], ["average_drop", "average_gain"]).columns
+    assert (drop.pictures, drop.cells["cam"].value) == (1, 50)
+    assert gain.pictures == 1
+
+
+def test_a_method_beats_a_floor_only_if_the_pictures_tell_them_apart() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.uniform(0.2, 0.8, 30)
+    rows = made_rows({"cam": {"insertion": list(base + 0.1)},
+                      "grad_cam": {"insertion": list(base + rng.normal(0.002, 0.1, 30))},
+                      "random_cam": {"insertion": list(base)}})
+    methods = ["cam", "grad_cam", "random_cam"]
+    (column,) = summarize(rows, pictures(30), methods, ["insertion"]).columns
+    assert column.beats("cam", ["random_cam"])
+    assert not column.beats("grad_cam", ["random_cam"])
+    assert not column.beats("random_cam", ["cam"])
 
 
 def box_accuracy(overlaps: dict[str, list[float]], count: int) -> float:
@@ -421,6 +492,35 @@ def test_a_picture_on_which_a_method_fails_is_one_row(tmp_path: Path, monkeypatc
     assert (drop["pictures"], drop["excluded"]) == (3, {str(error): 1})
     problems = [r["problem"] for r in table(tmp_path / "rows.csv") if r["problem"]]
     assert problems == [str(error)]
+
+
+def test_constant_maps_are_counted(tmp_path: Path) -> None:
+    """On a biased network Grad-CAM of the true class is often 0 everywhere."""
+    evaluate(plan(tmp_path, model="pond_biased", limit=30, methods=("grad_cam",),
+                  metrics=("average_drop",)), progress=False)
+    blank = [r["blank"] for r in table(tmp_path / "rows.csv") if r["method"] == "grad_cam"]
+    count = blank.count("1")
+    assert 0 < count < 30
+    card = (tmp_path / "card.md").read_text()
+    assert f"- Grad-CAM: {count} of 30" in card.partition("## Constant maps")[2]
+
+
+def test_results_may_not_lie_among_the_pictures(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="lies in the folder of the pictures"):
+        evaluate(plan(tmp_path / "results", data=str(tmp_path)), progress=False)
+
+
+@pytest.mark.parametrize(("option", "value", "sentence"), [
+    ("batch_size", "many", "whole number"), ("relu", 1, "True or False"),
+    ("probability", "yes", "True or False"), ("baseline", {1}, "a number, a word or a list"),
+])
+def test_options_of_the_wrong_kind_are_refused(tmp_path: Path, option, value, sentence) -> None:
+    wrong = plan(tmp_path / "out", methods=("score_cam",), options={"score_cam": {option: value}})
+    if option == "batch_size":
+        wrong = replace(wrong, methods=("rise",), options={"rise": {"samples": value}})
+    with pytest.raises(ValueError, match=sentence):
+        evaluate(wrong, progress=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_method_that_does_not_apply_is_named_and_left_out(tmp_path: Path) -> None:

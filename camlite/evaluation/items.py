@@ -98,19 +98,22 @@ def from_folder(
         for name, label, problem in found
     ]
     nothing = functools.partial(_read, folder, "", None, None)
-    items += [Item(name, None, nothing, f"{boxes} names it, but it is no picture of the data set")
+    items += [Item(name, None, nothing, f"{boxes.name if boxes else ''} names it, but it is no "
+                   "picture of the data set")
               for name in strangers]
     items.sort(key=lambda item: (item.name, item.label is None, item.label or 0))
-    return DataSet(items, masks is not None or boxes is not None, _checksum(items, masks, boxes))
+    annotated = masks is not None or boxes is not None
+    return DataSet(items, annotated, _checksum(folder, items, masks, boxes))
 
 
-def _checksum(items: list[Item], masks: Path | None, boxes: Path | None) -> str:
-    """Changes with what is listed and annotated; the pictures' own bytes are not read."""
-    listed = [f"{item.name},{item.label}" for item in items if not item.problem]
+def _checksum(folder: Path, items: list[Item], masks: Path | None, boxes: Path | None) -> str:
+    """Changes with names, labels, masks and boxes, and with the pictures' sizes in bytes."""
+    listed = [f"{item.name},{item.label},{(folder / item.name).stat().st_size}"
+              for item in items if not item.problem]
     files = sorted(p for p in masks.rglob("*") if p.is_file()) if masks else []
     listed += [f"{path.name},{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
     listed += [boxes.read_text(encoding="utf-8", errors="replace")] if boxes else []
-    return hashlib.sha256("\n".join(listed).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(listed).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _if_there(path: Path) -> Path | None:
@@ -263,7 +266,10 @@ def _box(written: list[str], width: int, height: int) -> list[float]:
 
 
 def _read(folder: Path, name: str, masks: Path | None, boxes: list[list[str]] | None) -> Picture:
-    image = data.load_image(folder / name)
+    try:
+        image = data.load_image(folder / name)
+    except ValueError as error:  # tables are passed on: without the path on this machine
+        raise ValueError(str(error).replace(str(folder / name), name)) from None
     height, width = image.shape[2:]
     mask = _read_mask(masks, name) if masks is not None else None
     if mask is not None and mask.shape != (height, width):
@@ -284,7 +290,7 @@ def _read_mask(masks: Path, name: str) -> Tensor | None:
     try:
         with Image.open(path) as file:
             values, dark = _brightness(file), 127 if file.format == "JPEG" else 0
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a damaged file can fail in many ways
         raise ValueError(f"its mask {path.name} cannot be read ({error})") from None
     return torch.from_numpy(values > dark)  # a JPEG is not quite black around the object
 

@@ -111,7 +111,8 @@ class Metric:
     """One column of the table.
 
     measure: a case -> raw numbers, by column; values: columns (N,) -> (N, k), NaN = undefined;
-    combine: means (..., k) -> (...). `needs` says which annotation the picture must have.
+    combine: means (..., k) -> (...). `needs` says which annotation the picture must have. Among the
+    columns that `values` gets is `half`: in which half of the data set the picture is, 0 or 1.
     """
 
     title: str
@@ -215,12 +216,12 @@ def _applied(
 
 def _drop(rows: dict[str, Values], after: str = "after") -> Values:
     Y, O = rows["before"], rows[after]
-    return _applied(metrics.relative_drop, Y > 0, Y, O)
+    return _applied(metrics.relative_drop, (Y > 0) & np.isfinite(O), Y, O)
 
 
 def _gain(rows: dict[str, Values]) -> Values:
     Y, O = rows["before"], rows["after"]
-    return _applied(metrics.relative_gain, Y < 1, Y, O)
+    return _applied(metrics.relative_gain, (Y < 1) & np.isfinite(O), Y, O)
 
 
 def _increase(rows: dict[str, Values]) -> Values:
@@ -239,16 +240,17 @@ def _adcc_of_means(means: Values) -> Values:
 def _held_out_boxes(rows: dict[str, Values]) -> Values:
     """100 · the share of δ with IoU ≥ δ, each picture at the threshold chosen on the other half.
 
-    Halves: every other picture. The chosen τ is the lowest of the best, for each δ apart.
+    `half` (N,) is 0 or 1. The chosen τ is the lowest of the best, for each δ apart. Without
+    pictures in the other half there is no threshold, and no value.
     """
     iou = np.stack([rows[f"iou_{tau:.2f}"] for tau in TAUS], axis=1)  # (N, T)
-    known = np.flatnonzero(~np.isnan(iou[:, 0]))
-    out = np.full((len(iou), 1), np.nan)
-    halves = known[::2], known[1::2]
-    for here, there in (halves, halves[::-1]):
-        tuning = there if len(there) else here
-        right = [(iou[here, (iou[tuning] >= d).mean(0).argmax()] >= d) for d in DELTAS]
-        out[here, 0] = 100 * np.mean(right, axis=0)
+    known, out = np.isfinite(iou[:, 0]), np.full((len(iou), 1), np.nan)
+    for half in (0, 1):
+        here, there = known & (rows["half"] == half), known & (rows["half"] != half)
+        if here.any() and there.any():
+            chosen = [(iou[there] >= d).mean(0).argmax() for d in DELTAS]
+            right = [iou[here, t] >= d for t, d in zip(chosen, DELTAS, strict=True)]
+            out[here, 0] = 100 * np.mean(right, axis=0)
     return out
 
 

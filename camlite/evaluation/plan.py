@@ -7,13 +7,14 @@ import random
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from camlite.cards import METHODS, find_card
 from camlite.evaluation import items as sources
@@ -21,10 +22,11 @@ from camlite.evaluation.items import DataSet, Item
 from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, Protocol
 from camlite.evaluation.subject import Subject, View, example, fingerprint, subject
 from camlite.evaluation.team import Team
-from camlite.perturb import at_once, one_of
+from camlite.perturb import at_once, fused, one_of
 from camlite.running import checked, evaluation
 from camlite.split import last_spatial_layer, split
 
+CHECKSUM = "checksum of pictures, labels, masks and boxes"
 FLOORS = ("random_cam", "center_gaussian", "fake_cam", "sobel_edges")
 QUICK = tuple(name for name, card in METHODS.items()
               if card.forwards.startswith("1") and name not in FLOORS)
@@ -61,6 +63,7 @@ class Job:
 
     plan: Plan
     subject: Subject
+    quick: nn.Module  # the subject's network, fused: for many forward passes
     layer: str
     items: list[Item]
     methods: tuple[str, ...]
@@ -68,7 +71,7 @@ class Job:
     settings: dict[str, Any]
     we: Team
 
-    @property
+    @cached_property
     def examples(self) -> list[Item]:
         """The pictures whose maps are drawn."""
         return [item for item in self.items if not item.problem][: self.plan.examples]
@@ -81,8 +84,7 @@ class Job:
 
 def prepare(plan: Plan, we: Team) -> Job:
     """Everything that can go wrong before the first map goes wrong here, with a ValueError."""
-    if plan.out.exists() and not plan.out.is_dir():
-        raise ValueError(f"--out {plan.out} is a file: name a folder for the results")
+    _require_place(plan)
     one_of("target", plan.target, ("label", "predicted"))
     methods = tuple(unique(_method(m) for m in plan.methods)) or QUICK
     methods = (*(m for m in methods if m not in FLOORS), *FLOORS)
@@ -90,16 +92,18 @@ def prepare(plan: Plan, we: Team) -> Job:
     found = subject(plan.model, plan.side, plan.normalize)
     found.model.to(we.device)
     data = data_set(plan, found)
-    metrics = plan.metrics or (*FAITHFULNESS, *(LOCALIZATION if data.annotated else ()))
+    metrics = unique(plan.metrics) or [*FAITHFULNESS, *(LOCALIZATION if data.annotated else ())]
     for name in metrics:
         one_of("metrics", name, tuple(METRICS))
         if METRICS[name].needs and not data.annotated:
             raise ValueError(f"{name} needs to know where the object is: give --masks or --boxes")
     items = _some(data.items, plan)
-    layer = _layer(plan, found, _first(items, found.view).to(we.device))
+    first = _first(items, found.view).to(we.device)
+    layer = _layer(plan, found, first)
+    quick = fused(found.model, first)
     settings = {
         "data": Path(plan.data).name,  # the folder may move
-        "checksum of pictures, labels, masks and boxes": data.checksum,
+        CHECKSUM: data.checksum,
         "model": plan.model,
         "weights": fingerprint(found.model),
         "layer": layer,
@@ -108,12 +112,22 @@ def prepare(plan: Plan, we: Team) -> Job:
         "protocol": asdict(plan.protocol),
         "options": plan.options,
         "seed": plan.seed,
+        "device": we.device.type,
         **{name: version(name) for name in ("camlite", "torch", "torchvision")},
         "methods": methods,
         "metrics": metrics,
         "pictures": plan.limit,
     }
-    return Job(plan, found, layer, items, methods, tuple(metrics), settings, we)
+    return Job(plan, found, quick, layer, items, methods, tuple(metrics), settings, we)
+
+
+def _require_place(plan: Plan) -> None:
+    if plan.out.exists() and not plan.out.is_dir():
+        raise ValueError(f"--out {plan.out} is a file: name a folder for the results")
+    inside = Path(plan.data).resolve() in (plan.out.resolve(), *plan.out.resolve().parents)
+    if plan.data not in sources.GENERATED and inside:
+        raise ValueError(f"--out {plan.out} lies in the folder of the pictures, and its figures "
+                         "would count as pictures: choose a folder outside")
 
 
 def _method(name: str) -> str:
@@ -165,9 +179,13 @@ def _layer(plan: Plan, found: Subject, x: Tensor) -> str:
     try:
         with evaluation(found.model), torch.no_grad():
             logits = found.model(x)
-    except RuntimeError as error:
-        raise ValueError(f"{found.name} cannot take pictures of shape {tuple(x.shape)} ("
-                         f"{str(error).splitlines()[0]}): choose another --side") from error
+    except Exception as error:  # a network may be anyone's code
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{found.name} cannot take pictures of shape {tuple(x.shape)} "
+                         f"({reason}): choose another --side") from error
+    if not isinstance(logits, Tensor):
+        raise ValueError(f"{found.name} returns {type(logits).__name__}, not a tensor of logits "
+                         "(N, classes)")
     if logits.dim() != 2 or logits.shape[1] != len(found.categories):
         raise ValueError(f"{found.name} returns shape {tuple(logits.shape)} for one picture, but "
                          f"there are {len(found.categories)} class names")
@@ -183,10 +201,21 @@ def _require_options(options: Mapping[str, Mapping[str, Any]]) -> None:
     for method, given in options.items():
         known = signature(METHODS[method].function).parameters
         possible = [n for n, p in known.items() if p.kind is p.KEYWORD_ONLY and n != "generator"]
-        for name in given:
+        for name, value in given.items():
             if name not in possible:
                 raise ValueError(f"{method} has no option {name!r}; it has "
                                  f"{', '.join(possible) or 'none'}")
+            _require_kind(f"--set {method}.{name}", value, known[name].default)
+
+
+def _require_kind(option: str, value: Any, default: Any) -> None:
+    """A number where the default is a number, and so on; other mistakes the method itself finds."""
+    kinds = {bool: (bool,), int: (int,), float: (int, float)}.get(type(default))
+    if kinds and (not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,))):
+        what = {bool: "True or False", int: "a whole number", float: "a number"}[type(default)]
+        raise ValueError(f"{option} must be {what} (default {default}), not {value!r}")
+    if not isinstance(value, (bool, int, float, str, list, tuple, type(None))):
+        raise ValueError(f"{option} must be a number, a word or a list, not {value!r}")
 
 
 def parse_options(texts: list[str]) -> dict[str, dict[str, Any]]:

@@ -27,13 +27,24 @@ import torch
 from camlite import plot
 from camlite.cards import METHODS
 from camlite.evaluation.measures import DELTAS, METRICS, TAUS
-from camlite.evaluation.plan import FLOORS, Job
+from camlite.evaluation.plan import CHECKSUM, FLOORS, Job
 from camlite.evaluation.store import Key, Stored, read_rows
 from camlite.evaluation.subject import example
-from camlite.evaluation.summary import LEVEL, RESAMPLES, Column, Summary, summarize
+from camlite.evaluation.summary import (
+    LEVEL,
+    RESAMPLES,
+    Column,
+    Summary,
+    any_map,
+    summarize,
+)
 from camlite.evaluation.work import map_file
 from camlite.maps import heatmap
 from camlite.paths import write_whole
+
+FILES = (
+    "summary.csv", "rows.csv", "pairs.csv", "cost.csv", "card.md", "table.png", "examples.png"
+)
 
 
 def report(job: Job) -> dict[str, Any]:
@@ -47,11 +58,12 @@ def report(job: Job) -> dict[str, Any]:
     write_whole(out / "pairs.csv", _pairs_table(summary))
     write_whole(out / "cost.csv", _cost_table(job, rows))
     write_whole(out / "card.md", card(job, summary, rows))
-    files = ["summary.csv", "rows.csv", "pairs.csv", "cost.csv", "card.md"]
+    for figure in ("table.png", "examples.png"):
+        (out / figure).unlink(missing_ok=True)
     if any(column.cells for column in summary.columns):
         draw_table(job, summary, out / "table.png")
-        draw_examples(job, summary, out / "examples.png")
-        files += ["table.png", "examples.png"]
+        draw_examples(job, summary, rows, out / "examples.png")
+    files = [name for name in FILES if (out / name).exists()]
     return {
         "out": str(out), "model": job.subject.name, "layer": job.layer, "files": files,
         "pictures": len(pictures) - len(summary.problems), "problems": _problems(summary),
@@ -100,16 +112,16 @@ def _rows_table(job: Job, rows: dict[Key, Stored]) -> str:
     numbers = list(dict.fromkeys(c for name in job.metrics for c in METRICS[name].columns))
     more = [f"{name}_chance" for name in ("pointing", "energy") if name in numbers]
     numbers += [name for name in more if name not in numbers]
-    header = ["file", "class_index", "explained", "predicted", "method", *numbers, "note"]
-    header.append("problem")
-    order = [(item.name, item.label, method) for item in job.items for method in ("", *job.methods)]
+    header = ["file", "class_index", "explained", "predicted", "method", "blank", *numbers]
     lines = []
-    for key in order:
-        row = rows.get(key)
-        if row is None or (key[2] == "" and (*key[:2], job.methods[0]) in rows):
-            continue  # a picture that could not be read once, and was mended
-        lines.append([row.get(name) for name in header])
-    return _csv(header, lines)
+    for item in job.items:
+        mended = any_map(rows, (item.name, item.label), job.methods)
+        for method in job.methods if mended else ("", *job.methods):
+            row = rows.get((item.name, item.label, method))
+            if row is not None:
+                notes = "; ".join(f"{name}: {why}" for name, why in row.get("notes", {}).items())
+                lines.append([*(row.get(name) for name in header), notes, row["problem"]])
+    return _csv([*header, "notes", "problem"], lines)
 
 
 def _summary_table(summary: Summary) -> str:
@@ -136,12 +148,17 @@ def _cost_table(job: Job, rows: dict[Key, Stored]) -> str:
     header = ["method", "maps", "seconds_per_map_median", "seconds_of_maps", "seconds_of_metrics"]
     lines = []
     for method in job.methods:
-        done = [row for key, row in rows.items() if key[2] == method and not row["problem"]]
-        if done:
+        if done := _done(job, rows, method):
             seconds = [row["seconds"] for row in done]
             lines.append((method, len(done), statistics.median(seconds), sum(seconds),
                           sum(row["seconds_metrics"] for row in done)))
     return _csv(header, lines)
+
+
+def _done(job: Job, rows: dict[Key, Stored], method: str) -> list[Stored]:
+    """The rows of a method for the pictures of this run: the folder may hold more."""
+    found = (rows.get((item.name, item.label, method)) for item in job.items)
+    return [row for row in found if row is not None and not row["problem"]]
 
 
 # ------------------------------------------------------------------ the card
@@ -156,17 +173,18 @@ def card(job: Job, summary: Summary, rows: dict[Key, Stored]) -> str:
     if not summary.methods:
         return "\n".join([*lines, "No method has a map.", "", *_left_out(summary)]).rstrip() + "\n"
     lines += [*markdown_table(summary), "",
-             f"In brackets: {LEVEL} % bootstrap interval over the pictures ({RESAMPLES} "
-             "resamples). *Italics*: not better than the best floor. Floors know nothing of the "
-             "decision.", ""]
-    lines += _left_out(summary)
+             f"In brackets: {LEVEL} % bootstrap interval over the picture files ({RESAMPLES} "
+             "resamples). *Italics*: a floor is as good, or these pictures do not tell the two "
+             "apart (0 is in the interval of the difference). Floors know nothing of the decision. "
+             "About one in twenty intervals misses by chance.", ""]
+    lines += _left_out(summary) + _blank(job, rows)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _what(job: Job, summary: Summary, rows: dict[Key, Stored]) -> dict[str, str]:
     s, plan = job.settings, job.plan
-    guesses = {key[:2]: row["predicted"] for key, row in rows.items() if "predicted" in row}
-    right = sum(guesses.get((item.name, item.label)) == item.label for item in job.items)
+    guesses = [row for method in job.methods[:1] for row in _done(job, rows, method)]
+    right = sum(row["predicted"] == row["class_index"] for row in guesses)
     view = job.subject.view
     seen = f"short side {round(view.side * 256 / 224)}, centre {view.side}×{view.side}"
     return {
@@ -175,7 +193,9 @@ def _what(job: Job, summary: Summary, rows: dict[Key, Stored]) -> dict[str, str]
         "network": f"{job.subject.name}, {job.subject.source}, weights {s['weights']}",
         "input": f"{seen if view.side else 'as it is'}"
                  f"{', ImageNet mean and deviation' if view.normalize else ', in [0, 1]'}",
-        "right": f"{right} pictures: the predicted class is the label",
+        "chosen": f"{plan.limit or 'all'}; drawn by the seed if there are more",
+        "checksum": f"{s[CHECKSUM]} (names, labels, sizes, masks, boxes)",
+        "right": f"for {right} of {len(guesses)} the predicted class is the label",
         "layer": f"`{job.layer}`; methods over several layers choose their own",
         "class explained": {"label": "the label of each picture",
                             "predicted": "the predicted class of each picture"}[plan.target],
@@ -201,10 +221,15 @@ def _how(job: Job) -> dict[str, str]:
     if curves:
         facts["curves"] = f"{curves} (protocol {p.curves})"
     if "pointing_game" in job.metrics:
-        facts["pointing game"] = f"tolerance {p.tolerance:.4f} of the shorter side (15 of 224 px)"
+        facts["pointing game"] = f"tolerance {224 * p.tolerance:g} pixels of 224"
+    if "adcc" in job.metrics:
+        facts["ADCC"] = "coherency and complexity of L ∘ X with fill 0; made of the means"
+    if "road" in job.metrics:
+        facts["ROAD"] = "10 % to 90 % of the pixels, noise 0.01; mean of (LeRF − MoRF) / 2"
     if "max_box_acc_v2" in job.metrics:
         facts["boxes"] = (f"best of all regions, IoU ≥ {', '.join(map(str, DELTAS))}, {len(TAUS)} "
-                          "thresholds; τ for each half of the pictures is chosen on the other half")
+                          "thresholds; τ for each half of the files is chosen on the other half, "
+                          "and stays as it is in the resamples")
     if job.plan.options:
         facts["options"] = "; ".join(f"{m}: {dict(o)}" for m, o in job.plan.options.items())
     return facts
@@ -212,7 +237,8 @@ def _how(job: Job) -> dict[str, str]:
 
 def _where(job: Job, rows: dict[Key, Stored]) -> dict[str, str]:
     s = job.settings
-    seconds = sum(row.get("seconds", 0) + row.get("seconds_metrics", 0) for row in rows.values())
+    done = [row for method in job.methods for row in _done(job, rows, method)]
+    seconds = sum(row["seconds"] + row["seconds_metrics"] for row in done)
     device = (torch.cuda.get_device_name(job.we.device) if job.we.device.type == "cuda"
               else f"{platform.machine()} CPU, {os.cpu_count()} cores")
     return {
@@ -241,14 +267,7 @@ def _shown(column: Column, method: str) -> str:
         return "–"
     cell, d = column.cells[method], column.metric.digits
     text = f"{cell.value:.{d}f} [{cell.low:.{d}f}, {cell.high:.{d}f}]"
-    return f"*{text}*" if method not in FLOORS and not beats_floors(column, method) else text
-
-
-def beats_floors(column: Column, method: str) -> bool:
-    """Whether the method's number is better than that of every floor."""
-    sign = -1 if column.metric.lower_is_better else 1
-    floors = [sign * column.cells[f].value for f in FLOORS if f in column.cells]
-    return all(sign * column.cells[method].value > floor for floor in floors)
+    return f"*{text}*" if method not in FLOORS and not column.beats(method, FLOORS) else text
 
 
 def _left_out(summary: Summary) -> list[str]:
@@ -263,7 +282,17 @@ def _left_out(summary: Summary) -> list[str]:
     if some:
         lines += ["## Pictures left out of a metric", ""]
         lines += [f"- {c.metric.title}: {n} ({why})" for c in some for why, n in c.excluded.items()]
-    return lines
+    return [*lines, ""]
+
+
+def _blank(job: Job, rows: dict[Key, Stored]) -> list[str]:
+    """Constant maps point nowhere; they stay in the means, so their number must be told."""
+    counts = {m: (sum(row.get("blank", 0) for row in done), len(done))
+              for m in job.methods if (done := _done(job, rows, m))}
+    lines = [f"- {title(m)}: {n} of {of}" for m, (n, of) in counts.items() if n]
+    head = ["## Constant maps", "", "They point nowhere: the object is missed, nothing is seen in "
+            "the masked picture, and the curves change the pixels in reading order.", ""]
+    return [*head, *lines] if lines else []
 
 
 # ------------------------------------------------------------------ figures
@@ -290,8 +319,8 @@ def draw_table(job: Job, summary: Summary, save: Path) -> None:
     floors = sum(m in FLOORS for m in summary.methods)
     axis.axhline(shape[0] - floors - 0.5, color="black", linewidth=1.5)
     axis.set_title(f"{job.subject.name}, {job.layer}, {job.settings['data']}: value and "
-                   f"{LEVEL} % interval\nbelow the line: floors; italics: no better than the best "
-                   "floor", fontsize=9)
+                   f"{LEVEL} % interval\nbelow the line: floors; italics: not told "
+                   "apart from the best floor", fontsize=9)
     bar = figure.colorbar(drawn, ax=axis, shrink=0.5, ticks=[0, 1])
     bar.ax.set_yticklabels(["worst of\nthe column", "best"], fontsize=8)
     bar.ax.set_ylim(0, 1)
@@ -307,7 +336,7 @@ def _goodness(column: Column, methods: list[str]) -> np.ndarray:
     return (values - low) / (high - low) if high > low else np.full_like(values, 0.5)
 
 
-def draw_examples(job: Job, summary: Summary, save: Path) -> None:
+def draw_examples(job: Job, summary: Summary, rows: dict[Key, Stored], save: Path) -> None:
     """The first pictures with the maps of all methods, in blocks side by side."""
     import matplotlib.pyplot as plt
 
@@ -316,22 +345,23 @@ def draw_examples(job: Job, summary: Summary, save: Path) -> None:
     if not shown:
         return
     blocks = -(-len(summary.methods) // 10)
-    rows = -(-len(summary.methods) // blocks)
+    down = -(-len(summary.methods) // blocks)
     figure, axes = plt.subplots(
-        rows + 1, blocks * len(shown), squeeze=False, layout="constrained",
-        figsize=(max(5, blocks * (1.1 * len(shown) + 1.2)), 1.1 * (rows + 1) + 0.5))
+        down + 1, blocks * len(shown), squeeze=False, layout="constrained",
+        figsize=(max(5, blocks * (1.1 * len(shown) + 1.2)), 1.1 * (down + 1) + 0.5))
     for axis in axes.flat:
         axis.set_axis_off()
     drawn: Any = None
     for column, item in enumerate(shown):
         seen = example(item.read(), job.subject.view).seen
-        label = job.subject.categories[item.label or 0]
+        explained = rows[item.name, item.label, summary.methods[0]]["explained"]
+        name = job.subject.categories[explained]
         for block in range(blocks):
             axis = axes[0, block * len(shown) + column]
             axis.imshow(plot.picture(seen[0]), cmap="gray", vmin=0, vmax=1)
-            axis.set_title(f"{Path(item.name).stem[:14]}\n{label[:16]}", fontsize=7)
+            axis.set_title(f"{Path(item.name).stem[:14]}\n{name[:16]}", fontsize=7)
         for n, method in enumerate(summary.methods):
-            axis = axes[1 + n % rows, n // rows * len(shown) + column]
+            axis = axes[1 + n % down, n // down * len(shown) + column]
             L = torch.from_numpy(np.load(map_file(job, item, method)))[None]
             axis.imshow(plot.picture(seen[0]), cmap="gray", vmin=0, vmax=1)
             heat = heatmap(L, seen.shape[2:])[0].numpy()

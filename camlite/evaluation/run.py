@@ -20,8 +20,9 @@ def evaluate(plan: Plan, progress: bool = True) -> dict[str, Any]:
     """
     with team(plan.device) as we:
         job = prepare(plan, we)
-        claim(plan.out, job.settings, free=("methods", "metrics", "pictures"), write=we.leads)
-        we.meet()
+        for write in (we.leads, False):  # the second time all see what the first one wrote
+            claim(plan.out, job.settings, free=("methods", "metrics", "pictures"), write=write)
+            we.meet()
         work(job, progress)
         we.meet()
         answer = report(job) if we.leads else {}

@@ -31,7 +31,7 @@ class RowFile:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Write one row; floats come back exactly as they were."""
-        self.file.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        self.file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
         self.file.flush()
         os.fsync(self.file.fileno())
 
@@ -46,13 +46,25 @@ class RowFile:
 
 
 def read_rows(folder: Path) -> dict[Key, Stored]:
-    """The rows of all processes. Should two have the same key, the later file's counts."""
+    """The rows of all processes, one for each key.
+
+    A later start may have measured more metrics, or mended a problem, in another process's file:
+    rows of one key are merged, and a measured row counts before a problem.
+    """
     rows: dict[Key, Stored] = {}
     for path in sorted(folder.glob("rank-*.jsonl")):
         for line in _whole_lines(path).splitlines():
             row = json.loads(line)
-            rows[row["file"], row["class_index"], row["method"]] = row
+            key = row["file"], row["class_index"], row["method"]
+            rows[key] = _merged(rows[key], row) if key in rows else row
     return rows
+
+
+def _merged(a: Stored, b: Stored) -> Stored:
+    if a["problem"] or b["problem"]:
+        return a if b["problem"] else b
+    metrics = list(dict.fromkeys([*a["metrics"], *b["metrics"]]))
+    return {**a, **b, "metrics": metrics, "notes": {**a.get("notes", {}), **b.get("notes", {})}}
 
 
 def _whole_lines(path: Path) -> bytes:

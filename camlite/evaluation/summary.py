@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,13 @@ from camlite.evaluation.measures import METRICS, Metric, Values
 from camlite.evaluation.store import Key, Stored
 from camlite.metrics import win_rate
 
+Picture = tuple[str, int | None]  # file and class
+UNDEFINED = dict.fromkeys(METRICS, "the metric is undefined for it") | {
+    "average_drop": "the score before masking is 0",
+    "average_drop_in_deletion": "the score before masking is 0",
+    "average_gain": "the score before masking is 1 already",
+    "max_box_acc_v2": "there is no other half to choose a threshold on",
+}
 RESAMPLES = 2000
 LEVEL = 95  # percent of the bootstrap distribution that an interval holds
 DIGITS = 6  # equal maps differ by rounding alone: beyond this they are ties
@@ -56,6 +64,11 @@ class Column:
         """What was measured."""
         return METRICS[self.name]
 
+    def beats(self, method: str, others: Sequence[str]) -> bool:
+        """Whether the method is better than each of the others, and 0 is in no interval."""
+        gaps = [p.difference for p in self.pairs if p.a == method and p.b in others]
+        return all(g.high < 0 if self.metric.lower_is_better else g.low > 0 for g in gaps)
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -64,12 +77,12 @@ class Summary:
     columns: list[Column]
     methods: list[str]
     without_map: dict[str, str]
-    problems: dict[tuple[str, int | None], str]
+    problems: dict[Picture, str]
 
 
 def summarize(
     rows: Mapping[Key, Stored],
-    pictures: Sequence[tuple[str, int | None]],
+    pictures: Sequence[Picture],
     methods: Sequence[str],
     metrics: Sequence[str],
     seed: int = 0,
@@ -81,7 +94,7 @@ def summarize(
     A method without any map is left out of the table.
     """
     problems = {(file, c): rows[file, c, ""]["problem"] for file, c in pictures
-                if (file, c, "") in rows and not _any_map(rows, file, c, methods)}
+                if (file, c, "") in rows and not any_map(rows, (file, c), methods)}
     good = [picture for picture in pictures if picture not in problems]
     without = {}
     for method in methods:
@@ -93,72 +106,88 @@ def summarize(
     return Summary(columns, kept, without, problems)
 
 
-def _any_map(
-    rows: Mapping[Key, Stored], file: str, c: int | None, methods: Sequence[str]
-) -> bool:
-    found = (rows.get((file, c, method)) for method in methods)
+def any_map(rows: Mapping[Key, Stored], picture: Picture, methods: Sequence[str]) -> bool:
+    """Whether any method has a map of this picture; a problem that was mended does not count."""
+    found = (rows.get((*picture, method)) for method in methods)
     return any(row is not None and not row["problem"] for row in found)
 
 
 def _column(
     name: str,
     rows: Mapping[Key, Stored],
-    pictures: Sequence[tuple[str, int | None]],
+    pictures: Sequence[Picture],
     methods: list[str],
     seed: int,
 ) -> Column:
     metric = METRICS[name]
-    values = np.stack([_values(metric, rows, pictures, method) for method in methods])  # (M, N, k)
+    values = _values(metric, rows, pictures, methods)  # (M, N, k)
     known = np.isfinite(values).all(axis=(0, 2))  # (N,)
     reasons = Counter(
-        _why_not(rows, picture, methods, values[:, n])
+        _why_not(name, rows, picture, methods, values[:, n])
         for n, picture in enumerate(pictures) if not known[n]
     )
-    values = values[:, known]
-    cells: dict[str, Cell] = {}
-    pairs: list[Pair] = []
-    if known.any():
-        numbers = metric.combine(values.mean(1))  # (M,)
-        drawn = metric.combine(_resampled_means(values, seed))  # (B, M)
-        for i, a in enumerate(methods):
-            cells[a] = _cell(numbers[i], drawn[:, i])
-            for j, b in enumerate(methods):
-                if i != j:
-                    gap = _cell(numbers[i] - numbers[j], drawn[:, i] - drawn[:, j])
-                    pairs.append(Pair(a, b, _wins(metric, values[i], values[j]), gap))
-    return Column(name, int(known.sum()), dict(reasons), cells, pairs)
+    good = [picture for n, picture in enumerate(pictures) if known[n]]
+    if not good:
+        return Column(name, 0, dict(reasons), {}, [])
+    values = _values(metric, rows, good, methods)  # thresholds are chosen on what counts
+    numbers = metric.combine(values.mean(1))  # (M,)
+    drawn = metric.combine(_resampled_means(values, [file for file, _ in good], seed))  # (B, M)
+    cells = {m: _cell(numbers[i], drawn[:, i]) for i, m in enumerate(methods)}
+    pairs = [
+        Pair(a, b, _wins(metric, values[i], values[j]),
+             _cell(numbers[i] - numbers[j], drawn[:, i] - drawn[:, j]))
+        for i, a in enumerate(methods) for j, b in enumerate(methods) if i != j
+    ]
+    return Column(name, len(good), dict(reasons), cells, pairs)
 
 
 def _values(
-    metric: Metric, rows: Mapping[Key, Stored], pictures: Sequence[tuple[str, int | None]],
-    method: str,
+    metric: Metric, rows: Mapping[Key, Stored], pictures: Sequence[Picture], methods: list[str]
 ) -> Values:
-    """(N, k): one method's values of one metric, NaN where there is none."""
-    found = [rows.get((file, c, method), {}) for file, c in pictures]
-    raw = {column: np.array([row.get(column, np.nan) for row in found], dtype=float)
-           for column in metric.columns}
-    return metric.values(raw).round(DIGITS)
+    """(M, N, k): each method's values of one metric, NaN where there is none."""
+    half = _halves([file for file, _ in pictures])
+    values = []
+    for method in methods:
+        found = [rows.get((file, c, method), {}) for file, c in pictures]
+        raw = {column: np.array([row.get(column, np.nan) for row in found], dtype=float)
+               for column in metric.columns}
+        values.append(metric.values({**raw, "half": half}).round(DIGITS))
+    return np.stack(values)
+
+
+def _halves(files: Sequence[str]) -> Values:
+    """0 or 1 for each picture: half of the files, shuffled by a hash of their names.
+
+    All questions about one file are in the same half.
+    """
+    shuffled = sorted(set(files), key=lambda file: hashlib.sha256(file.encode()).digest())
+    place = {file: n % 2 for n, file in enumerate(shuffled)}
+    return np.array([place[file] for file in files])
 
 
 def _why_not(
-    rows: Mapping[Key, Stored], picture: tuple[str, int | None], methods: list[str], values: Values
+    name: str, rows: Mapping[Key, Stored], picture: Picture, methods: list[str], values: Values
 ) -> str:
     """Why a picture does not count: what the first method without a value says."""
     method = methods[int(np.flatnonzero(~np.isfinite(values).all(1))[0])]
     row = rows.get((*picture, method))
     if row is None:
         return f"not done yet for {method}"
-    return row["problem"] or row["note"] or "the metric is undefined for it"
+    return row["problem"] or row.get("notes", {}).get(name) or UNDEFINED[name]
 
 
-def _resampled_means(values: Values, seed: int) -> Values:
-    """(B, M, k): means over pictures drawn with replacement, the same ones for all methods."""
+def _resampled_means(values: Values, files: Sequence[str], seed: int) -> Values:
+    """(B, M, k): means over files drawn with replacement, the same ones for all methods.
+
+    Several questions about one file are drawn together: they are not independent.
+    """
     rng = np.random.default_rng(seed)
-    M, N, k = values.shape
-    means = np.empty((RESAMPLES, M, k))
+    _, group = np.unique(files, return_inverse=True)  # (N,)
+    count = int(group.max()) + 1
+    means = np.empty((RESAMPLES, values.shape[0], values.shape[2]))
     for b in range(RESAMPLES):
-        times = np.bincount(rng.integers(N, size=N), minlength=N)  # how often each was drawn
-        means[b] = np.einsum("n,mnk->mk", times, values) / N
+        times = np.bincount(rng.integers(count, size=count), minlength=count)[group]
+        means[b] = np.einsum("n,mnk->mk", times, values) / times.sum()
     return means
 
 

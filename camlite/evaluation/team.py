@@ -1,8 +1,8 @@
 """One process, or many that share the pictures: started by torchrun, on one machine or several.
 
 torchrun starts the processes, restarts them and tells each its number; nothing of that is here.
-The processes only need a common folder. They meet twice: before the first picture, and before the
-tables are made.
+The processes only need a common folder. They wait for each other before the first picture, before
+the tables are made, and before they leave.
 """
 
 from __future__ import annotations
@@ -35,14 +35,6 @@ class Team:
         if self.size > 1:
             dist.barrier(device_ids=[self.device.index] if self.device.type == "cuda" else None)
 
-    def first(self, answer: str) -> str:
-        """What the leading process says, for all of them."""
-        if self.size == 1:
-            return answer
-        said = [answer]
-        dist.broadcast_object_list(said, src=0)
-        return said[0]
-
 
 @contextmanager
 def team(device: str | None = None) -> Iterator[Team]:
@@ -59,7 +51,11 @@ def team(device: str | None = None) -> Iterator[Team]:
     local = int(os.environ.get("LOCAL_RANK", 0))
     here = torch.device("cpu")
     if kind == "cuda":
-        here = torch.device("cuda", local % torch.cuda.device_count())
+        there = torch.cuda.device_count()
+        if local >= there:
+            raise ValueError(f"this machine has {there} GPU(s), but more processes were started: "
+                             f"--nproc-per-node {there}, or --device cpu")
+        here = torch.device("cuda", local)
         torch.cuda.set_device(here)
     size = int(os.environ.get("WORLD_SIZE", 1))
     if size == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -11,18 +12,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from camlite import metrics as measuring
 from camlite.cards import METHODS
 from camlite.evaluation.items import Item
 from camlite.evaluation.measures import METRICS, Case
-from camlite.evaluation.plan import Job, unique
+from camlite.evaluation.plan import Job
 from camlite.evaluation.store import RowFile, Stored, read_rows
 from camlite.evaluation.subject import Example, example
 from camlite.evidence import evidence, takes
-from camlite.perturb import at_once, fused
+from camlite.perturb import at_once
+from camlite.running import evaluation, plain_arithmetic
 from camlite.scores import chosen
 
 
@@ -36,23 +38,29 @@ def work(job: Job, progress: bool = True) -> None:
     bar = tqdm(total=rows, unit="map", disable=not (progress and job.we.leads),
                desc=f"{len(mine)} pictures", mininterval=0.5 if sys.stderr.isatty() else 60)
     with RowFile(job.parts, job.we.rank) as file, bar:
-        quick: nn.Module | None = None
         for item in mine:
             methods = _missing(item, done, job)
             try:
                 shown = _on_device(item, job)
-                quick = quick or fused(job.subject.model, shown.x)
-                c, facts = _explained(item, shown, quick, job)
-            except torch.OutOfMemoryError:
-                raise
-            except (ValueError, RuntimeError) as error:  # a network may take one size only
-                file.append(_problem(item, "", error))
+                c, facts = _explained(item, shown, job)
+            except Exception as error:
+                _unless_fatal(error)
+                problem = _problem(item, "", error)
+                if done.get((item.name, item.label, "")) != problem:  # known from an earlier start
+                    file.append(problem)
                 bar.update(len(methods))
                 continue
             for method in methods:
                 bar.set_postfix_str(f"{item.name} {method}", refresh=False)
-                file.append(_row(item, shown, method, c, facts, quick, job))
+                file.append(_row(item, shown, method, c, facts, job))
                 bar.update()
+
+
+def _unless_fatal(error: Exception) -> None:
+    """One picture must not end a run of days; but a machine that fails would fail for all."""
+    known = isinstance(error, (ValueError, RuntimeError))
+    if not known or isinstance(error, torch.OutOfMemoryError) or "CU" in str(error)[:60]:
+        raise error  # CUDA error, CUBLAS_…, CUDNN_…
 
 
 def _missing(item: Item, done: Mapping[Any, Stored], job: Job) -> list[str]:
@@ -72,12 +80,10 @@ def _on_device(item: Item, job: Job) -> Example:
     return Example(here.x.to(job.we.device), here.seen, here.mask, here.boxes)
 
 
-def _explained(
-    item: Item, shown: Example, quick: nn.Module, job: Job
-) -> tuple[Tensor, dict[str, Any]]:
+def _explained(item: Item, shown: Example, job: Job) -> tuple[Tensor, dict[str, Any]]:
     """The class that is explained, (1,), and what the network says about the picture."""
-    with torch.no_grad():
-        logits = quick(shown.x)
+    with evaluation(job.quick), plain_arithmetic(shown.x):
+        logits = job.quick(shown.x)
     predicted = chosen(logits, None)
     c = predicted if job.plan.target == "predicted" else chosen(logits, item.label)
     assert isinstance(predicted, Tensor)
@@ -86,49 +92,59 @@ def _explained(
 
 
 def _row(
-    item: Item, shown: Example, method: str, c: Tensor, facts: dict[str, Any], quick: nn.Module,
-    job: Job,
+    item: Item, shown: Example, method: str, c: Tensor, facts: dict[str, Any], job: Job
 ) -> Stored:
     """One method on one picture: the map, then all metrics."""
     seed = _seed(job.plan.seed, item)
-    begin = time.perf_counter()
+    begin = _now(job)
     try:
         L = map_of(method, job, shown.x, c, seed)
-        made = time.perf_counter()
+        made = _now(job)
         if item in job.examples:
             _keep_map(job, item, method, L)
-        case = Case(quick, shown, c, L, lambda x: map_of(method, job, x, c, seed),
+        case = Case(job.quick, shown, c, L, lambda x: map_of(method, job, x, c, seed),
                     job.plan.protocol, at_once(shown.x, job.plan.batch_size), seed)
         values, notes = measured(case, job.metrics)
-    except torch.OutOfMemoryError:
-        raise
-    except (ValueError, RuntimeError) as error:  # one picture must not end a run of days
+    except Exception as error:
+        _unless_fatal(error)
         return _problem(item, method, error)
     return {
         "file": item.name, "class_index": item.label, "method": method, **facts, **values,
-        "metrics": list(job.metrics), "note": "; ".join(notes), "problem": "",
-        "seconds": round(made - begin, 4), "seconds_metrics": round(time.perf_counter() - made, 4),
+        "blank": int(L.amax() == L.amin()), "metrics": list(job.metrics), "notes": notes,
+        "problem": "", "seconds": round(made - begin, 4),
+        "seconds_metrics": round(_now(job) - made, 4),
     }
 
 
-def measured(case: Case, names: tuple[str, ...]) -> tuple[dict[str, float], list[str]]:
-    """The raw numbers of all metrics, and why some of them are missing."""
+def _now(job: Job) -> float:
+    """Seconds; a GPU works on after the call returns, so wait for it."""
+    if job.we.device.type == "cuda":
+        torch.cuda.synchronize(job.we.device)
+    return time.perf_counter()
+
+
+def measured(case: Case, names: tuple[str, ...]) -> tuple[dict[str, float], dict[str, str]]:
+    """The raw numbers of all metrics, and why some have none."""
     values: dict[str, float] = {}
-    notes: list[str] = []
+    notes: dict[str, str] = {}
     where = {"mask": case.example.mask, "boxes": case.example.boxes}
     for name in names:
-        metric = METRICS[name]
-        if metric.needs:
-            known = where[metric.needs]
-            if known is None or not bool(known.any()):
-                notes.append("no object is annotated" if known is None else
-                             "the annotated object is empty, or outside the square that is used")
-                continue
+        needs = METRICS[name].needs
+        known = where[needs] if needs else None
+        if needs and (known is None or not bool(known.any())):
+            notes[name] = ("no object is annotated" if known is None else
+                           "the annotated object is empty, or outside the square that is used")
+            continue
         try:
-            values |= metric.measure(case)
+            found = METRICS[name].measure(case)
         except ValueError as error:  # the other metrics may still have a value
-            notes.append(f"{name}: {error}")
-    return values, unique(notes)
+            notes[name] = str(error)
+            continue
+        if all(math.isfinite(value) for value in found.values()):
+            values |= found
+        else:
+            notes[name] = "the measured value is not finite"
+    return values, notes
 
 
 def map_of(method: str, job: Job, x: Tensor, c: Tensor, seed: int) -> Tensor:
@@ -154,10 +170,12 @@ def _problem(item: Item, method: str, error: Exception) -> Stored:
 
 
 def _keep_map(job: Job, item: Item, method: str, L: Tensor) -> None:
-    """Maps of the first pictures are kept for the figure."""
+    """Maps of the first pictures are kept for the figure; a kill leaves no half of one."""
     path = map_file(job, item, method)
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, L[0].cpu().numpy().astype(np.float32))
+    partial = path.with_suffix(".part.npy")
+    np.save(partial, L[0].cpu().numpy().astype(np.float32))
+    partial.replace(path)
 
 
 def map_file(job: Job, item: Item, method: str) -> Path:

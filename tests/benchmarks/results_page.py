@@ -38,25 +38,6 @@ def value(run: str, metric: str, method: str) -> str:
     return f"{float(found['value']):.{METRICS[metric].digits}f}" if found else "–"
 
 
-def interval(run: str, metric: str, method: str) -> str:
-    """A number with its interval."""
-    found = cell(run, metric, method)
-    if found is None:
-        return "–"
-    low, high = (f"{float(found[end]):.{METRICS[metric].digits}f}" for end in ("low", "high"))
-    return f"{value(run, metric, method)} [{low}, {high}]"
-
-
-def emphasized(run: str, metric: str, method: str) -> str:
-    """In italics if the best floor is as good."""
-    sign = -1 if METRICS[metric].lower_is_better else 1
-    numbers = {m: sign * float(found["value"]) for m in (method, *FLOORS)
-               if (found := cell(run, metric, m))}
-    best = max(numbers[f] for f in FLOORS)
-    text = interval(run, metric, method)
-    return f"*{text}*" if method not in FLOORS and numbers.get(method, best + 1) <= best else text
-
-
 def wins(run: str, metric: str, method: str) -> str:
     """How often a method beats Grad-CAM, percent; a tie counts one half."""
     found = next((r for r in rows(run, "pairs") if (r["metric"], r["a"]) == (metric, method)), None)
@@ -79,10 +60,25 @@ def table(head: list[str], lines: list[list[str]]) -> str:
 
 
 def full_table(run: str, metrics: tuple[str, ...]) -> str:
-    """All methods of a run."""
-    lines = [[title(m) + (" (floor)" if m in FLOORS else ""),
-              *(emphasized(run, metric, m) for metric in metrics)] for m in methods(run)]
-    return table(["", *(METRICS[m].head for m in metrics)], lines)
+    """All methods of a run: the table of its card, with these columns."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in card_table(run)]
+    heads = lines[0]
+    columns = [0, *(heads.index(METRICS[m].head) for m in metrics)]
+    return table([heads[i] for i in columns], [[line[i] for i in columns] for line in lines[2:]])
+
+
+def card_table(run: str) -> list[str]:
+    """The lines of the result's table in the card."""
+    text = (FOLDER / run / "card.md").read_text(encoding="utf-8").partition("## Result")[2]
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+def above_floors(run: str, metric: str) -> int:
+    """How many methods are better than every floor, and told apart from it by these pictures."""
+    names = {title(m) for m in real_methods(run)}
+    lines = [[c.strip() for c in line.strip("|").split("|")] for line in card_table(run)]
+    place = lines[0].index(METRICS[metric].head)
+    return sum(line[0] in names and not line[place].startswith("*") for line in lines)
 
 
 HEAD = """# What the numbers say
@@ -95,9 +91,10 @@ python -m tests.benchmarks.results
 
 which runs `camlite evaluate` ([evaluate.md](evaluate.md)) and can be stopped and started
 again. Each table is `summary.csv` of one run in `docs/results`; each run has a card with its
-whole protocol. In brackets stands the 95 % bootstrap interval over the pictures. *Italics*:
-not better than the best floor, so no evidence for the method. Methods that are not in a table
-have no map there (CAM in SqueezeNet: no linear layer behind the features).
+whole protocol. In brackets stands the 95 % bootstrap interval over the pictures. *Italics*: a
+floor is as good, or these pictures do not tell the two apart, so no evidence for the method.
+Methods that are not in a table have no map there (CAM in SqueezeNet: no linear layer behind the
+features).
 
 **Read this first.** The photographs are few, and they look like training pictures. Numbers
 like these say which differences are large; they do not rank methods that lie within each
@@ -241,11 +238,6 @@ def better_than(run: str, metric: str, method: str) -> int:
     return sum(sign * float(mine["value"]) > sign * float(o["value"]) for o in others)
 
 
-def above_floors(run: str, metric: str) -> int:
-    """How many methods are better than every floor."""
-    return sum(not emphasized(run, metric, m).startswith("*") for m in real_methods(run))
-
-
 def told_apart(run: str, metric: str) -> int:
     """How many methods differ from Grad-CAM: 0 is not in the interval of the difference."""
     pairs = [r for r in rows(run, "pairs") if r["metric"] == metric and r["a"] not in FLOORS]
@@ -279,8 +271,8 @@ of all methods because their maps are large and flat; the energy in the object i
 {v("scenes", energy, "fake_cam")}.
 
 **Insertion tells most methods from the floors, and few methods from each other.** Better than
-every floor: {good}. Different from Grad-CAM, so that 0 is not in the interval of the difference:
-{apart}; some of them are worse than Grad-CAM.
+every floor, and told apart from it: {good}. Different from Grad-CAM, so that 0 is not in the
+interval of the difference: {apart}; some of them are worse than Grad-CAM.
 
 **Several methods are one.** Where only an average and one linear layer follow (ResNet-50,
 MobileNetV2, the networks of the scenes), Grad-CAM, XGrad-CAM and HiResCAM are CAM, apart from the
