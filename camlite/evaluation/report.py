@@ -282,7 +282,7 @@ def _left_out(summary: Summary) -> list[str]:
     if some:
         lines += ["## Pictures left out of a metric", ""]
         lines += [f"- {c.metric.title}: {n} ({why})" for c in some for why, n in c.excluded.items()]
-    return [*lines, ""]
+    return [*lines, ""] if some else lines
 
 
 def _blank(job: Job, rows: dict[Key, Stored]) -> list[str]:

@@ -58,9 +58,10 @@ def work(job: Job, progress: bool = True) -> None:
 
 def _unless_fatal(error: Exception) -> None:
     """One picture must not end a run of days; but a machine that fails would fail for all."""
-    known = isinstance(error, (ValueError, RuntimeError))
-    if not known or isinstance(error, torch.OutOfMemoryError) or "CU" in str(error)[:60]:
-        raise error  # CUDA error, CUBLAS_…, CUDNN_…
+    of_the_machine = isinstance(error, torch.OutOfMemoryError) or any(
+        name in str(error) for name in ("CUDA", "CUBLAS", "CUDNN"))
+    if of_the_machine or not isinstance(error, (ValueError, RuntimeError)):
+        raise error
 
 
 def _missing(item: Item, done: Mapping[Any, Stored], job: Job) -> list[str]:

@@ -58,7 +58,7 @@ def plans() -> dict[str, Plan]:
         "resnet50": replace(photo, model="resnet50", limit=20, methods=GRADIENT),
         "squeezenet1_1-authors": replace(squeeze, limit=60, methods=("grad_cam", "score_cam"),
                                          options={"score_cam": AUTHORS}),
-        "mobilenet_v2": replace(photo, model="mobilenet_v2", limit=30,
+        "mobilenet_v2": replace(photo, model="mobilenet_v2", limit=24,
                                 methods=(*GRADIENT, "score_cam")),
         "squeezenet1_1-slow": replace(squeeze, limit=6, options=FEWER,
                                       methods=(*GRADIENT, *MASKING)),

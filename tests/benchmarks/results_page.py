@@ -185,11 +185,10 @@ def page() -> str:
     faithful = ("average_drop", "increase_in_confidence", "average_gain", "insertion", "deletion")
     parts = [HEAD, "## Photographs: does the network agree with the map?", PHOTOGRAPHS]
     for run, name in NETWORKS.items():
-        parts += [f"### {name}, {pictures(run)} photographs", full_table(run, faithful),
-                  f"[Evaluation card](results/{run}/card.md)"]
+        parts += [f"### {name}, {pictures(run)} photographs", full_table(run, faithful), links(run)]
     slow = "squeezenet1_1-slow"
     parts += [f"### {NETWORKS['squeezenet1_1']}, {pictures(slow)} photographs, with slow methods",
-              SLOW, full_table(slow, faithful), f"[Evaluation card](results/{slow}/card.md)"]
+              SLOW, full_table(slow, faithful), links(slow)]
     parts += ["## Beside the published numbers", BESIDE,
               "### Average drop ↓ / increase in confidence ↑, percent",
               published(DROPS, ("average_drop", "increase_in_confidence"),
@@ -202,11 +201,16 @@ def page() -> str:
     parts += ["## Generated pictures: does the map find the object?", GENERATED]
     for run, name in KNOWN.items():
         what = "questions about 25 mosaics" if run == "mosaic" else "pictures"
-        parts += [f"### {name}, {pictures(run)} {what}", full_table(run, PLACES),
-                  f"[Evaluation card](results/{run}/card.md)"]
+        parts += [f"### {name}, {pictures(run)} {what}", full_table(run, PLACES), links(run)]
         parts += [f"![The maps of all methods for the first pictures: {name}]"
                   f"(results/{run}/examples.png)"]
     return "\n\n".join([*parts, findings()]) + "\n"
+
+
+def links(run: str) -> str:
+    """Where the rest of a run is."""
+    return (f"[Evaluation card](results/{run}/card.md), [the whole table as a picture]"
+            f"(results/{run}/table.png), [numbers](results/{run}/summary.csv)")
 
 
 def wins_text() -> str:
@@ -265,10 +269,9 @@ def findings() -> str:
 **Average drop and increase in confidence do not measure explanations.** Fake-CAM, which shows
 everything but one pixel, has the smallest drop everywhere ({fake}). A blob in the centre, which
 has not seen the picture, has a smaller drop than many methods ({blob}). On the scenes FullGrad
-({v("scenes", drop, "full_grad")}) and RISE ({v("scenes", drop, "rise")}) have the smallest drops
-of all methods because their maps are large and flat; the energy in the object is
-{v("scenes", energy, "full_grad")} and {v("scenes", energy, "rise")} %, where a flat map has
-{v("scenes", energy, "fake_cam")}.
+({v("scenes", drop, "full_grad")}) and RISE ({v("scenes", drop, "rise")}), whose maps cover most of
+the picture, have the smallest drops of all methods; RISE has {v("scenes", energy, "rise")} % of its
+energy in the object, and a flat map {v("scenes", energy, "fake_cam")} %.
 
 **Insertion tells most methods from the floors, and few methods from each other.** Better than
 every floor, and told apart from it: {good}. Different from Grad-CAM, so that 0 is not in the
