@@ -114,11 +114,11 @@ minutes for each picture on a CPU); all other methods as above, on the same pict
 
 BESIDE = """\
 Each cell has two numbers. **They cannot be compared across rows**: pictures, weights, layers,
-fills and scores differ, and each of these moves the numbers more than the choice of the
-method does. Two differences hold for all rows: our pictures are few and easier than a
-validation set, so there is more confidence to lose; and the weights are not those of the
-papers. What may be compared is the order within a row. Numbers of papers and repositories
-stand as they are printed there."""
+fills and scores differ. How much that moves: the ShapleyCAM repository prints 22.67 for
+Grad-CAM's drop on VGG-16 at `features[-1]`, and 76.68 at `features[-3]`, two steps earlier. Our
+pictures are few and look like training pictures, and our weights are not those of the papers.
+What may be compared is the order within a row. Numbers of papers and repositories stand as
+they are printed there."""
 
 GENERATED = """\
 Here the right answer is known: the object's pixels. Network: the bundled `pond_repaired`
@@ -136,7 +136,7 @@ object's share of the picture: what a flat map gets."""
 # (source, network and pictures, protocol, {method: (average drop, increase)})
 DROPS: list[tuple[str, str, str, dict[str, tuple[str, str]]]] = [
     ("Grad-CAM++ paper (arXiv 1710.11063)", "ResNet-50, ILSVRC2012 validation",
-     "the paper's own weights and code; the score of the class as the network puts it out",
+     "the paper's own weights; the model's output score of the class",
      {"grad_cam": ("30.36", "22.11"), "grad_cam_plus_plus": ("28.90", "22.16")}),
     ("the same", "VGG-16, ILSVRC2012 validation", "the same",
      {"grad_cam": ("46.56", "13.42"), "grad_cam_plus_plus": ("36.84", "17.05")}),
@@ -150,7 +150,8 @@ DROPS: list[tuple[str, str, str, dict[str, tuple[str, str]]]] = [
       "shapley_cam": ("13.85", "40.17"), "random_cam": ("67.35", "8.24")}),
     ("the same", "MobileNetV2, the same", "the same", {"grad_cam": ("18.27", "32.54")}),
     ("torch-cam's benchmark", "ResNet-18, imagenette validation",
-     "printed there as shares of 1; here in percent",
+     "printed there as shares of 1, here in percent; its results file has 18.05 / 28.94 for "
+     "LayerCAM",
      {"grad_cam": ("26.86", "22.50"), "grad_cam_plus_plus": ("52.71", "19.62"),
       "layer_cam": ("17.12", "28.19")}),
 ]
@@ -183,7 +184,7 @@ def published(
 def page() -> str:
     """The whole page."""
     faithful = ("average_drop", "increase_in_confidence", "average_gain", "insertion", "deletion")
-    parts = [HEAD, "## Photographs: does the network agree with the map?", PHOTOGRAPHS]
+    parts = [HEAD, findings(), "## Photographs: does the network agree with the map?", PHOTOGRAPHS]
     for run, name in NETWORKS.items():
         parts += [f"### {name}, {pictures(run)} photographs", full_table(run, faithful), links(run)]
     slow = "squeezenet1_1-slow"
@@ -204,7 +205,7 @@ def page() -> str:
         parts += [f"### {name}, {pictures(run)} {what}", full_table(run, PLACES), links(run)]
         parts += [f"![The maps of all methods for the first pictures: {name}]"
                   f"(results/{run}/examples.png)"]
-    return "\n\n".join([*parts, findings()]) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def links(run: str) -> str:
@@ -278,7 +279,7 @@ energy in the object, and a flat map {v("scenes", energy, "fake_cam")} %.
 **Few pictures tell few methods apart.** Better than every floor, and told apart from it, are in
 drop {of_drop}; in insertion {good}; in deletion {of_deletion}. Different from Grad-CAM in
 insertion, so that 0 is not in the interval of the difference, for the better or the worse: {apart}.
-The published tables above rest on two thousand pictures and more.
+The published tables below rest on two thousand pictures and more.
 
 **Several methods are one.** Where only an average and one linear layer follow (ResNet-50,
 MobileNetV2, the networks of the scenes), Grad-CAM, XGrad-CAM and HiResCAM are CAM, apart from the
