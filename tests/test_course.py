@@ -124,14 +124,17 @@ def test_a_plain_file_without_cells_is_checked_too(tmp_path):
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("def normalize(M):\n    while True:\n        pass", "did not finish"),
-        ("def normalize(M):\n    import os\n    os._exit(0)", "ended the Python process"),
+        pytest.param("def normalize(M):\n    while True:\n        pass", "did not finish",
+                     marks=pytest.mark.slow),
+        pytest.param("def normalize(M):\n    import os\n    os._exit(0)",
+                     "ended the Python process", marks=pytest.mark.slow),
         ("def normalize(M):\n    exit()", "SystemExit"),
         ("def normalize(M):\n    return M / 'two'", "at:  return M / 'two'"),
         ("def normalize(M)\n    return M", "not valid Python"),
         ("def normalize(M):\n    return undefined_name", "undefined_name"),
         ("normalize = 3", "not a function"),
-        ("def normalize(M):\n    import ctypes\n    ctypes.string_at(0)", "Python process ended"),
+        pytest.param("def normalize(M):\n    import ctypes\n    ctypes.string_at(0)",
+                     "Python process ended", marks=pytest.mark.slow),
     ],
     ids=["endless", "os_exit", "exit", "type_error", "syntax", "name", "no_function", "segfault"],
 )
@@ -256,6 +259,7 @@ def test_drift_tells_answers_from_changes(tmp_path):
     assert drift(lesson, tmp_path) == "drifted"
 
 
+@pytest.mark.slow  # it starts pytest, which starts a process for each lesson
 def test_pytest_checks_a_learner(tmp_path):
     lesson = find_lesson(LESSON)
     (tmp_path / f"{lesson.name}.py").write_text(
