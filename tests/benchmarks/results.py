@@ -4,7 +4,8 @@
     python -m tests.benchmarks.results --page     # only write the page from what is there
     torchrun --nproc-per-node 2 -m tests.benchmarks.results         # the same, divided
 
-Needs `CAMLITE_DATA` with imagenet_samples/ and weights/. About two hours on two cores.
+Needs `CAMLITE_DATA` with imagenet_samples/ and weights/. About two and a half hours
+of one process (the cards add up to 154 minutes).
 """
 
 from __future__ import annotations

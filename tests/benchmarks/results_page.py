@@ -294,8 +294,11 @@ LayerCAM {v("mosaic", energy, "layer_cam")}, which drop all evidence against the
 {v("mosaic", energy, "score_cam")}, FullGrad {v("mosaic", energy, "full_grad")}, Eigen-CAM
 {v("mosaic", energy, "eigen_cam")}, which asks for no class at all. Guided Grad-CAM has the most
 ({v("mosaic", energy, "guided_grad_cam")}): Grad-CAM chooses the animal, and guided backpropagation
-draws its edges. On pictures with one animal (`scenes`) these differences are small or absent: with
-one object, the brightest place and the place of the class are the same.
+draws its edges. On pictures with one animal (`scenes`) Grad-CAM++
+({v("scenes", energy, "grad_cam_plus_plus")}), LayerCAM ({v("scenes", energy, "layer_cam")}) and
+even Eigen-CAM ({v("scenes", energy, "eigen_cam")}) are level with Grad-CAM
+({v("scenes", energy, "grad_cam")}): with one object, the brightest place and the place of the class
+are the same.
 
 **Box and energy see different things.** The 20 % rule fails for maps that are positive everywhere
 (Recipro-CAM: localisation error {v("scenes", error, "recipro_cam")} %, RISE
