@@ -5,14 +5,14 @@
 """
 
 from camlite import boxes, data, metrics, nets, sanity
-from camlite.cards import METHODS
+from camlite.cutting.tokens import tokens_to_map
 from camlite.errors import ArchitectureError, DataNotFound, LayerNotFound
+from camlite.figures.plot import show
 from camlite.maps import gap, heatmap, minmax, up, weighted_sum
 from camlite.methods import *  # noqa: F403
 from camlite.methods import __all__ as _methods
-from camlite.plot import show
+from camlite.methods.cards import METHODS
 from camlite.split import LayerChosen, SplitByHook, split
-from camlite.tokens import tokens_to_map
 
 __all__ = [
     "METHODS",

@@ -1,5 +1,5 @@
 """`python -m camlite`: the same as the command `camlite`; torchrun needs it."""
 
-from camlite.course.cli import main
+from camlite.cli import main
 
 main()

@@ -101,14 +101,21 @@ class HeadNet(nn.Module):
             ]
         self.functional_relu = head == "functional_relu"
         self.features = nn.Sequential(*(layers[:-1] if self.functional_relu else layers))
-        self.classifier = nn.Sequential(*{
-            "gap_linear": [*pool, nn.Linear(K, classes)],
-            "gap_two_linears": [*pool, nn.Linear(K, K), nn.Hardswish(), nn.Linear(K, classes)],
-            "flatten": [nn.MaxPool2d(2), nn.Flatten(), nn.Linear(K * 49, 20), nn.ReLU(),
-                        nn.Linear(20, classes)],
-            "conv_head": [nn.Conv2d(K, classes, kernel_size=1), nn.ReLU(), *pool],
-            "functional_relu": [*pool, nn.Linear(K, classes)],
-        }[head])
+        self.classifier = nn.Sequential(
+            *{
+                "gap_linear": [*pool, nn.Linear(K, classes)],
+                "gap_two_linears": [*pool, nn.Linear(K, K), nn.Hardswish(), nn.Linear(K, classes)],
+                "flatten": [
+                    nn.MaxPool2d(2),
+                    nn.Flatten(),
+                    nn.Linear(K * 49, 20),
+                    nn.ReLU(),
+                    nn.Linear(20, classes),
+                ],
+                "conv_head": [nn.Conv2d(K, classes, kernel_size=1), nn.ReLU(), *pool],
+                "functional_relu": [*pool, nn.Linear(K, classes)],
+            }[head]
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, 1, H, W) -> logits (N, classes)."""

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from camlite.maps import minmax, up
 from camlite.scores import Target, score
-from camlite.split import Stage, check_images, evaluation, plain_arithmetic
+from camlite.split import Stage, check_images, evaluation_mode, plain_arithmetic
 
 Baseline = str | float | Tensor
 Scorer = Callable[[int, Tensor], Tensor]
@@ -34,7 +34,7 @@ def whole(model: nn.Module) -> Stage:
     """
 
     def f(X: Tensor) -> Tensor:
-        with evaluation(model), plain_arithmetic(X):
+        with evaluation_mode(model), plain_arithmetic(X):
             return model(X.clone())
 
     return f
@@ -51,7 +51,7 @@ def fast(model: nn.Module, images: Tensor) -> Stage:
     order = torch.channels_last if images.dim() == 4 else torch.preserve_format
 
     def f(X: Tensor) -> Tensor:
-        with evaluation(net), plain_arithmetic(X):
+        with evaluation_mode(net), plain_arithmetic(X):
             return net(X.clone(memory_format=order))
 
     return f
@@ -69,7 +69,7 @@ def fused(model: nn.Module, images: Tensor) -> nn.Module:
     check_images(model, images)
     first = images[:1].detach()
     try:
-        with evaluation(model):
+        with evaluation_mode(model):
             graph = _fused(model)
         Y, Y_fused = whole(model)(first), whole(graph)(first)
         same = bool((Y - Y_fused).abs().max() <= 1e-4 * Y.abs().max())
@@ -176,17 +176,22 @@ def baseline_images(images: Tensor, baseline: Baseline) -> Tensor:
     """
     if isinstance(baseline, Tensor):
         if baseline.shape not in (images.shape, images.shape[1:]):
-            raise ValueError(f"baseline has shape {tuple(baseline.shape)}, one image has "
-                             f"{tuple(images.shape[1:])}")
+            raise ValueError(
+                f"baseline has shape {tuple(baseline.shape)}, one image has "
+                f"{tuple(images.shape[1:])}"
+            )
         return baseline.to(images).expand_as(images)
     if isinstance(baseline, (int, float)):
         return torch.full_like(images, float(baseline))
     made: dict[str, Callable[[Tensor], Tensor]] = {
-        "zero": torch.zeros_like, "blur": blur, "original": torch.clone
+        "zero": torch.zeros_like,
+        "blur": blur,
+        "original": torch.clone,
     }
     if baseline not in made:
-        raise ValueError(f"baseline must be one of {', '.join(made)}, a number or a tensor, "
-                         f"not {baseline!r}")
+        raise ValueError(
+            f"baseline must be one of {', '.join(made)}, a number or a tensor, not {baseline!r}"
+        )
     return made[baseline](images)
 
 

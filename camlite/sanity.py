@@ -26,7 +26,7 @@ from camlite.methods.gradient import grad_cam
 from camlite.metrics.shared import classes_of, constant
 from camlite.perturb import noise, one_of, own_generator
 from camlite.scores import Target
-from camlite.split import Layer, evaluation, last_spatial_layer, layer_name, plain_arithmetic
+from camlite.split import Layer, evaluation_mode, last_spatial_layer, layer_name, plain_arithmetic
 
 Method = Callable[..., Tensor]  # (model, layer, images, target) -> maps
 
@@ -92,9 +92,20 @@ def cascading_randomization(
             _measure_batch_norm(random, images)
         maps.append(method(random, where, images, c).detach())
     M = torch.stack(maps)
-    return Randomization(["original", *steps], M, _compare(M, images, upsample), _blank(M), {
-        "method": getattr(method, "__name__", "method"), "order": order, "how": how,
-        "recompute_batch_norm": recompute_batch_norm, "upsample": upsample, "scaling": "min-max"})
+    return Randomization(
+        ["original", *steps],
+        M,
+        _compare(M, images, upsample),
+        _blank(M),
+        {
+            "method": getattr(method, "__name__", "method"),
+            "order": order,
+            "how": how,
+            "recompute_batch_norm": recompute_batch_norm,
+            "upsample": upsample,
+            "scaling": "min-max",
+        },
+    )
 
 
 def _compare(M: Tensor, images: Tensor, upsample: bool) -> dict[str, Tensor]:
@@ -128,7 +139,7 @@ def layers_from_top(model: nn.Module, images: Tensor) -> list[str]:
     own = {m: n for n, m in model.named_modules() if any(True for _ in m.parameters(recurse=False))}
     hooks = [m.register_forward_pre_hook(lambda m, args: ran.append(own[m])) for m in own]
     try:
-        with evaluation(model), plain_arithmetic(images.detach()):
+        with evaluation_mode(model), plain_arithmetic(images.detach()):
             model(images[:1].detach())
     finally:
         for hook in hooks:
@@ -172,7 +183,7 @@ def _seeded(generator: torch.Generator) -> Iterator[None]:
 def _measure_batch_norm(model: nn.Module, images: Tensor) -> None:
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     momenta = [m.momentum for m in norms]
-    with evaluation(model), plain_arithmetic(images.detach()):
+    with evaluation_mode(model), plain_arithmetic(images.detach()):
         for m in norms:
             m.reset_running_stats()
             m.training, m.momentum = True, None  # None: the plain average of what it sees
@@ -251,8 +262,10 @@ def hog(maps: Tensor, cell: int = 16, orientations: int = 9, block: int = 3) -> 
     N, H, W = M.shape
     rows, cols = (H // cell, W // cell) if cell > 0 else (0, 0)
     if min(rows, cols) < block:
-        raise ValueError(f"maps of {H}×{W} hold {rows}×{cols} cells of {cell} pixels; "
-                         f"{block}×{block} are needed: upsample the maps or take smaller cells")
+        raise ValueError(
+            f"maps of {H}×{W} hold {rows}×{cols} cells of {cell} pixels; "
+            f"{block}×{block} are needed: upsample the maps or take smaller cells"
+        )
     dy, dx = torch.zeros_like(M), torch.zeros_like(M)
     dy[:, 1:-1] = M[:, 2:] - M[:, :-2]
     dx[:, :, 1:-1] = M[:, :, 2:] - M[:, :, :-2]

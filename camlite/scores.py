@@ -34,8 +34,10 @@ def chosen(logits: Tensor, target: Target) -> Tensor | Callable[[Tensor], Tensor
         if c.is_floating_point() or c.dtype == torch.bool:
             raise ValueError(f"target must hold whole class numbers, not {c.dtype}")
         if c.dim() > 1 or (c.dim() == 1 and len(c) != N):
-            raise ValueError(f"target has shape {tuple(c.shape)}, but there are {N} images: give "
-                             f"one class, or a tensor of {N} classes")
+            raise ValueError(
+                f"target has shape {tuple(c.shape)}, but there are {N} images: give "
+                f"one class, or a tensor of {N} classes"
+            )
         if bool((c < 0).any()) or bool((c >= C).any()):
             raise ValueError(f"target {target} is out of range: the model has classes 0 to {C - 1}")
         return c.long().expand(N)
@@ -49,8 +51,9 @@ def score(logits: Tensor, target: Target) -> Tensor:
     Y = c(logits)
     if not isinstance(Y, Tensor) or Y.shape != (len(logits),):
         shape = tuple(Y.shape) if isinstance(Y, Tensor) else type(Y).__name__
-        raise ValueError(f"target(output) must return one score per image, ({len(logits)},), "
-                         f"not {shape}")
+        raise ValueError(
+            f"target(output) must return one score per image, ({len(logits)},), not {shape}"
+        )
     return Y
 
 

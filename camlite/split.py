@@ -6,7 +6,8 @@ for bit. Every formula of `camlite.methods` is written on these two functions.
 How: torch.fx writes down the network's operations in the order they run; the list is cut behind
 the layer. Where that is not possible (control flow that depends on the data, or a path that goes
 around the layer) a temporary forward hook does the same, and the classifier then costs a whole
-forward pass; a `SplitByHook` warning says so. The two ways are in `graph.py` and `hooked.py`.
+forward pass; a `SplitByHook` warning says so. The two ways are in
+`cutting/graph.py` and `cutting/hooks.py`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from typing import Any
 
 from torch import nn
 
-from camlite.choice import LayerChosen, last_spatial_layer, stage_ends
+from camlite.cutting.choice import LayerChosen, last_spatial_layer, stage_ends
+from camlite.cutting.graph import Stage, cut_graph, not_found
+from camlite.cutting.hooks import cut_with_hooks, run_and_record
+from camlite.cutting.running import check_images, evaluation_mode, plain_arithmetic
 from camlite.errors import LayerNotFound
-from camlite.graph import Stage, cut_graph, not_found
-from camlite.hooked import cut_with_hooks, run_and_record
-from camlite.running import check_images, evaluation, plain_arithmetic
 
 __all__ = [
     "Layer",
@@ -29,7 +30,7 @@ __all__ = [
     "SplitByHook",
     "Stage",
     "check_images",
-    "evaluation",
+    "evaluation_mode",
     "last_spatial_layer",
     "layer_name",
     "plain_arithmetic",

@@ -24,10 +24,10 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from camlite import data
+from camlite.data.generated import Scenes
 from camlite.maps import up
 from camlite.methods import cam
 from camlite.nets import SceneNet, accuracy, count_parameters, fit
-from camlite.scenes import Scenes
 
 HERE = Path(__file__).parent
 SEEDS = [0, 1, 2, 3, 4]
@@ -110,9 +110,17 @@ def bundle(kind: str, version: str, seed: int) -> None:
     print(path.name, json.dumps(facts, indent=1), flush=True)
 
 
-COLUMNS = ["matched_accuracy", "flipped_accuracy", "worst_group_accuracy",
-           "background_only_accuracy", "object_on_grey_accuracy", "energy_on_object",
-           "energy_on_context", "object_area", "maps_foretell_auc"]
+COLUMNS = [
+    "matched_accuracy",
+    "flipped_accuracy",
+    "worst_group_accuracy",
+    "background_only_accuracy",
+    "object_on_grey_accuracy",
+    "energy_on_object",
+    "energy_on_context",
+    "object_area",
+    "maps_foretell_auc",
+]
 
 
 def one_seed(kind: str, seed: int) -> list[list[str]]:

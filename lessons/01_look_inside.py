@@ -50,7 +50,9 @@ row, column = 6, 9
 piece = x[0, 0, row : row + 9, column : column + 9]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.6), layout="constrained")
 left.imshow(x[0, 0], cmap="gray", vmin=0, vmax=1)
-left.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 9, 9, fill=False, edgecolor="orange", linewidth=2))
+left.add_patch(
+    plt.Rectangle((column - 0.5, row - 0.5), 9, 9, fill=False, edgecolor="orange", linewidth=2)
+)
 left.set_title("what you see")
 drawn = right.imshow(piece, cmap="gray", vmin=0, vmax=1)
 for i in range(9):
@@ -109,6 +111,7 @@ for step in graph.nodes:
 # layers (`BatchNorm2d`) also keep running averages. Those are *buffers*, not parameters: do not
 # count them.
 
+
 # %% tags=["exercise", "1.1"]
 def count_parameters(model: nn.Module) -> int:
     """How many numbers the model learns: weights and biases of all its layers."""
@@ -138,13 +141,16 @@ print(f"together {total:,}; your function says {count_parameters(net):,}")
 # %% [markdown]
 # The same graph as a drawing, with the shape of what flows along each arrow.
 
+
 # %% tags=["figure"]
 def shapes_along(model: nn.Module, x: Tensor) -> list[tuple[str, str, int]]:
     """Each step of our network: its name, the shape of its output, its parameters."""
     steps, F = [("image", "×".join(map(str, x.shape[1:])), 0)], x
     for layer in model.features:
         F = layer(F)
-        steps.append((type(layer).__name__, "×".join(map(str, F.shape[1:])), count_parameters(layer)))
+        steps.append(
+            (type(layer).__name__, "×".join(map(str, F.shape[1:])), count_parameters(layer))
+        )
     steps.append(("mean\n(GAP)", str(F.shape[1]), 0))
     steps.append(("Linear", str(model.classifier.out_features), count_parameters(model.classifier)))
     return steps
@@ -156,8 +162,15 @@ figure, axis = plt.subplots(figsize=(12, 2.7), layout="constrained")
 for n, (kind, shape, numbers) in enumerate(steps):
     learns = "#fdd9a0" if numbers else "#e4e4ec"
     label = f"{kind}\n{numbers:,}" if numbers else kind
-    axis.text(n, 0, label, ha="center", va="center", fontsize=9,
-              bbox={"boxstyle": "round,pad=0.45", "facecolor": learns, "edgecolor": "black"})
+    axis.text(
+        n,
+        0,
+        label,
+        ha="center",
+        va="center",
+        fontsize=9,
+        bbox={"boxstyle": "round,pad=0.45", "facecolor": learns, "edgecolor": "black"},
+    )
     axis.text(n, -0.62, shape, ha="center", va="center", fontsize=8.5)
     if n + 1 < len(steps):
         axis.annotate("", (n + 0.62, 0), (n + 0.4, 0), arrowprops={"arrowstyle": "->"})
@@ -188,6 +201,7 @@ plt.show()
 # > In mathematics this is the **cross-correlation**. A *convolution* turns the kernel by 180°
 # > first. Deep learning says convolution and computes the cross-correlation. Since the kernels are
 # > learned, the network simply learns them the other way round.
+
 
 # %% tags=["exercise", "1.2"]
 def cross_correlate(image: Tensor, kernel: Tensor) -> Tensor:
@@ -221,8 +235,12 @@ vertical, horizontal = cross_correlate(cross, upright), cross_correlate(cross, u
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.7), layout="constrained")
 axes[0].imshow(cross, cmap="gray", extent=(-1.5, 7.5, 7.5, -1.5))
 axes[0].set_title("a cross, 9×9")
-for axis, panel, title in zip(axes[1:], (vertical, horizontal),
-                              ("kernel for vertical bars", "the same kernel, transposed"), strict=True):
+for axis, panel, title in zip(
+    axes[1:],
+    (vertical, horizontal),
+    ("kernel for vertical bars", "the same kernel, transposed"),
+    strict=True,
+):
     drawn = axis.imshow(panel, cmap="RdBu_r", vmin=-6, vmax=6)
     for i in range(7):
         for j in range(7):
@@ -250,9 +268,15 @@ first = net.features[0]
 framed = functional.pad(x[0, 0], (1, 1, 1, 1))
 with torch.no_grad():
     maps = first(x)[0]
-    by_hand = torch.stack([cross_correlate(framed, kernel[0]) + bias
-                           for kernel, bias in zip(first.weight, first.bias, strict=True)])
-print("largest difference between your function and PyTorch:", f"{(by_hand - maps).abs().max():.1e}")
+    by_hand = torch.stack(
+        [
+            cross_correlate(framed, kernel[0]) + bias
+            for kernel, bias in zip(first.weight, first.bias, strict=True)
+        ]
+    )
+print(
+    "largest difference between your function and PyTorch:", f"{(by_hand - maps).abs().max():.1e}"
+)
 
 # %% tags=["figure"]
 kernels = first.weight.detach()[:, 0]
@@ -296,6 +320,7 @@ plt.show()
 # gradient, `clone` makes the copy.) To save memory, some networks write over their own maps later
 # on. Leave the model as it was.
 
+
 # %% tags=["exercise", "1.3"]
 def feature_maps(model: nn.Module, x: Tensor) -> list[Tensor]:
     """The output of each ReLU of the model for images x (N, C, H, W), first to last."""
@@ -311,7 +336,9 @@ F = feature_maps(net, x)
 for number, one in enumerate(F, start=1):
     silent = int((one.amax((2, 3)) == 0).sum())
     zeros = (one == 0).float().mean()
-    print(f"layer {number}: {tuple(one.shape)}, {zeros:.0%} zeros, {silent} maps without any answer")
+    print(
+        f"layer {number}: {tuple(one.shape)}, {zeros:.0%} zeros, {silent} maps without any answer"
+    )
 
 # %% [markdown]
 # ## Exercise 1.4: how far does one value see?
@@ -331,6 +358,7 @@ for number, one in enumerate(F, start=1):
 #
 # `layers` lists (kernel, stride) from the picture upwards. Only the strides of the layers *before*
 # count. Without any layer a value is the pixel itself: $r = 1$.
+
 
 # %% tags=["exercise", "1.4"]
 def receptive_field(layers: list[tuple[int, int]]) -> int:
@@ -375,7 +403,9 @@ for number, (axis, change) in enumerate(zip(axes[1:], noticed, strict=True), sta
     r = receptive_field([(3, 1)] * number)
     drawn = axis.imshow(change / change.max(), cmap="magma", vmin=0, vmax=1)
     corner = 14 - r // 2 - 0.5
-    axis.add_patch(plt.Rectangle((corner, corner), r, r, fill=False, edgecolor="white", linestyle="--"))
+    axis.add_patch(
+        plt.Rectangle((corner, corner), r, r, fill=False, edgecolor="white", linestyle="--")
+    )
     axis.set_title(f"layer {number}: {r}×{r}", fontsize=10)
 for axis in axes:
     axis.set(xticks=[], yticks=[])
@@ -413,7 +443,9 @@ for number, (before, after) in enumerate(zip(F, feature_maps(net, moved), strict
 # %%
 K, h, w = F[-1].shape[1:]
 flat_head, gap_head = nn.Linear(K * h * w, 10), nn.Linear(K, 10)
-print(f"flatten, then linear: {count_parameters(flat_head):9,} parameters, for images of {h}×{w} only")
+print(
+    f"flatten, then linear: {count_parameters(flat_head):9,} parameters, for images of {h}×{w} only"
+)
 print(f"average, then linear: {count_parameters(gap_head):9,} parameters, for images of any size")
 
 # %% [markdown]
@@ -434,20 +466,37 @@ print(f"average, then linear: {count_parameters(gap_head):9,} parameters, for im
 
 # %%
 lenet5 = nn.Sequential(
-    nn.Conv2d(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2),
-    nn.Flatten(), nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10))
+    nn.Conv2d(1, 6, 5),
+    nn.Tanh(),
+    nn.AvgPool2d(2),
+    nn.Conv2d(6, 16, 5),
+    nn.Tanh(),
+    nn.AvgPool2d(2),
+    nn.Flatten(),
+    nn.Linear(400, 120),
+    nn.Tanh(),
+    nn.Linear(120, 84),
+    nn.Tanh(),
+    nn.Linear(84, 10),
+)
 flow = torch.zeros(1, 1, 32, 32)
 print(f"{'picture':10} {tuple(flow.shape[1:])}")
 for layer in lenet5:
     flow = layer(flow)
     if not isinstance(layer, nn.Tanh):
-        print(f"{type(layer).__name__:10} {tuple(flow.shape[1:])!s:13} {count_parameters(layer):7,} parameters")
+        print(
+            f"{type(layer).__name__:10} {tuple(flow.shape[1:])!s:13} {count_parameters(layer):7,} parameters"
+        )
 behind = sum(count_parameters(layer) for layer in lenet5 if isinstance(layer, nn.Linear))
 after_maps = count_parameters(net.classifier)
-print(f"LeNet-5: {count_parameters(lenet5):,} parameters, "
-      f"{behind / count_parameters(lenet5):.0%} of them behind the flatten")
-print(f"ours:    {count_parameters(net):,} parameters, "
-      f"{after_maps / count_parameters(net):.0%} of them behind the last map")
+print(
+    f"LeNet-5: {count_parameters(lenet5):,} parameters, "
+    f"{behind / count_parameters(lenet5):.0%} of them behind the flatten"
+)
+print(
+    f"ours:    {count_parameters(net):,} parameters, "
+    f"{after_maps / count_parameters(net):.0%} of them behind the last map"
+)
 
 # %% [markdown]
 # Follow the shapes. Up to the last pooling there are three numbers: channels, rows, columns. At
@@ -468,7 +517,9 @@ for number, (maps, line) in enumerate(zip(F, axes, strict=True), start=1):
     highest = float(maps[0][strongest].max())
     r = receptive_field([(3, 1)] * number)
     line[0].imshow(x[0, 0], cmap="gray")
-    line[0].add_patch(plt.Rectangle((14 - r / 2, 14 - r / 2), r, r, fill=False, edgecolor="orange", linewidth=1.5))
+    line[0].add_patch(
+        plt.Rectangle((14 - r / 2, 14 - r / 2), r, r, fill=False, edgecolor="orange", linewidth=1.5)
+    )
     line[0].set_ylabel(f"layer {number}\n{maps.shape[1]} maps", rotation=0, ha="right", va="center")
     for axis, k in zip(line[1:], strongest.tolist(), strict=True):
         drawn = axis.imshow(maps[0, k], cmap="magma", vmin=0, vmax=highest)
@@ -477,7 +528,9 @@ for number, (maps, line) in enumerate(zip(F, axes, strict=True), start=1):
 for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 axes[0, 0].set_title("sees", fontsize=9)
-figure.suptitle("Layers × channels: the feature maps of one digit (number above: channel; bar: activation)")
+figure.suptitle(
+    "Layers × channels: the feature maps of one digit (number above: channel; bar: activation)"
+)
 plt.show()
 
 # %% [markdown]

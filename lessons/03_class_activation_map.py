@@ -93,6 +93,7 @@ print("predicted", c.tolist(), "with probability", [f"{v:.3f}" for v in p.tolist
 # `F` is (N, K, h, w), `W` is (C, K). `c` is one class for all images, or a tensor with one class for
 # each image. The result is (N, h, w). There is no ReLU in this formula.
 
+
 # %% tags=["exercise", "3.1"]
 def class_activation_map(F: Tensor, W: Tensor, c: int | Tensor) -> Tensor:
     """The evidence for class c at each place: F (N, K, h, w), W (C, K) -> (N, h, w)."""
@@ -119,6 +120,7 @@ print(f"M {tuple(M.shape)}, smallest value {M.min():.2f}, largest {M.max():.2f}"
 # $$ Y_c = \frac{1}{Z}\sum_{x,y} M_c(x,y) + b_c $$
 #
 # `M` is (N, h, w); `bias` is $b_c$, one number for all images or one for each. Return (N,).
+
 
 # %% tags=["exercise", "3.2"]
 def logit_from_map(M: Tensor, bias: Tensor) -> Tensor:
@@ -148,6 +150,7 @@ print("from the network", [f"{v:.4f}" for v in from_network.tolist()])
 #
 # What if the map is constant? Then the denominator is 0. A constant map points nowhere; return zeros.
 
+
 # %% tags=["exercise", "3.3"]
 def normalize(M: Tensor) -> Tensor:
     """Each map (N, h, w) scaled to [0, 1] by its own range; a constant map gives zeros."""
@@ -168,6 +171,7 @@ check("3.3", normalize)
 #
 # Use `functional.interpolate` with `align_corners=False`: pixels are small areas, not points.
 
+
 # %% tags=["exercise", "3.4"]
 def upsample(M: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps (N, h, w) enlarged to size = (H, W), bilinear -> (N, H, W)."""
@@ -187,6 +191,7 @@ check("3.4", upsample)
 #
 # `image` is (H, W) for grey or (H, W, 3) for colour, `heat` is (H, W), all in $[0, 1]$. The result
 # is (H, W, 3). The colour map of the paper is *jet*; you find it in `matplotlib.colormaps`.
+
 
 # %% tags=["exercise", "3.5"]
 def overlay(image: Tensor, heat: Tensor, alpha: float = 0.5) -> Tensor:
@@ -238,9 +243,15 @@ hard = images[sure.argmin()][None]
 with torch.no_grad():
     F_hard, Y_hard = net.features(hard), net(hard)
 first, second = Y_hard[0].topk(2).indices.tolist()
-M_first, M_second = class_activation_map(F_hard, W, first)[0], class_activation_map(F_hard, W, second)[0]
-panels = {f"evidence for {first}": M_first, f"evidence for {second}": M_second,
-          f"{first} rather than {second}": M_first - M_second}
+M_first, M_second = (
+    class_activation_map(F_hard, W, first)[0],
+    class_activation_map(F_hard, W, second)[0],
+)
+panels = {
+    f"evidence for {first}": M_first,
+    f"evidence for {second}": M_second,
+    f"{first} rather than {second}": M_first - M_second,
+}
 top = max(float(panel.abs().max()) for panel in panels.values())
 figure, axes = plt.subplots(1, 4, figsize=(10.5, 3), layout="constrained")
 axes[0].imshow(hard[0, 0], cmap="gray")

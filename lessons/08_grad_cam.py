@@ -55,6 +55,7 @@ fast = bool(os.environ.get("CAMLITE_FAST"))  # shorter loops, for tests
 # the best answer to "3 beside 7" is one half for each. Every digit is moved by up to three pixels:
 # a network should know *what* is there, not which pixel it usually lies on.
 
+
 # %%
 def draw_pairs(
     images: Tensor, labels: Tensor, count: int, generator: torch.Generator
@@ -72,19 +73,29 @@ def draw_pairs(
 
 def block(number: int, inputs: int, outputs: int, pool: bool = True) -> list[tuple[str, nn.Module]]:
     """Convolution, normalisation, ReLU, and (not in the last block) pooling to half the size."""
-    layers = [(f"conv{number}", nn.Conv2d(inputs, outputs, 3, padding=1)),
-              (f"norm{number}", nn.BatchNorm2d(outputs)),
-              (f"relu{number}", nn.ReLU(inplace=True))]
+    layers = [
+        (f"conv{number}", nn.Conv2d(inputs, outputs, 3, padding=1)),
+        (f"norm{number}", nn.BatchNorm2d(outputs)),
+        (f"relu{number}", nn.ReLU(inplace=True)),
+    ]
     return layers + [(f"pool{number}", nn.MaxPool2d(2))] * pool
 
 
 torch.manual_seed(8)
-net = nn.Sequential(OrderedDict([
-    *block(1, 1, 16), *block(2, 16, 32), *block(3, 32, 64), *block(4, 64, 64, pool=False),
-    ("flatten", nn.Flatten()),  # 64 maps of 3×7 become 1344 numbers
-    ("fc1", nn.Linear(64 * 3 * 7, 64)), ("relu5", nn.ReLU(inplace=True)),
-    ("fc2", nn.Linear(64, 10)),
-]))
+net = nn.Sequential(
+    OrderedDict(
+        [
+            *block(1, 1, 16),
+            *block(2, 16, 32),
+            *block(3, 32, 64),
+            *block(4, 64, 64, pool=False),
+            ("flatten", nn.Flatten()),  # 64 maps of 3×7 become 1344 numbers
+            ("fc1", nn.Linear(64 * 3 * 7, 64)),
+            ("relu5", nn.ReLU(inplace=True)),
+            ("fc2", nn.Linear(64, 10)),
+        ]
+    )
+)
 
 # %% [markdown]
 # We train on a few thousand pairs for a few epochs: well under a minute, and enough for this
@@ -198,6 +209,7 @@ print(f"smallest value of F: before {before:.3f}, after {after:.3f}")
 # If it returns a tensor, the network goes on with that one instead of `output`.
 # `register_forward_hook` gives a handle; `handle.remove()` ends the listening.
 
+
 # %%
 def print_shape(module: nn.Module, args: tuple, output: Tensor) -> None:
     print(f"  {type(module).__name__:12} {tuple(output.shape)}")
@@ -223,6 +235,7 @@ for handle in handles:
 # 3. The hook is removed afterwards, also if the model stops with an error.
 # 4. Nothing else changes in the model: not its mode, not its weights or their `.grad`.
 
+
 # %% tags=["exercise", "8.1"]
 def record(model: nn.Module, layer: str, x: Tensor) -> tuple[Tensor, Tensor]:
     """F, the output of the layer (N, K, h, w), and Y, the logits (N, C), which depend on F."""
@@ -238,6 +251,7 @@ check("8.1", record)
 #
 # `camlite.split(model, layer)` gives you the two halves for nearly every network, and is what the
 # library uses from here on. Do the three ways agree?
+
 
 # %%
 def gradient(Y: Tensor, F: Tensor, c: int | Tensor) -> Tensor:
@@ -267,6 +281,7 @@ print(f"in front of the in-place ReLU, with a hook: smallest value {F_early.min(
 #
 # `G` is (N, K, h, w), the result (N, K).
 
+
 # %% tags=["exercise", "8.2"]
 def channel_weights(G: Tensor) -> Tensor:
     """The weight of each channel, α = GAP(G): (N, K, h, w) -> (N, K)."""
@@ -284,6 +299,7 @@ check("8.2", channel_weights)
 #
 # Why a ReLU? The authors want to see only what speaks *for* the class. We often want both, so
 # `relu=False` must give the map with its sign. The result is (N, h, w). Use your `channel_weights`.
+
 
 # %% tags=["exercise", "8.3"]
 def grad_cam(F: Tensor, G: Tensor, relu: bool = True) -> Tensor:
@@ -328,6 +344,7 @@ print("Grad-CAM = CAM / Z:", torch.allclose(grad_map, cam_map / Z, rtol=1e-4, at
 #
 # Now the network for which there is no CAM. One image, two classes, no new training.
 
+
 # %%
 def explain(layer: str, x: Tensor, c: int | Tensor, relu: bool = True) -> Tensor:
     """From images to Grad-CAM maps, with the functions of this lesson."""
@@ -365,6 +382,7 @@ plt.show()
 # heat lies on the half where this digit stands. A map that knows nothing gets 0.5. And we can ask
 # at **any layer**. **Guess:** which layer is the best? Which one has the finest map?
 
+
 # %%
 def share_on_the_digit(M: Tensor, side: Tensor) -> Tensor:
     """Share of a positive map (N, H, W) in its left half (side 0) or right half (side 1): (N,)."""
@@ -381,8 +399,10 @@ for layer in ("relu1", "relu2", "relu3", "relu4"):
     M = explain(layer, X2, c2)
     seen = M.amax((1, 2)) > 0  # a map may be empty: nothing speaks for the class
     share = share_on_the_digit(camlite.up(M, size), side2)[seen]
-    print(f"{layer}   {M.shape[1]:2}×{M.shape[2]:<2}   {share.mean():.2f} ± {share.std():.2f}"
-          f"   ({int((~seen).sum())} of {len(M)} maps are empty)")
+    print(
+        f"{layer}   {M.shape[1]:2}×{M.shape[2]:<2}   {share.mean():.2f} ± {share.std():.2f}"
+        f"   ({int((~seen).sum())} of {len(M)} maps are empty)"
+    )
 
 # %% [markdown]
 # The deeper the layer, the coarser the map, and (mostly) the better it knows the class. The first
@@ -411,8 +431,10 @@ G2 = gradient(Y2, F2, c2)
 against = camlite.up(grad_cam(F2, -G2).detach(), size)
 has_some = against.amax((1, 2)) > 0
 on_rival = share_on_the_digit(against, 1 - side2)[has_some]
-print(f"{int(has_some.sum())} of {len(X2)} maps have negative evidence, "
-      f"{on_rival.mean():.0%} of it on the other digit")
+print(
+    f"{int(has_some.sum())} of {len(X2)} maps have negative evidence, "
+    f"{on_rival.mean():.0%} of it on the other digit"
+)
 
 # %% [markdown]
 # It does. So the maps make two claims about the network, and both can be tested. We make one half
@@ -423,6 +445,7 @@ print(f"{int(has_some.sum())} of {len(X2)} maps have negative evidence, "
 # * darken the other digit: the map says that it speaks against, so the logit must **rise**.
 #
 # **Which of the two will come true? Write down your guess for each.**
+
 
 # %%
 def logit_with_darker(half: Tensor, amount: float) -> Tensor:
@@ -438,8 +461,10 @@ print("darker by     the digit itself: falls in        the other digit: rises in
 for amount in (0.1, 0.5, 1.0):
     drop = whole - logit_with_darker(side2, amount)
     rise = logit_with_darker(1 - side2, amount) - whole
-    print(f"   {amount:4.0%}     {(drop > 0).float().mean():4.0%} of the cases ({drop.mean():+.2f})"
-          f"       {(rise > 0).float().mean():4.0%} of the cases ({rise.mean():+.2f})")
+    print(
+        f"   {amount:4.0%}     {(drop > 0).float().mean():4.0%} of the cases ({drop.mean():+.2f})"
+        f"       {(rise > 0).float().mean():4.0%} of the cases ({rise.mean():+.2f})"
+    )
 
 # %% [markdown]
 # The first claim holds: the more we take away from the digit, the surer the logit falls. The second
@@ -465,8 +490,10 @@ F1, Y1 = record(net, "relu4", x)
 P1 = Y1.softmax(1)
 G_logit = torch.autograd.grad(Y1[0, a], F1, retain_graph=True)[0]
 G_prob = torch.autograd.grad(P1[0, a], F1)[0]
-panels = {f"gradient of the logit of {a}": grad_cam(F1, G_logit, relu=False),
-          f"gradient of the probability of {a}": grad_cam(F1, G_prob, relu=False)}
+panels = {
+    f"gradient of the logit of {a}": grad_cam(F1, G_logit, relu=False),
+    f"gradient of the probability of {a}": grad_cam(F1, G_prob, relu=False),
+}
 figure, axes = plt.subplots(1, 2, figsize=(10, 2.7), layout="constrained")
 for axis, (title, panel) in zip(axes, panels.items(), strict=True):
     M = camlite.up(panel.detach(), size)[0]
@@ -523,6 +550,7 @@ print("size of α, prob ", [f"{v:.0e}" for v in α_prob.abs().amax(1).tolist()])
 # `align_corners=False`, as in lesson 3), then multiply. No scaling, no ReLU: take both as they
 # come.
 
+
 # %% tags=["exercise", "8.4"]
 def guided_grad_cam(M: Tensor, guided: Tensor) -> Tensor:
     """Where times what: maps M (N, h, w), guided (N, C, H, W) -> (N, C, H, W)."""
@@ -537,8 +565,11 @@ check("8.4", guided_grad_cam)
 M2 = explain("relu4", X2, c2)
 guided2 = camlite.guided_backprop(net, X2, c2)
 product2 = guided_grad_cam(M2, guided2)
-pictures = {"Grad-CAM": camlite.up(M2, size), "guided back-propagation": guided2.abs().sum(1),
-            "Guided Grad-CAM": product2.abs().sum(1)}
+pictures = {
+    "Grad-CAM": camlite.up(M2, size),
+    "guided back-propagation": guided2.abs().sum(1),
+    "Guided Grad-CAM": product2.abs().sum(1),
+}
 for text, picture in pictures.items():
     share = share_on_the_digit(picture, side2)[M2.amax((1, 2)) > 0]
     print(f"{text:24} {share.mean():.2f} of its heat is on the digit in question")

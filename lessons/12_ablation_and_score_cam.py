@@ -42,7 +42,7 @@ from torch.nn import functional
 import camlite
 from camlite import data, nets
 from camlite.course import check, hint
-from camlite.scenes import scenes
+from camlite.data import scenes
 
 fast = bool(os.environ.get("CAMLITE_FAST"))  # shorter loops, for tests
 _ = torch.set_grad_enabled(False)  # nothing in this lesson needs a gradient

@@ -38,7 +38,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 import camlite
-from camlite import data, metrics, nets, plot, weights
+from camlite import data, metrics, nets, weights
+from camlite.figures import plot
 from camlite.course import check, hint
 from camlite.split import last_spatial_layer
 
@@ -95,8 +96,10 @@ layers = {name: last_spatial_layer(network, picture) for name, network in zoo.it
 for name, network in zoo.items():
     with torch.no_grad():
         p = network(picture).softmax(1)[0]
-    print(f"{name:16} {layers[name]:12} says {names[int(p.argmax())]}; "
-          f"{names[first]}: {p[first]:.3f}, {names[second]}: {p[second]:.1e}")
+    print(
+        f"{name:16} {layers[name]:12} says {names[int(p.argmax())]}; "
+        f"{names[first]}: {p[first]:.3f}, {names[second]}: {p[second]:.1e}"
+    )
 
 # %% [markdown]
 # ## Which maps are the same map?
@@ -155,6 +158,7 @@ for networks, image, target in ((zoo, picture, first), (small, two_digits, 3))[:
 #
 # ## One picture, several networks
 
+
 # %% tags=["figure"]
 def heat(M: Tensor) -> Tensor:
     """The positive part of a map (1, h, w) as a picture (H, W) in [0, 1]."""
@@ -170,8 +174,9 @@ def cam_or_grad_cam(name: str, target: int) -> tuple[str, Tensor]:
 
 
 shown = plot.picture(seen[0])  # (H, W, 3), or (H, W) for grey
-figure, axes = plt.subplots(2, len(zoo) + 1, figsize=(2.1 * len(zoo) + 3.2, 4.9),
-                            layout="constrained")
+figure, axes = plt.subplots(
+    2, len(zoo) + 1, figsize=(2.1 * len(zoo) + 3.2, 4.9), layout="constrained"
+)
 for row, target in zip(axes, (first, second), strict=True):
     row[0].imshow(shown, cmap="gray")
     row[0].set_ylabel(f"{names[target]}?", fontsize=11)
@@ -181,8 +186,10 @@ for row, target in zip(axes, (first, second), strict=True):
             p = zoo[name](picture).softmax(1)[0, target]
         axis.imshow(shown, cmap="gray")
         drawn = axis.imshow(heat(M), cmap="magma", vmin=0, vmax=1, alpha=0.6)
-        axis.set_title(f"{name}\n{method}, p = {p:.3f}" if p > 5e-4 else
-                       f"{name}\n{method}, p = {p:.0e}", fontsize=9)
+        axis.set_title(
+            f"{name}\n{method}, p = {p:.3f}" if p > 5e-4 else f"{name}\n{method}, p = {p:.0e}",
+            fontsize=9,
+        )
 for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 bar = figure.colorbar(drawn, ax=axes, label="evidence, scaled per map")
@@ -241,14 +248,18 @@ for row, (a, b) in zip(axes, ((first, second), (second, first)), strict=True):
     row[0].set_ylabel(names[a], fontsize=11)
     for axis, (title, M) in zip(row[1:4], signed.items(), strict=True):
         M = camlite.up(M, picture.shape[2:])[0]
-        colours = axis.imshow(M / M.abs().max(), cmap="RdBu_r", vmin=-1, vmax=1,
-                              alpha=0.65 if real else 1.0)  # on black, white would look grey
+        colours = axis.imshow(
+            M / M.abs().max(), cmap="RdBu_r", vmin=-1, vmax=1, alpha=0.65 if real else 1.0
+        )  # on black, white would look grey
         axis.set_title(title, fontsize=10)
-    drawn = row[4].imshow(heat(score_cam(net, layer, picture, a)), cmap="magma", vmin=0, vmax=1,
-                          alpha=0.6)
+    drawn = row[4].imshow(
+        heat(score_cam(net, layer, picture, a)), cmap="magma", vmin=0, vmax=1, alpha=0.6
+    )
     row[4].set_title(f"Score-CAM: {names[a]}", fontsize=10)
-for colour, of, text in ((colours, axes[:, :4], "against   ←   0   →   for"),
-                         (drawn, axes[:, 4:], "evidence, scaled per map")):
+for colour, of, text in (
+    (colours, axes[:, :4], "against   ←   0   →   for"),
+    (drawn, axes[:, 4:], "evidence, scaled per map"),
+):
     figure.colorbar(colour, ax=of, label=text, shrink=0.85).solids.set_alpha(1)
 figure.suptitle(f"{main}, {layer}: positive and negative evidence")
 plt.show()
@@ -289,12 +300,14 @@ published_win = 60.51  # Grad-CAM++ wins, percent
 
 protocol = {
     "question": "Is the average drop of Grad-CAM++ lower than that of Grad-CAM?",
-    "repeats": "Chattopadhyay et al. 2018, ILSVRC2012 val, ResNet-50" if real else
-               "the idea only: other network, other images than Chattopadhyay et al. 2018",
+    "repeats": "Chattopadhyay et al. 2018, ILSVRC2012 val, ResNet-50"
+    if real
+    else "the idea only: other network, other images than Chattopadhyay et al. 2018",
     "network": f"{main}, {found[main].source if real else 'bundled with camlite'}",
     "layer": layer,
-    "images": f"{N} of imagenet_samples, every fourth file by name" if real else
-              f"{N} test digits of scikit-learn, two on each image",
+    "images": f"{N} of imagenet_samples, every fourth file by name"
+    if real
+    else f"{N} test digits of scikit-learn, two on each image",
     "class": "the predicted one",
     "score": "softmax probability",
     "map": "with ReLU, upsampled bilinearly, then scaled by its minimum and maximum",
@@ -303,7 +316,7 @@ protocol = {
     "left out": "nothing",
     "interval": "percentile bootstrap of the mean, 4000 resamples, level 0.95, seed 0",
     "decision": "repeated if the interval of drop(Grad-CAM++) - drop(Grad-CAM), paired, lies below "
-                "0; contradicted if it lies above 0; otherwise undecided",
+    "0; contradicted if it lies above 0; otherwise undecided",
 }
 
 
@@ -356,8 +369,10 @@ O = {method: torch.cat(scores) for method, scores in after.items()}
 drop = {method: metrics.relative_drop(Y, O[method]) for method in methods}
 
 for method in methods:
-    print(f"{method:20} average drop {metrics.average_drop(Y, O[method]):5.1f} %   "
-          f"increase {metrics.increase_in_confidence(Y, O[method]):5.1f} %")
+    print(
+        f"{method:20} average drop {metrics.average_drop(Y, O[method]):5.1f} %   "
+        f"increase {metrics.increase_in_confidence(Y, O[method]):5.1f} %"
+    )
 
 # %% [markdown]
 # ## Exercise 20.2: how sure?
@@ -393,8 +408,10 @@ def interval(values: Tensor) -> tuple[float, float]:
 
 for method in methods:
     low, high = interval(drop[method])
-    print(f"{method:20} average drop {float(drop[method].mean()):5.1f} %, "
-          f"interval {low:5.1f} to {high:5.1f}")
+    print(
+        f"{method:20} average drop {float(drop[method].mean()):5.1f} %, "
+        f"interval {low:5.1f} to {high:5.1f}"
+    )
 
 # %% [markdown]
 # The intervals of the first two methods overlap. Does it follow that they cannot be told apart?
@@ -424,10 +441,14 @@ difference = plus - plain
 wins = 100 * ((plus < plain).double() + 0.5 * (plus == plain).double())
 low, high = interval(difference)
 win_low, win_high = interval(wins)
-print(f"drop(Grad-CAM++) - drop(Grad-CAM): {float(difference.mean()):+.2f}, "
-      f"interval {low:+.2f} to {high:+.2f}")
-print(f"Grad-CAM++ wins on {paired_win_rate(plus, plain):.1f} % of the images, "
-      f"interval {win_low:.1f} to {win_high:.1f}")
+print(
+    f"drop(Grad-CAM++) - drop(Grad-CAM): {float(difference.mean()):+.2f}, "
+    f"interval {low:+.2f} to {high:+.2f}"
+)
+print(
+    f"Grad-CAM++ wins on {paired_win_rate(plus, plain):.1f} % of the images, "
+    f"interval {win_low:.1f} to {win_high:.1f}"
+)
 print(f"ties: {int((plus == plain).sum())} of {len(plus)}")
 
 # %% [markdown]
@@ -442,31 +463,55 @@ print(f"ties: {int((plus == plain).sum())} of {len(plus)}")
 
 # %% tags=["figure"]
 assert fingerprint(protocol) == sealed, "the protocol was changed after the numbers were seen"
-titles = {"grad_cam_plus_plus": "Grad-CAM++", "grad_cam": "Grad-CAM",
-          "random_cam": "random (floor)", "center_gaussian": "centre (floor)"}
+titles = {
+    "grad_cam_plus_plus": "Grad-CAM++",
+    "grad_cam": "Grad-CAM",
+    "random_cam": "random (floor)",
+    "center_gaussian": "centre (floor)",
+}
 figure, (drops, pairs, rate) = plt.subplots(
-    1, 3, figsize=(12.6, 4), layout="constrained", width_ratios=(1.5, 1.2, 0.7))
+    1, 3, figsize=(12.6, 4), layout="constrained", width_ratios=(1.5, 1.2, 0.7)
+)
 for place, method in enumerate(methods):
     middle, (left, right) = float(drop[method].mean()), interval(drop[method])
     colour = "#3b528b" if method in published else "0.55"
     drops.plot([left, right], [place, place], color=colour, linewidth=3)
-    drops.plot(middle, place, "o", color=colour, markersize=8,
-               label="this run, 95 % interval" if place == 0 else None)
+    drops.plot(
+        middle,
+        place,
+        "o",
+        color=colour,
+        markersize=8,
+        label="this run, 95 % interval" if place == 0 else None,
+    )
     if method in published:
-        drops.plot(published[method][0], place - 0.22, "D", color="#d95f02", markersize=8,
-                   markerfacecolor="white", label="the paper, ResNet-50" if place == 0 else None)
+        drops.plot(
+            published[method][0],
+            place - 0.22,
+            "D",
+            color="#d95f02",
+            markersize=8,
+            markerfacecolor="white",
+            label="the paper, ResNet-50" if place == 0 else None,
+        )
 drops.set_yticks(range(len(methods)), [titles[m] for m in methods])
 drops.invert_yaxis()
 drops.set(xlabel="average drop in percent (lower is better)", title="Each method by itself")
 drops.legend(fontsize=9)
 
 ordered = difference.sort().values
-pairs.bar(range(len(ordered)), ordered,
-          color=["#3b528b" if d < 0 else "#d95f02" for d in ordered.tolist()])
+pairs.bar(
+    range(len(ordered)),
+    ordered,
+    color=["#3b528b" if d < 0 else "#d95f02" for d in ordered.tolist()],
+)
 pairs.axhspan(low, high, color="0.6", alpha=0.5, label="95 % interval of the mean")
 pairs.axhline(0, color="black", linewidth=0.8)
-pairs.set(xlabel="images, in order", ylabel="drop of Grad-CAM++ − drop of Grad-CAM",
-          title="The same images, paired")
+pairs.set(
+    xlabel="images, in order",
+    ylabel="drop of Grad-CAM++ − drop of Grad-CAM",
+    title="The same images, paired",
+)
 pairs.legend(fontsize=9)
 
 rate.plot([0, 0], [win_low, win_high], color="#3b528b", linewidth=3)
@@ -486,14 +531,16 @@ print(f"  protocol    {sealed}, unchanged")
 print(f"  verdict     {verdict}, by the rule of the protocol")
 print(f"  {'':12}{'average drop':>22}{'increase':>20}")
 for method in published:
-    print(f"  {titles[method]:12}{float(drop[method].mean()):9.1f} (paper {published[method][0]:5.2f})"
-          f"{increase[method]:9.1f} (paper {published[method][1]:5.2f})")
+    print(
+        f"  {titles[method]:12}{float(drop[method].mean()):9.1f} (paper {published[method][0]:5.2f})"
+        f"{increase[method]:9.1f} (paper {published[method][1]:5.2f})"
+    )
 print(f"  wins        {paired_win_rate(plus, plain):.1f} (paper {published_win})")
 print(f"  cost        for each image and method: 1 forward, 1 backward, 1 masked forward; N = {N}")
 print("  deviations  from the paper:")
 for text in (
-    f"{N} images instead of the validation set" + (
-        ", one for each class; they look like training images" if real else ", and digits"),
+    f"{N} images instead of the validation set"
+    + (", one for each class; they look like training images" if real else ", and digits"),
     "weights from another training" if real else "a small network of our own",
     f"layer {layer}, after its ReLU; fill colour and scaling as in the protocol; the paper's code "
     "may differ in each of these",

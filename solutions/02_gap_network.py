@@ -51,7 +51,9 @@ images, labels = data.digits(train=True)
 test_images, test_labels = data.digits(train=False)
 order = torch.randperm(len(images))
 learn, validate = order[: len(order) * 9 // 10], order[len(order) * 9 // 10 :]
-print(f"learn from {len(learn)}, validate with {len(validate)}, test with {len(test_images)} pictures")
+print(
+    f"learn from {len(learn)}, validate with {len(validate)}, test with {len(test_images)} pictures"
+)
 print("shape of all pictures to learn from:", tuple(images[learn].shape))
 
 # %% tags=["figure"]
@@ -72,6 +74,7 @@ plt.show()
 # *Global*, because the average goes over the whole map, not over small windows. `F` is (N, K, h,
 # w), the result is (N, K): for each image one number for each channel. It says how *much* of
 # pattern $k$ is in the picture, on average over all places.
+
 
 # %% tags=["exercise", "2.1"]
 def global_average_pool(F: Tensor) -> Tensor:
@@ -106,6 +109,7 @@ check("2.1", global_average_pool)
 #
 # But leave the softmax out of the network! The loss in the next exercise does it itself.
 
+
 # %% tags=["exercise", "2.2"]
 class GapNet(nn.Module):
     """Convolutions, global average pooling, one linear layer: (N, 1, H, W) -> logits (N, 10)."""
@@ -114,10 +118,14 @@ class GapNet(nn.Module):
         super().__init__()
         ### BEGIN SOLUTION
         self.features = nn.Sequential(
-            nn.Conv2d(1, 16, kernel_size=3, padding=1), nn.ReLU(),
-            nn.Conv2d(16, 32, kernel_size=3, padding=1), nn.ReLU(),
-            nn.Conv2d(32, 64, kernel_size=3, padding=1), nn.ReLU(),
-            nn.Conv2d(64, 128, kernel_size=3, padding=1), nn.ReLU(),
+            nn.Conv2d(1, 16, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, kernel_size=3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(64, 128, kernel_size=3, padding=1),
+            nn.ReLU(),
         )
         self.classifier = nn.Linear(128, 10)
         ### END SOLUTION
@@ -137,7 +145,9 @@ torch.manual_seed(0)
 net = GapNet()
 with torch.no_grad():
     print("maps", tuple(net.features(images[:5]).shape), "-> logits", tuple(net(images[:5]).shape))
-print(f"{nets.count_parameters(net):,} parameters, {nets.count_parameters(net.classifier):,} of them in the classifier")
+print(
+    f"{nets.count_parameters(net):,} parameters, {nets.count_parameters(net.classifier):,} of them in the classifier"
+)
 
 # %% [markdown]
 # ## Learning
@@ -180,9 +190,14 @@ with torch.no_grad():
 # smaller than the others. It is good to shuffle the images (`torch.randperm`), but images and
 # labels together! The check accepts both, with and without shuffling.
 
+
 # %% tags=["exercise", "2.3"]
 def train_epoch(
-    model: nn.Module, images: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer, batch_size: int
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    optimizer: torch.optim.Optimizer,
+    batch_size: int,
 ) -> float:
     """One step for each batch of the images; returns the mean loss of all images."""
     ### BEGIN SOLUTION
@@ -239,8 +254,10 @@ print(f"accuracy on the test pictures: {nets.accuracy(net, test_images, test_lab
 # %%
 larger_images, larger_labels, name = data.handwriting(train=False, limit=500)
 bundled = nets.bundled(f"gapnet_{name}")
-print(f"the bundled network, {name} at 28×28: {nets.accuracy(bundled, larger_images, larger_labels):.1%} "
-      f"of the first {len(larger_images)} test pictures")
+print(
+    f"the bundled network, {name} at 28×28: {nets.accuracy(bundled, larger_images, larger_labels):.1%} "
+    f"of the first {len(larger_images)} test pictures"
+)
 
 # %% [markdown]
 # ## Exercise 2.4: the logits by hand
@@ -252,6 +269,7 @@ print(f"the bundled network, {name} at 28×28: {nets.accuracy(bundled, larger_im
 # $$ Y_c = \sum_k W_{c,k}\,\Big(\frac{1}{Z}\sum_{x,y} F_k(x,y)\Big) + b_c $$
 #
 # Use numpy or torch, as you like. Return (N, C).
+
 
 # %% tags=["exercise", "2.4"]
 def logits_by_hand(F: Tensor, W: Tensor, b: Tensor) -> Tensor:
@@ -286,7 +304,9 @@ print(f"largest difference {(by_hand - Y).abs().max():.1e}; the label says {int(
 # pictures of any size. A network with flatten does not:
 
 # %%
-flatten_net = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 8 * 8, 10))
+flatten_net = nn.Sequential(
+    nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 8 * 8, 10)
+)
 wide = functional.pad(test_images, (4, 4, 2, 2))  # a black frame: 8×8 becomes 12×16
 print("GAP:     pictures", tuple(wide.shape[2:]), "-> logits", tuple(net(wide[:1]).shape))
 try:
@@ -301,9 +321,13 @@ except RuntimeError as error:
 # %%
 sizes = {"8×8, as learned": test_images}
 for frame in (1, 2, 4):
-    sizes[f"black frame of {frame}: {8 + 2 * frame}×{8 + 2 * frame}"] = functional.pad(test_images, (frame,) * 4)
+    sizes[f"black frame of {frame}: {8 + 2 * frame}×{8 + 2 * frame}"] = functional.pad(
+        test_images, (frame,) * 4
+    )
 for side in (10, 12, 16):
-    sizes[f"enlarged: {side}×{side}"] = functional.interpolate(test_images, size=(side, side), mode="bilinear")
+    sizes[f"enlarged: {side}×{side}"] = functional.interpolate(
+        test_images, size=(side, side), mode="bilinear"
+    )
 for says, pictures in sizes.items():
     print(f"{says:25} {nets.accuracy(net, pictures, test_labels):6.1%}")
 
@@ -320,6 +344,7 @@ for says, pictures in sizes.items():
 # there, and these are averaged too. Do not believe, test: average the places of the digit only, and
 # leave the frame out. And for the first suspect: divide by the 64 places of before.
 
+
 # %%
 def right(pooled: Tensor) -> str:
     """The accuracy on the test pictures, from pooled maps (N, K)."""
@@ -330,11 +355,15 @@ with torch.no_grad():
     for frame in (1, 2, 4):
         F = net.features(functional.pad(test_images, (frame,) * 4))
         inside = F[:, :, frame:-frame, frame:-frame]
-        print(f"frame of {frame}: mean {right(F.mean((2, 3)))}, sum / 64 {right(F.sum((2, 3)) / 64)}, "
-              f"mean without the frame {right(inside.mean((2, 3)))}")
+        print(
+            f"frame of {frame}: mean {right(F.mean((2, 3)))}, sum / 64 {right(F.sum((2, 3)) / 64)}, "
+            f"mean without the frame {right(inside.mean((2, 3)))}"
+        )
     black = net.features(torch.zeros(1, 1, 30, 30))[0, :, 15, 15]
-print(f"in the middle of a black picture {int((black > 0).sum())} of 128 maps are not zero; "
-      f"the largest value is {black.max():.1f}")
+print(
+    f"in the middle of a black picture {int((black > 0).sum())} of 128 maps are not zero; "
+    f"the largest value is {black.max():.1f}"
+)
 
 # %% [markdown]
 # Dividing by 64 changes hardly anything: dilution is not the reason. Leaving the frame out helps a
@@ -354,8 +383,10 @@ print(f"in the middle of a black picture {int((black > 0).sum())} of 128 maps ar
 
 # %%
 exchanged = torch.roll(larger_images, shifts=14, dims=2)
-print(f"{name}, halves exchanged: {nets.accuracy(bundled, exchanged, larger_labels):.1%}, "
-      f"as they are: {nets.accuracy(bundled, larger_images, larger_labels):.1%}")
+print(
+    f"{name}, halves exchanged: {nets.accuracy(bundled, exchanged, larger_labels):.1%}, "
+    f"as they are: {nets.accuracy(bundled, larger_images, larger_labels):.1%}"
+)
 
 # %% [markdown]
 # A network with GAP counts pieces: so much of a curve, so much of a bar, so many ends. Where the
@@ -379,8 +410,15 @@ steps = range(1, epochs + 1)
 left.plot(steps, losses, color="black", label="loss (left axis)")
 left.set(xlabel="epoch", ylabel="mean loss", ylim=(0, None), title="Learning curve")
 percent = left.twinx()
-percent.plot(steps, [100 * a for a in accuracies], color="#b5367a", linestyle="--", marker="o", markersize=3.5,
-             label="validation accuracy (right axis)")
+percent.plot(
+    steps,
+    [100 * a for a in accuracies],
+    color="#b5367a",
+    linestyle="--",
+    marker="o",
+    markersize=3.5,
+    label="validation accuracy (right axis)",
+)
 percent.set(ylabel="accuracy in percent", ylim=(0, 102))
 lines = [*left.get_lines(), *percent.get_lines()]
 left.legend(lines, [line.get_label() for line in lines], loc="center right")
@@ -391,8 +429,13 @@ for truth in range(10):
         if count:
             shade = "black" if count > confusion.max() / 2 else "white"
             right.text(answer, truth, count, ha="center", va="center", color=shade, fontsize=9)
-right.set(xticks=range(10), yticks=range(10), xlabel="answer of the network", ylabel="label",
-          title=f"Test pictures: {int(confusion.trace())} of {len(answers)} right")
+right.set(
+    xticks=range(10),
+    yticks=range(10),
+    xlabel="answer of the network",
+    ylabel="label",
+    title=f"Test pictures: {int(confusion.trace())} of {len(answers)} right",
+)
 figure.colorbar(drawn, ax=right, label="number of pictures")
 plt.show()
 

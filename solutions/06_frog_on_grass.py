@@ -57,7 +57,9 @@ TEST = 80 if fast else 240  # test images of each kind
 train = data.scenes("pond", "train", count=80 if fast else 1000, seed=SEED)
 classes, grounds = train.class_names, train.background_names[:4]
 at_home = (train.labels == train.backgrounds).float().mean()
-print(f"{len(train)} training images {tuple(train.images.shape[1:])}, {at_home:.1%} of them at home")
+print(
+    f"{len(train)} training images {tuple(train.images.shape[1:])}, {at_home:.1%} of them at home"
+)
 
 # %% tags=["figure"]
 figure, axes = plt.subplots(2, 6, figsize=(10, 4), layout="constrained")
@@ -167,6 +169,7 @@ plt.show()
 # a reader must be told. If no value is positive, there is no energy anywhere: return 0 for that
 # image. `M` is (N, h, w), `mask` is (N, h, w) with truth values. The result is (N,).
 
+
 # %% tags=["exercise", "6.1"]
 def energy_inside(M: Tensor, mask: Tensor) -> Tensor:
     """The share of each map's positive evidence on the mask: (N, h, w) twice -> (N,) in [0, 1]."""
@@ -207,6 +210,7 @@ print(f"energy of a flat map on the ground {on_flat:.1%}")
 # `logits` is (N, C), `labels` (N,), `groups` (N,) whole numbers. Return a dict with one entry for
 # each group that occurs: the number of the group (an `int`), and a share from 0 to 1. The smallest
 # of the values is the **worst-group accuracy**.
+
 
 # %% tags=["exercise", "6.2"]
 def accuracy_by_group(logits: Tensor, labels: Tensor, groups: Tensor) -> dict[int, float]:
@@ -270,6 +274,7 @@ plt.show()
 # of the whole map, also where the two masks together do not cover the image (you will need that at
 # the railway). A map without energy has the gap 0. `M` and both masks are (N, h, w); return (N,).
 
+
 # %% tags=["exercise", "6.3"]
 def shortcut_gap(M: Tensor, object_mask: Tensor, background_mask: Tensor) -> Tensor:
     """Energy on the background minus energy on the object, for each image: (N,) in [-1, 1]."""
@@ -296,7 +301,9 @@ failed = predicted != labels
 gap = shortcut_gap(maps(biased, images, predicted), object_mask, ~object_mask)
 auc = roc_auc_score(failed, gap)
 print(f"{int(failed.sum())} of {len(failed)} images fail")
-print(f"mean gap of the failed {gap[failed].mean():+.2f}, of the right ones {gap[~failed].mean():+.2f}")
+print(
+    f"mean gap of the failed {gap[failed].mean():+.2f}, of the right ones {gap[~failed].mean():+.2f}"
+)
 print(f"AUC of the gap: {auc:.2f}")
 print(f"failed, though most of the evidence lies on the animal: {int((gap[failed] < 0).sum())}")
 
@@ -304,8 +311,15 @@ print(f"failed, though most of the evidence lies on the animal: {int((gap[failed
 figure, axis = plt.subplots(figsize=(7, 3.2), layout="constrained")
 edges = torch.linspace(-1, 1, 41).tolist()
 axis.hist(gap[~failed], edges, color="#fdb863", edgecolor="black", label="right answer")
-axis.hist(gap[failed], edges, color="#5e3c99", alpha=0.65, hatch="//", edgecolor="black",
-          label="wrong answer")
+axis.hist(
+    gap[failed],
+    edges,
+    color="#5e3c99",
+    alpha=0.65,
+    hatch="//",
+    edgecolor="black",
+    label="wrong answer",
+)
 axis.axvline(1 - 2 * float(area), color="black", linestyle="--", label="a flat map (mean)")
 axis.set(xlabel="gap: energy on the background − energy on the object", ylabel="images")
 axis.set_title("The maps alone, and who fails")
@@ -350,9 +364,7 @@ empty = data.scenes("pond", "background_only", count=TEST, seed=SEED)
 
 def interventions(model: nn.Module) -> tuple[float, float, float]:
     """Shares of images: answer follows the ground, follows the animal, survives without animal."""
-    at_home, moved, alone = (
-        answers(model, s.images).argmax(1) for s in (matched, flipped, empty)
-    )
+    at_home, moved, alone = (answers(model, s.images).argmax(1) for s in (matched, flipped, empty))
     follows_ground = (moved == flipped.backgrounds).float().mean()  # class i lives on ground i
     follows_animal = (moved == flipped.labels).float().mean()
     survives = (alone == at_home).float().mean()
@@ -446,6 +458,7 @@ for line in before:
 #
 # Return (classes, K), with `labels.max() + 1` rows. A class without images gets a row of zeros.
 
+
 # %% tags=["exercise", "6.4"]
 def scene_table(labels: Tensor, objects: Tensor) -> Tensor:
     """The share of each class's images with each object: (N,), (N, K) -> (classes, K) in [0, 1]."""
@@ -464,7 +477,9 @@ rail_train = data.scenes("rail", "train", count=100 if fast else 400, seed=SEED)
 rail_varied = data.scenes("rail", "varied", count=100 if fast else 400, seed=SEED)
 for title, scenes in (("biased training set", rail_train), ("varied training set", rail_varied)):
     print(f"{title:20}" + "".join(f"{thing:>8}" for thing in scenes.content_names))
-    for name, row in zip(scenes.class_names, scene_table(scenes.labels, scenes.contents), strict=True):
+    for name, row in zip(
+        scenes.class_names, scene_table(scenes.labels, scenes.contents), strict=True
+    ):
         print(f"{name:20}" + "".join(f"{share:8.2f}" for share in row.tolist()))
 
 # %% [markdown]
@@ -493,7 +508,9 @@ for name, model in (("biased", rail_biased), ("repaired", rail_repaired)):
     worst = min(accuracy_by_group(logits, both_labels, both_groups).values())
     moved = (answers(model, crossed.images).argmax(1) == crossed.backgrounds).float().mean()
     print(f"{name}: worst group {worst:.2f}; vehicle moved: follows the track {moved:.2f}")
-    print(f"    energy on the vehicle {on_vehicle:.2f}, {on_vehicle / rail_area:.1f} times its area")
+    print(
+        f"    energy on the vehicle {on_vehicle:.2f}, {on_vehicle / rail_area:.1f} times its area"
+    )
     print(f"    energy on the track   {on_track:.2f}, {on_track / track_area:.1f} times its area")
     print(f"    gap {rail_gap:+.2f}")
 
@@ -512,6 +529,7 @@ for name, model in (("biased", rail_biased), ("repaired", rail_repaired)):
 # animals, a car on rails and a train on the road. Each map is that of the class which the network
 # **answered**.
 
+
 # %% tags=["figure"]
 def first_mistake(model: nn.Module, scenes, c: int) -> int:
     """The first image of class c that the model gets wrong (or the first of c at all)."""
@@ -521,8 +539,9 @@ def first_mistake(model: nn.Module, scenes, c: int) -> int:
 
 
 shown = [(biased, repaired, flipped, first_mistake(biased, flipped, c)) for c in range(4)]
-shown += [(rail_biased, rail_repaired, crossed, first_mistake(rail_biased, crossed, c))
-          for c in (1, 0)]
+shown += [
+    (rail_biased, rail_repaired, crossed, first_mistake(rail_biased, crossed, c)) for c in (1, 0)
+]
 figure, axes = plt.subplots(3, 6, figsize=(11, 6.2), layout="constrained")
 for column, (old, new, scenes, n) in zip(axes.T, shown, strict=True):
     one, mask, names = scenes.images[n : n + 1], scenes.object_mask[n], scenes.class_names
@@ -533,7 +552,9 @@ for column, (old, new, scenes, n) in zip(axes.T, shown, strict=True):
         verdict = "right" if c[0] == scenes.labels[n] else "wrong"
         heat = times_flat(maps(model, one, c))[0]
         drawn = draw(axis, one[0], heat, mask, f'"{names[c[0]]}" ({verdict})')
-for axis, text in zip(axes[:, 0], ("image", "before:\nbiased data", "after:\nvaried data"), strict=True):
+for axis, text in zip(
+    axes[:, 0], ("image", "before:\nbiased data", "after:\nvaried data"), strict=True
+):
     axis.set_ylabel(text, fontsize=11)
 figure.colorbar(drawn, ax=axes[1:], label="evidence for the answer, 1 = flat map", extend="max")
 figure.suptitle("The same objects, away from home: before and after the repair")

@@ -11,8 +11,16 @@ from torch import Tensor, nn
 
 import camlite
 
-CHEAP = {"samples": 3, "steps": 3, "batch_size": 16, "cells": 3, "patch": 4, "stride": 4,
-         "groups": 3, "clusters": 3}
+CHEAP = {
+    "samples": 3,
+    "steps": 3,
+    "batch_size": 16,
+    "cells": 3,
+    "patch": 4,
+    "stride": 4,
+    "groups": 3,
+    "clusters": 3,
+}
 
 
 def parameters(method: str) -> dict[str, inspect.Parameter]:
@@ -30,8 +38,13 @@ def is_random(method: str) -> bool:
 
 
 def call(
-    method: str, model: nn.Module, images: Tensor, target: Any = None, layer: Any = "conv2",
-    several: Any = ("conv1", "conv2"), **options: Any,
+    method: str,
+    model: nn.Module,
+    images: Tensor,
+    target: Any = None,
+    layer: Any = "conv2",
+    several: Any = ("conv1", "conv2"),
+    **options: Any,
 ) -> Tensor:
     """One map per image, with few samples and a fixed seed; warnings are kept quiet."""
     takes = parameters(method)

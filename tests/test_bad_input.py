@@ -15,13 +15,30 @@ from torch import Tensor, nn
 from camlite import METHODS, LayerNotFound
 
 pytestmark = pytest.mark.parametrize("method", METHODS)
-few = settings(max_examples=3, deadline=None, derandomize=True,
-               suppress_health_check=list(HealthCheck))
+few = settings(
+    max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 # Weighted sums of one layer's feature maps.
-WEIGHTED = ("cam", "grad_cam", "grad_cam_plus_plus", "smooth_grad_cam_plus_plus", "xgrad_cam",
-            "hires_cam", "finer_cam", "shapley_cam", "eigen_cam", "eigen_grad_cam", "score_cam",
-            "ss_cam", "is_cam", "ablation_cam", "group_cam", "cluster_cam", "cosine_cam",
-            "random_cam")
+WEIGHTED = (
+    "cam",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "smooth_grad_cam_plus_plus",
+    "xgrad_cam",
+    "hires_cam",
+    "finer_cam",
+    "shapley_cam",
+    "eigen_cam",
+    "eigen_grad_cam",
+    "score_cam",
+    "ss_cam",
+    "is_cam",
+    "ablation_cam",
+    "group_cam",
+    "cluster_cam",
+    "cosine_cam",
+    "random_cam",
+)
 NEEDS_CLASS = [m for m in METHODS if m not in ("eigen_cam", "random_cam", "center_gaussian")]
 
 
@@ -79,9 +96,12 @@ def test_class_out_of_range(method: str, target: int) -> None:
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [(torch.tensor([1, 2, 3]), "there are 2 images"),
-     (torch.tensor([[1, 2]]), "there are 2 images"), (1.5, "whole class numbers"),
-     (torch.tensor([True, False]), "whole class numbers")],
+    [
+        (torch.tensor([1, 2, 3]), "there are 2 images"),
+        (torch.tensor([[1, 2]]), "there are 2 images"),
+        (1.5, "whole class numbers"),
+        (torch.tensor([True, False]), "whole class numbers"),
+    ],
 )
 def test_wrong_targets(method: str, target: Any, message: str) -> None:
     if method in NEEDS_CLASS:

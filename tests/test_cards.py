@@ -8,7 +8,7 @@ import pytest
 
 import camlite
 from camlite import methods
-from camlite.cards import METHODS, find_card
+from camlite.methods.cards import METHODS, find_card
 
 
 def test_every_method_has_a_card_and_every_card_a_method():

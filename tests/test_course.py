@@ -13,8 +13,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from camlite.cli import app
 from camlite.course import progress, workspace
-from camlite.course.cli import app
 from camlite.course.lessons import (
     all_lessons,
     drift,
@@ -124,17 +124,26 @@ def test_a_plain_file_without_cells_is_checked_too(tmp_path):
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        pytest.param("def normalize(M):\n    while True:\n        pass", "did not finish",
-                     marks=pytest.mark.slow),
-        pytest.param("def normalize(M):\n    import os\n    os._exit(0)",
-                     "ended the Python process", marks=pytest.mark.slow),
+        pytest.param(
+            "def normalize(M):\n    while True:\n        pass",
+            "did not finish",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "def normalize(M):\n    import os\n    os._exit(0)",
+            "ended the Python process",
+            marks=pytest.mark.slow,
+        ),
         ("def normalize(M):\n    exit()", "SystemExit"),
         ("def normalize(M):\n    return M / 'two'", "at:  return M / 'two'"),
         ("def normalize(M)\n    return M", "not valid Python"),
         ("def normalize(M):\n    return undefined_name", "undefined_name"),
         ("normalize = 3", "not a function"),
-        pytest.param("def normalize(M):\n    import ctypes\n    ctypes.string_at(0)",
-                     "Python process ended", marks=pytest.mark.slow),
+        pytest.param(
+            "def normalize(M):\n    import ctypes\n    ctypes.string_at(0)",
+            "Python process ended",
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["endless", "os_exit", "exit", "type_error", "syntax", "name", "no_function", "segfault"],
 )
@@ -306,7 +315,7 @@ def test_check_in_a_notebook_cell_prints_the_sentence(capsys):
 
 def test_the_installed_command_has_the_same_exit_codes():
     done = subprocess.run(
-        [sys.executable, "-m", "camlite.course.cli", "hint", "77.1"],
+        [sys.executable, "-m", "camlite.cli", "hint", "77.1"],
         capture_output=True,
         text=True,
         timeout=120,

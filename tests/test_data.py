@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from camlite import data
+from camlite.data import files as data
 from camlite.errors import DataNotFound
 
 DATA = Path(os.environ.get("CAMLITE_DATA", ""))
@@ -72,8 +72,15 @@ def test_without_files_and_network_the_message_names_the_way_out(empty):
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("damage", [b"", b"no gzip at all", gzip.compress(b"x" * 999)[:-9],
-                                    gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 1, 5]))])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"no gzip at all",
+        gzip.compress(b"x" * 999)[:-9],
+        gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 1, 5])),
+    ],
+)
 def test_a_damaged_file_is_named(empty, damage):
     path = empty / "MNIST/raw" / f"{IMAGES}.gz"
     path.parent.mkdir(parents=True)
@@ -191,8 +198,10 @@ def test_no_photos_anywhere(empty, monkeypatch):
         data.photos()
 
 
-@pytest.mark.skipif("CAMLITE_DATA" not in os.environ or not (DATA / "photos").is_dir(),
-                    reason="CAMLITE_DATA names no folder with photos")
+@pytest.mark.skipif(
+    "CAMLITE_DATA" not in os.environ or not (DATA / "photos").is_dir(),
+    reason="CAMLITE_DATA names no folder with photos",
+)
 def test_photos_of_camlite_data():
     found = data.photos()
     assert found["cat_dog"].shape == (1, 3, 480, 640)

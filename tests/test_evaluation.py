@@ -52,8 +52,18 @@ def plan(out: Path, **changes) -> Plan:
 
 
 def arguments(out: Path, limit: int) -> list[str]:
-    return ["evaluate", "scenes", "--methods", ",".join(METHODS), "--limit", str(limit),
-            "--steps", "4", "--out", str(out)]
+    return [
+        "evaluate",
+        "scenes",
+        "--methods",
+        ",".join(METHODS),
+        "--limit",
+        str(limit),
+        "--steps",
+        "4",
+        "--out",
+        str(out),
+    ]
 
 
 def tables(out: Path) -> dict[str, bytes]:
@@ -79,8 +89,9 @@ def environment() -> dict[str, str]:
 def kill_after(out: Path, rows: int, limit: int) -> None:
     """Start the command, and kill it without warning once so many rows are on the disk."""
     command = [sys.executable, "-m", "camlite", *arguments(out, limit)]
-    process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     end = time.monotonic() + 120
     while lines(out) < rows:
         assert process.poll() is None, "it ended before it could be killed"
@@ -142,36 +153,51 @@ def test_more_methods_pictures_and_metrics_only_add_rows(tmp_path: Path) -> None
 def test_other_settings_do_not_mix_with_the_rows_of_a_folder(tmp_path: Path) -> None:
     evaluate(plan(tmp_path, limit=1, methods=("grad_cam",)), progress=False)
     for changes, named in (
-        ({"protocol": Protocol(steps=5)}, "protocol"), ({"seed": 1}, "seed"),
-        ({"target": "predicted"}, "target"), ({"model": "pond_biased"}, "model"),
-        ({"options": {"rise": {"samples": 5}}}, "options"), ({"layer": "features.5"}, "layer"),
+        ({"protocol": Protocol(steps=5)}, "protocol"),
+        ({"seed": 1}, "seed"),
+        ({"target": "predicted"}, "target"),
+        ({"model": "pond_biased"}, "model"),
+        ({"options": {"rise": {"samples": 5}}}, "options"),
+        ({"layer": "features.5"}, "layer"),
     ):
         with pytest.raises(ValueError, match=f"settings: {named} was .* another --out"):
             evaluate(plan(tmp_path, limit=1, methods=("grad_cam",), **changes), progress=False)
 
 
-@pytest.mark.parametrize(("changes", "sentence"), [
-    ({"layer": "nope"}, "no layer 'nope'"),
-    ({"batch_size": 0}, "batch_size must be a whole number"),
-    ({"limit": 0}, "--limit must be 1 or more"),
-    ({"methods": ("grad-camm",)}, "did you mean grad_cam"),
-    ({"metrics": ("drop",)}, "metrics must be one of 'average_drop'"),
-    ({"target": "best"}, "target must be one of 'label', 'predicted'"),
-    ({"options": {"rise": {"size": 3}}}, "rise has no option 'size'; it has samples"),
-    ({"model": "heads_flatten"}, "choose one with --model"),
-    ({"model": "resnet5"}, "torchvision has no classifier"),
-    ({"side": -1}, "side must be 0"),
-    ({"data": "no/where"}, "no/where is no folder"),
-    ({"device": "tpu"}, "--device is cpu or cuda"),
-])
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"layer": "nope"}, "no layer 'nope'"),
+        ({"batch_size": 0}, "batch_size must be a whole number"),
+        ({"limit": 0}, "--limit must be 1 or more"),
+        ({"methods": ("grad-camm",)}, "did you mean grad_cam"),
+        ({"metrics": ("drop",)}, "metrics must be one of 'average_drop'"),
+        ({"target": "best"}, "target must be one of 'label', 'predicted'"),
+        ({"options": {"rise": {"size": 3}}}, "rise has no option 'size'; it has samples"),
+        ({"model": "heads_flatten"}, "choose one with --model"),
+        ({"model": "resnet5"}, "torchvision has no classifier"),
+        ({"side": -1}, "side must be 0"),
+        ({"data": "no/where"}, "no/where is no folder"),
+        ({"device": "tpu"}, "--device is cpu or cuda"),
+    ],
+)
 def test_wrong_use_is_refused_before_anything_is_written(tmp_path: Path, changes, sentence) -> None:
     with pytest.raises(ValueError, match=sentence):
         evaluate(plan(tmp_path / "out", **changes), progress=False)
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"keep": 0.0}, {"keep": 2.0}, {"fill": "red"},
-                                   {"fill": float("nan")}, {"curves": "mine"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": 0},
+        {"keep": 0.0},
+        {"keep": 2.0},
+        {"fill": "red"},
+        {"fill": float("nan")},
+        {"curves": "mine"},
+    ],
+)
 def test_a_protocol_that_is_not_possible(wrong: dict) -> None:
     with pytest.raises(ValueError, match=r"steps|keep|fill|protocol"):
         Protocol(**wrong)
@@ -193,8 +219,14 @@ def test_rows_of_one_key_are_merged_whatever_file_they_lie_in(tmp_path: Path) ->
     """Two processes measured one metric; a later start of one measures two, or mends a problem."""
     key = {"file": "a.png", "class_index": 1, "method": "cam"}
     old = {**key, "problem": "", "metrics": ["average_drop"], "notes": {}, "after": 0.5}
-    new = {**key, "problem": "", "metrics": ["average_drop", "road"], "notes": {}, "after": 0.5,
-           "road": 0.1}
+    new = {
+        **key,
+        "problem": "",
+        "metrics": ["average_drop", "road"],
+        "notes": {},
+        "after": 0.5,
+        "road": 0.1,
+    }
     broken = {**key, "method": "rise", "problem": "boom"}
     mended = {**old, "method": "rise"}
     with RowFile(tmp_path, 1) as first:
@@ -232,8 +264,17 @@ def test_claim_ignores_what_only_adds(tmp_path: Path) -> None:
 
 
 def under_torchrun(out: Path, processes: int, limit: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes),
-               "-m", "camlite", *arguments(out, limit), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        str(processes),
+        "-m",
+        "camlite",
+        *arguments(out, limit),
+        "--json",
+    ]
     return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=250)
 
 
@@ -266,6 +307,7 @@ def test_a_row_holds_what_the_public_functions_say(tmp_path: Path) -> None:
     row = next(r for r in table(tmp_path / "rows.csv") if r["method"] == "layer_cam")
 
     import camlite
+
     part = camlite.data.scenes("pond", "flipped", count=1, seed=1)
     net, x, c = nets.bundled("pond_repaired"), part.images, part.labels
     L = camlite.layer_cam(net, "features", x, c)
@@ -277,16 +319,20 @@ def test_a_row_holds_what_the_public_functions_say(tmp_path: Path) -> None:
     box = torch.tensor([camlite.boxes.bounding_box(mask[0].double())])
     own = camlite.boxes.bounding_box(camlite.up(L, x.shape[2:])[0])
     expected = {
-        "before": after.before, "after": after.after, "after_inverse": inverse.after,
+        "before": after.before,
+        "after": after.after,
+        "after_inverse": inverse.after,
         "deletion": metrics.deletion(net, x, L, c, steps=4).area,
         "insertion": metrics.insertion(net, x, L, c, steps=4).area,
-        "coherency": metrics.coherency(L, again), "complexity": metrics.complexity(heat),
+        "coherency": metrics.coherency(L, again),
+        "complexity": metrics.complexity(heat),
         "pointing": metrics.pointing_game(L, mask, tolerance=48 * 15 / 224).values,
         "energy": metrics.energy_pointing_game(L, mask).values,
         "iou": camlite.boxes.iou(own, box[0]),
     }
     assert {k: float(row[k]) for k in expected} == pytest.approx(
-        {k: float(v) for k, v in expected.items()}, rel=1e-4, abs=1e-6)
+        {k: float(v) for k, v in expected.items()}, rel=1e-4, abs=1e-6
+    )
     best = metrics.max_box_acc_v2(heat, box, thresholds=TAUS, deltas=(0.5,))
     overlaps = [100.0 * (float(row[f"iou_{tau:.2f}"]) >= 0.5) for tau in TAUS]
     assert overlaps == best.curve[:, 0].tolist()
@@ -310,10 +356,18 @@ def pictures(count: int) -> list[tuple[str, int | None]]:
 def test_the_summary_against_a_slow_loop() -> None:
     rng = np.random.default_rng(0)
     Y, a, b = rng.uniform(0.1, 1, (3, 40))
-    rows = made_rows({"cam": {"before": list(Y), "after": list(a)},
-                      "grad_cam": {"before": list(Y), "after": list(b)}})
-    found = summarize(rows, pictures(40), ["cam", "grad_cam"],
-                      ["average_drop", "increase_in_confidence", "average_gain"])
+    rows = made_rows(
+        {
+            "cam": {"before": list(Y), "after": list(a)},
+            "grad_cam": {"before": list(Y), "after": list(b)},
+        }
+    )
+    found = summarize(
+        rows,
+        pictures(40),
+        ["cam", "grad_cam"],
+        ["average_drop", "increase_in_confidence", "average_gain"],
+    )
     drop, increase, gain = found.columns
     T = torch.from_numpy
     for method, after in (("cam", a), ("grad_cam", b)):
@@ -342,8 +396,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
 
 def test_a_picture_counts_only_if_every_method_has_a_value() -> None:
     nan = float("nan")
-    rows = made_rows({"cam": {"insertion": [0.2, nan, 0.4]},
-                      "grad_cam": {"insertion": [0.5, 0.9, 0.7]}})
+    rows = made_rows(
+        {"cam": {"insertion": [0.2, nan, 0.4]}, "grad_cam": {"insertion": [0.5, 0.9, 0.7]}}
+    )
     column = summarize(rows, pictures(3), ["cam", "grad_cam"], ["insertion"]).columns[0]
     assert column.pictures == 2
     assert column.excluded == {"no value here": 1}
@@ -369,15 +424,20 @@ def test_a_wrong_row_of_a_picture_does_not_take_the_right_one_with_it() -> None:
 
 
 def test_equal_maps_draw_although_they_were_rounded_differently() -> None:
-    rows = made_rows({"cam": {"insertion": [0.5, 0.25]},
-                      "grad_cam": {"insertion": [0.5 + 1e-9, 0.25 - 1e-9]}})
+    rows = made_rows(
+        {"cam": {"insertion": [0.5, 0.25]}, "grad_cam": {"insertion": [0.5 + 1e-9, 0.25 - 1e-9]}}
+    )
     pair = summarize(rows, pictures(2), ["cam", "grad_cam"], ["insertion"]).columns[0].pairs[0]
     assert (pair.wins, pair.difference.value) == (50, 0)
 
 
 def test_adcc_is_made_of_the_means() -> None:
-    terms = {"coherency": [0.8, 1.0], "complexity": [0.2, 0.4], "before": [1.0, 1.0],
-             "after": [0.9, 0.7]}
+    terms = {
+        "coherency": [0.8, 1.0],
+        "complexity": [0.2, 0.4],
+        "before": [1.0, 1.0],
+        "after": [0.9, 0.7],
+    }
     column = summarize(made_rows({"cam": terms}), pictures(2), ["cam"], ["adcc"]).columns[0]
     assert column.cells["cam"].value == pytest.approx(0.7916, abs=5e-5)  # of 0.9, 0.3, 0.2
 
@@ -432,9 +492,13 @@ def test_a_score_without_its_masked_score_is_no_drop() -> None:
 def test_a_method_beats_a_floor_only_if_the_pictures_tell_them_apart() -> None:
     rng = np.random.default_rng(0)
     base = rng.uniform(0.2, 0.8, 30)
-    rows = made_rows({"cam": {"insertion": list(base + 0.1)},
-                      "grad_cam": {"insertion": list(base + rng.normal(0.002, 0.1, 30))},
-                      "random_cam": {"insertion": list(base)}})
+    rows = made_rows(
+        {
+            "cam": {"insertion": list(base + 0.1)},
+            "grad_cam": {"insertion": list(base + rng.normal(0.002, 0.1, 30))},
+            "random_cam": {"insertion": list(base)},
+        }
+    )
     methods = ["cam", "grad_cam", "random_cam"]
     (column,) = summarize(rows, pictures(30), methods, ["insertion"]).columns
     assert column.beats("cam", ["random_cam"])
@@ -460,8 +524,15 @@ def test_floors_stand_beside_the_methods_and_figures_are_drawn(tmp_path: Path) -
     drops = answer["metrics"]["average_drop"]["methods"]
     assert drops["fake_cam"]["value"] < drops["grad_cam"]["value"]  # why floors must stand there
     card = (tmp_path / "card.md").read_text()
-    for fact in ("pond_repaired", "`features`", "softmax probability", "Fake-CAM (floor)",
-                 "torch " + torch.__version__.split("+")[0], "seed", "4 steps"):
+    for fact in (
+        "pond_repaired",
+        "`features`",
+        "softmax probability",
+        "Fake-CAM (floor)",
+        "torch " + torch.__version__.split("+")[0],
+        "seed",
+        "4 steps",
+    ):
         assert fact in card
     assert "nan" not in (card + (tmp_path / "summary.csv").read_text()).lower()
 
@@ -474,7 +545,7 @@ def test_a_metric_without_a_value_leaves_the_others_theirs(tmp_path: Path, monke
     names = ("average_drop", "road")
     answer = evaluate(plan(tmp_path, limit=2, methods=("grad_cam",), metrics=names), progress=False)
     assert answer["metrics"]["average_drop"]["pictures"] == 2
-    (reason, count), = answer["metrics"]["road"]["excluded"].items()
+    ((reason, count),) = answer["metrics"]["road"]["excluded"].items()
     assert (count, "no hole to fill" in reason) == (2, True)
     assert "road" not in {row["metric"] for row in table(tmp_path / "summary.csv")}
 
@@ -496,8 +567,16 @@ def test_a_picture_on_which_a_method_fails_is_one_row(tmp_path: Path, monkeypatc
 
 def test_constant_maps_are_counted(tmp_path: Path) -> None:
     """On a biased network Grad-CAM of the true class is often 0 everywhere."""
-    evaluate(plan(tmp_path, model="pond_biased", limit=30, methods=("grad_cam",),
-                  metrics=("average_drop",)), progress=False)
+    evaluate(
+        plan(
+            tmp_path,
+            model="pond_biased",
+            limit=30,
+            methods=("grad_cam",),
+            metrics=("average_drop",),
+        ),
+        progress=False,
+    )
     blank = [r["blank"] for r in table(tmp_path / "rows.csv") if r["method"] == "grad_cam"]
     count = blank.count("1")
     assert 0 < count < 30
@@ -510,10 +589,15 @@ def test_results_may_not_lie_among_the_pictures(tmp_path: Path) -> None:
         evaluate(plan(tmp_path / "results", data=str(tmp_path)), progress=False)
 
 
-@pytest.mark.parametrize(("option", "value", "sentence"), [
-    ("batch_size", "many", "whole number"), ("relu", 1, "True or False"),
-    ("probability", "yes", "True or False"), ("baseline", {1}, "a number, a word or a list"),
-])
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("batch_size", "many", "whole number"),
+        ("relu", 1, "True or False"),
+        ("probability", "yes", "True or False"),
+        ("baseline", {1}, "a number, a word or a list"),
+    ],
+)
 def test_options_of_the_wrong_kind_are_refused(tmp_path: Path, option, value, sentence) -> None:
     wrong = plan(tmp_path / "out", methods=("score_cam",), options={"score_cam": {option: value}})
     if option == "batch_size":
@@ -524,8 +608,9 @@ def test_options_of_the_wrong_kind_are_refused(tmp_path: Path, option, value, se
 
 
 def test_a_method_that_does_not_apply_is_named_and_left_out(tmp_path: Path) -> None:
-    answer = evaluate(plan(tmp_path, layer="features.5", methods=("cam", "grad_cam")),
-                      progress=False)
+    answer = evaluate(
+        plan(tmp_path, layer="features.5", methods=("cam", "grad_cam")), progress=False
+    )
     assert list(answer["without_map"]) == ["cam"]
     assert "cam" not in answer["metrics"]["insertion"]["methods"]
     assert answer["metrics"]["insertion"]["pictures"] == 5

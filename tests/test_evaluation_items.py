@@ -89,6 +89,7 @@ def test_labels_name_the_class_of_each_picture(tmp_path):
 
 def test_the_checksum_changes_with_labels_masks_and_boxes(tmp_path):
     """A run must not go on with rows that were measured against other objects."""
+
     def sum_of(**options) -> str:
         return from_folder(pond(tmp_path / "data"), POND, **options).checksum
 
@@ -489,8 +490,9 @@ def test_a_folder_called_masks_is_a_class_unless_it_holds_the_masks(tmp_path):
 ])  # fmt: skip
 def test_a_wrong_box_spoils_its_own_picture_only(tmp_path, box, says):
     folder = pond(tmp_path / "data")
-    boxes = table(tmp_path / "boxes.csv",
-                  f"file,x0,y0,x1,y1\na.png,0,0,1,1\na.png,{box}\nb.png,0,0,48,48\n")
+    boxes = table(
+        tmp_path / "boxes.csv", f"file,x0,y0,x1,y1\na.png,0,0,1,1\na.png,{box}\nb.png,0,0,48,48\n"
+    )
     wrong, right = items(folder, boxes=boxes)
     assert right.read().boxes.tolist() == [[0, 0, 48, 48]]
     assert wrong.problem == ""
@@ -574,8 +576,9 @@ def test_pictures_stay_as_they_are_with_side_0():
 def test_normalised_pictures_are_imagenets_and_seen_ones_are_not(view):
     picture = Picture(torch.full((1, 3, 48, 48), 0.5))
     shown = example(picture, view)
-    expected = [(0.5 - m) / s for m, s in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225),
-                                               strict=True)]
+    expected = [
+        (0.5 - m) / s for m, s in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)
+    ]
     assert torch.allclose(shown.x.mean((0, 2, 3)), torch.tensor(expected), atol=1e-4)
     assert torch.allclose(shown.seen, torch.tensor(0.5))
     plain = example(picture, View(view.side, normalize=False))
@@ -658,7 +661,8 @@ def test_a_bundled_network_reads_its_pictures_and_has_a_name_for_each_class(name
 def test_the_pond_has_its_animals():
     assert tuple(subject("pond_repaired").categories) == POND
     assert fingerprint(subject("pond_repaired").model) == fingerprint(
-        subject("pond_repaired").model)
+        subject("pond_repaired").model
+    )
     assert fingerprint(subject("pond_repaired").model) != fingerprint(subject("pond_biased").model)
 
 

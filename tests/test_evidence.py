@@ -7,12 +7,18 @@ import torch
 
 import camlite
 from camlite import nets
-from camlite.cards import METHODS
-from camlite.evidence import evidence, takes
+from camlite.methods.cards import METHODS
+from camlite.methods.evidence import evidence, takes
 
-FEWER = {"rise": {"samples": 20}, "ss_cam": {"samples": 1}, "is_cam": {"steps": 1},
-         "smooth_grad": {"samples": 3}, "integrated_gradients": {"steps": 3},
-         "smooth_grad_cam_plus_plus": {"samples": 3}, "integrated_grad_cam": {"steps": 3}}
+FEWER = {
+    "rise": {"samples": 20},
+    "ss_cam": {"samples": 1},
+    "is_cam": {"steps": 1},
+    "smooth_grad": {"samples": 3},
+    "integrated_gradients": {"steps": 3},
+    "smooth_grad_cam_plus_plus": {"samples": 3},
+    "integrated_grad_cam": {"steps": 3},
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +49,17 @@ def test_pixel_methods_keep_the_largest_value_of_the_colours(pond):
     model, images, labels = pond
     values = camlite.integrated_gradients(model, images, labels, steps=3)
     maps = evidence(METHODS["integrated_gradients"], model, "features", images, labels, steps=3)
-    slow = torch.stack([torch.stack([torch.stack([max(c.abs() for c in pixel) for pixel in row])
-                                     for row in image.permute(1, 2, 0)[:6]]) for image in values])
+    slow = torch.stack(
+        [
+            torch.stack(
+                [
+                    torch.stack([max(c.abs() for c in pixel) for pixel in row])
+                    for row in image.permute(1, 2, 0)[:6]
+                ]
+            )
+            for image in values
+        ]
+    )
     assert torch.equal(maps[:, :6], slow)
 
 

@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from camlite import weights
-from camlite.course.cli import app
+from camlite.cli import app
 from camlite.errors import DataNotFound
 
 DATA = Path(os.environ.get("CAMLITE_DATA", "/nowhere"))

@@ -13,9 +13,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from camlite import data, nets
-from camlite.cards import METHODS
-from camlite.course import gallery as drawn
-from camlite.course.cli import app
+from camlite.cli import app
+from camlite.figures import gallery as drawn
+from camlite.methods.cards import METHODS
 from camlite.weights import Pretrained
 
 pytestmark = pytest.mark.filterwarnings("ignore::camlite.LayerChosen")
@@ -122,8 +122,20 @@ def test_help_has_an_example():
 @pytest.mark.slow
 @pytest.mark.skipif(not CAT_DOG.exists(), reason="CAMLITE_DATA has no photos/cat_dog.jpg")
 def test_dog_and_cat_with_real_networks(tmp_path):
-    args = ["gallery", str(CAT_DOG), "--model", "mobilenet_v2", "--model", "squeezenet1_1",
-            "--class", "bull mastiff", "--class", "282", "--fast", "--json"]
+    args = [
+        "gallery",
+        str(CAT_DOG),
+        "--model",
+        "mobilenet_v2",
+        "--model",
+        "squeezenet1_1",
+        "--class",
+        "bull mastiff",
+        "--class",
+        "282",
+        "--fast",
+        "--json",
+    ]
     done = CliRunner().invoke(app, [*args, "--save", str(tmp_path)])
     assert done.exit_code == 0, done.stderr
     answer = json.loads(done.stdout)

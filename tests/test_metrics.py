@@ -32,8 +32,13 @@ def small_net(channels=3, classes=4, dtype=torch.float64):
     with torch.random.fork_rng():
         torch.manual_seed(3)
         net = nn.Sequential(
-            nn.Conv2d(channels, 6, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(6, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
+            nn.Conv2d(channels, 6, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 8, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
             nn.Linear(32, classes),
         )
     with torch.no_grad():
@@ -292,8 +297,10 @@ def test_relative_curves_start_at_one():
     net, X, M = small_net(), small_images(), small_maps()
     plain, relative = (metrics.deletion(net, X, M, 1, relative=r) for r in (False, True))
     torch.testing.assert_close(relative.scores, plain.scores / plain.scores[:, :1])
-    torch.testing.assert_close(metrics.insertion(net, X, M, 1, relative=True).scores[:, -1],
-                               torch.ones(3, dtype=torch.float64))
+    torch.testing.assert_close(
+        metrics.insertion(net, X, M, 1, relative=True).scores[:, -1],
+        torch.ones(3, dtype=torch.float64),
+    )
     with pytest.raises(metrics.Undefined):
         metrics.deletion(net, X, M, lambda out: -out.abs()[:, 0], relative=True)
 
@@ -567,9 +574,12 @@ def test_finite_maps_give_finite_numbers(array):
     heat = camlite.heatmap(M, (6, 5))
     c = metrics.masked_confidence(net, X, M)
     values = [
-        metrics.relative_drop(c.before, c.after), metrics.deletion(net, X, M, steps=3).area,
-        metrics.pointing_game(M, mask, tolerance=1).values, metrics.coherency(M, M.flip(1)),
-        metrics.energy_pointing_game(M, mask, negative="relu").values, metrics.complexity(heat),
+        metrics.relative_drop(c.before, c.after),
+        metrics.deletion(net, X, M, steps=3).area,
+        metrics.pointing_game(M, mask, tolerance=1).values,
+        metrics.coherency(M, M.flip(1)),
+        metrics.energy_pointing_game(M, mask, negative="relu").values,
+        metrics.complexity(heat),
         metrics.max_box_acc_v2(M, torch.tensor([[1, 2, 3, 4]] * 2), thresholds=(0, 0.2, 0.9)).curve,
     ]
     assert all(bool(torch.isfinite(v).all()) for v in values)
@@ -662,8 +672,13 @@ def test_quantus_agrees():
     X, M = small_images(4), (small_maps(4) * 4).round() / 4  # many ties
     mask = torch.zeros(4, 12, 10, dtype=torch.bool)
     mask[:, 3:6, 4:9] = True
-    batch = {"x_batch": X.numpy(), "y_batch": np.zeros(4, int), "a_batch": M[:, None].numpy(),
-             "s_batch": mask[:, None].numpy(), "model": small_net().eval()}
+    batch = {
+        "x_batch": X.numpy(),
+        "y_batch": np.zeros(4, int),
+        "a_batch": M[:, None].numpy(),
+        "s_batch": mask[:, None].numpy(),
+        "model": small_net().eval(),
+    }
     options = {"normalise": False, "disable_warnings": True}
     hits = quantus.PointingGame(**options)(**batch)
     ours = metrics.pointing_game(M, mask, tolerance=0, ties="any").values.tolist()
@@ -693,8 +708,10 @@ def test_fake_cam_says_nothing_and_drops_nothing():
     net, X = small_net(), small_images()
     fake, real = metrics.fake_cam(X), camlite.grad_cam(net, "3", X)
     assert fake.sum() == X[:, 0].numel() - len(X)
-    drops = [metrics.average_drop(c.before, c.after)
-             for c in (metrics.masked_confidence(net, X, M) for M in (fake, real))]
+    drops = [
+        metrics.average_drop(c.before, c.after)
+        for c in (metrics.masked_confidence(net, X, M) for M in (fake, real))
+    ]
     assert drops[0] < 0.2 * drops[1]
     everywhere = metrics.complexity(camlite.heatmap(fake, (12, 10)))
     assert float(everywhere.min()) > 0.99

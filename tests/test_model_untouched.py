@@ -29,15 +29,28 @@ def state(model: nn.Module, images: Tensor) -> dict[str, Any]:
         "grads": {n: None if p.grad is None else (id(p.grad), p.grad.tolist()) for n, p in numbers},
         "requires_grad": {n: p.requires_grad for n, p in numbers},
         "training": {n: m.training for n, m in modules.items()},
-        "hooks": {n: [list(h) if (h := getattr(m, hook)) is not None else None for hook in HOOKS
-                      if hasattr(getattr(m, hook), "__iter__")] for n, m in modules.items()},
+        "hooks": {
+            n: [
+                list(h) if (h := getattr(m, hook)) is not None else None
+                for hook in HOOKS
+                if hasattr(getattr(m, hook), "__iter__")
+            ]
+            for n, m in modules.items()
+        },
         "attributes": {n: sorted(vars(m)) for n, m in modules.items()},
         "in place": {n: getattr(m, "inplace", None) for n, m in modules.items()},
-        "random": (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(),
-                   random.getstate()),
-        "modes": (torch.is_grad_enabled(), torch.is_inference_mode_enabled(),
-                  torch.is_autocast_enabled("cpu"), torch.get_default_dtype(),
-                  torch.get_num_threads()),
+        "random": (
+            torch.get_rng_state().tolist(),
+            np.random.get_state()[1].tolist(),
+            random.getstate(),
+        ),
+        "modes": (
+            torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(),
+            torch.is_autocast_enabled("cpu"),
+            torch.get_default_dtype(),
+            torch.get_num_threads(),
+        ),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import camlite
-from camlite import plot
+from camlite.figures import plot
 
 matplotlib.use("agg")
 

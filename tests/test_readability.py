@@ -15,8 +15,12 @@ from camlite import METHODS
 
 PACKAGE = Path(camlite.__file__).parent
 FILES = sorted((PACKAGE / "methods").glob("*.py"))
-OWN_CLASSES = {n.name for p in PACKAGE.rglob("*.py")
-               for n in ast.walk(ast.parse(p.read_text("utf-8"))) if isinstance(n, ast.ClassDef)}
+OWN_CLASSES = {
+    n.name
+    for p in PACKAGE.rglob("*.py")
+    for n in ast.walk(ast.parse(p.read_text("utf-8")))
+    if isinstance(n, ast.ClassDef)
+}
 SOURCE = re.compile(r"^\s*Source: ", re.MULTILINE)
 
 
@@ -49,8 +53,12 @@ def test_methods_are_short() -> None:
 
 
 def test_other_functions_are_short() -> None:
-    long = {f"{p.name}:{f.name}" for p in sorted(PACKAGE.glob("*.py"))
-            for f in functions(p) if lines_of_code(f) > 40}
+    long = {
+        f"{p.name}:{f.name}"
+        for p in sorted(PACKAGE.glob("*.py"))
+        for f in functions(p)
+        if lines_of_code(f) > 40
+    }
     assert not long
 
 
@@ -73,8 +81,11 @@ def test_every_method_says_what_it_shows_and_where_it_is_from(method: str) -> No
 
 
 def test_public_functions_have_docstrings() -> None:
-    bare = [name for name in camlite.__all__
-            if callable(getattr(camlite, name)) and not inspect.getdoc(getattr(camlite, name))]
+    bare = [
+        name
+        for name in camlite.__all__
+        if callable(getattr(camlite, name)) and not inspect.getdoc(getattr(camlite, name))
+    ]
     assert not bare
 
 

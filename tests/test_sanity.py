@@ -27,8 +27,13 @@ def maps(n=3, h=14, w=17, s=0):
 def digit_net(batch_norm=False):
     norm = nn.BatchNorm2d(16) if batch_norm else nn.Identity()
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), norm, nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
-        nn.Flatten(), nn.Linear(32 * 64, 10),
+        nn.Conv2d(1, 16, 3, padding=1),
+        norm,
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(32 * 64, 10),
     )
 
 
@@ -82,8 +87,9 @@ def slow_ssim(a, b, window):
             mp, mq = (w * p).sum(), (w * q).sum()
             vp, vq = (w * (p - mp) ** 2).sum(), (w * (q - mq) ** 2).sum()
             c = (w * (p - mp) * (q - mq)).sum()
-            values.append((2 * mp * mq + 1e-4) * (2 * c + 9e-4)
-                          / ((mp**2 + mq**2 + 1e-4) * (vp + vq + 9e-4)))
+            values.append(
+                (2 * mp * mq + 1e-4) * (2 * c + 9e-4) / ((mp**2 + mq**2 + 1e-4) * (vp + vq + 9e-4))
+            )
     return np.mean(values)
 
 
@@ -133,8 +139,9 @@ def test_scikit_image_agrees():
         x, y = a[n].numpy(), b[n].numpy()
         theirs = hog(x, orientations=9, pixels_per_cell=(8, 8), cells_per_block=(3, 3))
         np.testing.assert_allclose(sanity.hog(a, 8)[n].numpy(), theirs, atol=1e-6)
-        theirs = structural_similarity(x, y, data_range=1, gaussian_weights=True, sigma=1.5,
-                                       use_sample_covariance=False)
+        theirs = structural_similarity(
+            x, y, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
         assert float(sanity.ssim(a, b)[n]) == pytest.approx(theirs)
 
 
@@ -230,7 +237,8 @@ def test_a_map_that_does_not_look_at_the_model_never_falls(trained):
     """The control: an edge detector stays at 1 where Grad-CAM falls."""
     (net, _), X, _ = trained
     got = sanity.cascading_randomization(
-        net, "3", X, method=lambda model, layer, images, target: metrics.sobel_edges(images))
+        net, "3", X, method=lambda model, layer, images, target: metrics.sobel_edges(images)
+    )
     for values in got.similarity.values():
         assert values.flatten().tolist() == pytest.approx([1] * 160)
 
@@ -262,8 +270,11 @@ def test_blank_maps_count_as_different(trained):
 def test_pixel_maps_signals_and_several_layers(trained):
     (net, _), X, _ = trained
     got = sanity.cascading_randomization(
-        net, ["0", net[3]], X[:2],
-        method=lambda m, layer, x, c: x * camlite.grad_cam(m, layer[1], x, c)[:, None])
+        net,
+        ["0", net[3]],
+        X[:2],
+        method=lambda m, layer, x, c: x * camlite.grad_cam(m, layer[1], x, c)[:, None],
+    )
     assert got.maps.shape == (4, 2, 1, 8, 8)
     assert got.similarity["spearman"].shape == (4, 2)
     wave = nn.Sequential(nn.Conv1d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3))

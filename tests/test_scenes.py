@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from camlite import ArchitectureError, cam, data, split
+from camlite.data.generated import SPLITS
 from camlite.nets import SceneNet, accuracy, bundled, count_parameters, fit
-from camlite.scenes import SPLITS
 
 DATASETS = Path(__file__).parent.parent / "datasets"
 KINDS = ("pond", "rail")
@@ -125,8 +125,9 @@ def test_splits_are_what_they_are_called():
         assert (s["background_only"].backgrounds == s["background_only"].labels).all()
         assert (s["flipped"].backgrounds != s["flipped"].labels).all()
         assert s["flipped"].backgrounds.max() < homes
-        assert {s["object_on_grey"].background_names[b]
-                for b in s["object_on_grey"].backgrounds} == {"grey"}
+        assert {
+            s["object_on_grey"].background_names[b] for b in s["object_on_grey"].backgrounds
+        } == {"grey"}
         kinds = len(s["varied"].background_names)
         shares = torch.bincount(s["varied"].backgrounds, minlength=kinds) / 120
         assert (shares - 1 / kinds).abs().max() < 0.15
@@ -148,10 +149,17 @@ def test_groups_have_names():
         assert s.group_names[group] == expected
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ({"kind": "sea"}, "pond, rail"), ({"split": "test"}, "background_only"),
-    ({"correlation": 1.5}, "1.5"), ({"count": -1}, "-1"), ({"size": 3}, "3"), ({"seed": -2}, "-2"),
-])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"kind": "sea"}, "pond, rail"),
+        ({"split": "test"}, "background_only"),
+        ({"correlation": 1.5}, "1.5"),
+        ({"count": -1}, "-1"),
+        ({"size": 3}, "3"),
+        ({"seed": -2}, "-2"),
+    ],
+)
 def test_wrong_arguments_are_named(given, message):
     with pytest.raises(ValueError, match=message):
         data.scenes(**({"count": 2} | given))
@@ -230,9 +238,15 @@ def test_a_small_network_reads_the_signals_and_its_map_finds_the_motif():
     learn, test = data.signals(600, seed=0), data.signals(150, seed=1)
     torch.manual_seed(0)
     nn = torch.nn
-    model = nn.Sequential(nn.Conv1d(1, 16, 9, padding=4), nn.ReLU(),
-                          nn.Conv1d(16, 24, 9, padding=4), nn.ReLU(),
-                          nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(24, 3))
+    model = nn.Sequential(
+        nn.Conv1d(1, 16, 9, padding=4),
+        nn.ReLU(),
+        nn.Conv1d(16, 24, 9, padding=4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool1d(1),
+        nn.Flatten(),
+        nn.Linear(24, 3),
+    )
     fit(model, learn.signals, learn.labels, epochs=12)
     assert accuracy(model, test.signals, test.labels) > 0.95
     features, head = model[:4], model[6]
@@ -321,5 +335,9 @@ def test_the_repaired_network_reads_twins_and_mosaics():
 def test_the_effect_holds_for_every_seed(kind, seed):
     train_scenes = script()
     assert seed in train_scenes.SEEDS
-    effect(*(train_scenes.measure(train_scenes.train(kind, version, seed), kind, seed)
-             for version in ("biased", "repaired")))
+    effect(
+        *(
+            train_scenes.measure(train_scenes.train(kind, version, seed), kind, seed)
+            for version in ("biased", "repaired")
+        )
+    )

@@ -19,10 +19,23 @@ from camlite.split import last_spatial_layer, stage_ends
 
 # One image size per family, small, but such that the last layer still has space.
 FAMILIES = {
-    "resnet18": 64, "resnet50": 64, "vgg16": 32, "densenet121": 64, "efficientnet_b0": 64,
-    "mobilenet_v2": 64, "mobilenet_v3_small": 64, "mobilenet_v3_large": 64, "googlenet": 64,
-    "inception_v3": 139, "squeezenet1_1": 64, "shufflenet_v2_x1_0": 64, "regnet_y_400mf": 64,
-    "convnext_tiny": 64, "mnasnet1_0": 64, "alexnet": 64, "swin_t": 64,
+    "resnet18": 64,
+    "resnet50": 64,
+    "vgg16": 32,
+    "densenet121": 64,
+    "efficientnet_b0": 64,
+    "mobilenet_v2": 64,
+    "mobilenet_v3_small": 64,
+    "mobilenet_v3_large": 64,
+    "googlenet": 64,
+    "inception_v3": 139,
+    "squeezenet1_1": 64,
+    "shufflenet_v2_x1_0": 64,
+    "regnet_y_400mf": 64,
+    "convnext_tiny": 64,
+    "mnasnet1_0": 64,
+    "alexnet": 64,
+    "swin_t": 64,
 }
 SMALL = ("resnet18", "mobilenet_v3_small", "squeezenet1_1", "shufflenet_v2_x1_0", "mnasnet1_0")
 
@@ -51,7 +64,8 @@ def without_positions(model: nn.Module, layers: Sequence[str], x: Tensor) -> lis
     ranks = {}
     handles = [
         model.get_submodule(name).register_forward_hook(
-            lambda module, args, out, name=name: ranks.update({name: out.dim()}))
+            lambda module, args, out, name=name: ranks.update({name: out.dim()})
+        )
         for name in layers
     ]
     with torch.no_grad():
@@ -104,18 +118,27 @@ def test_every_block_boundary(name: str) -> None:
 
 
 LAST = {
-    "resnet18": "layer4", "densenet121": "relu", "googlenet": "inception5b",
-    "mobilenet_v3_small": "features", "squeezenet1_1": "classifier.2",
-    "resnet50": "layer4", "vgg16": "features.29", "inception_v3": "Mixed_7c",
-    "alexnet": "features.11", "swin_t": "permute", "efficientnet_b0": "features",
+    "resnet18": "layer4",
+    "densenet121": "relu",
+    "googlenet": "inception5b",
+    "mobilenet_v3_small": "features",
+    "squeezenet1_1": "classifier.2",
+    "resnet50": "layer4",
+    "vgg16": "features.29",
+    "inception_v3": "Mixed_7c",
+    "alexnet": "features.11",
+    "swin_t": "permute",
+    "efficientnet_b0": "features",
     "mobilenet_v3_large": "features",
 }
 
 
 @pytest.mark.parametrize(
     ("name", "layer"),
-    [pytest.param(n, layer, marks=[] if i < 5 else pytest.mark.slow)
-     for i, (n, layer) in enumerate(LAST.items())],
+    [
+        pytest.param(n, layer, marks=[] if i < 5 else pytest.mark.slow)
+        for i, (n, layer) in enumerate(LAST.items())
+    ],
 )
 def test_layer_none_is_the_last_layer_with_space(name: str, layer: str) -> None:
     with pytest.warns(LayerChosen, match=f"'{layer}'"):
@@ -151,9 +174,14 @@ def gradient_by_hook(model: nn.Module, layer: str, x: Tensor) -> tuple[Tensor, T
 
 @pytest.mark.parametrize(
     ("name", "layer"),
-    [("resnet18", "layer3"), ("resnet18", "layer4.1.conv1"), ("squeezenet1_1", "features.12"),
-     ("mobilenet_v3_small", "features.8"), ("densenet121", "features"),
-     pytest.param("vgg16", "features.28", marks=pytest.mark.slow)],
+    [
+        ("resnet18", "layer3"),
+        ("resnet18", "layer4.1.conv1"),
+        ("squeezenet1_1", "features.12"),
+        ("mobilenet_v3_small", "features.8"),
+        ("densenet121", "features"),
+        pytest.param("vgg16", "features.28", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.filterwarnings("ignore::camlite.SplitByHook")
 def test_feature_maps_and_gradients_are_those_of_the_whole_network(name: str, layer: str) -> None:
@@ -242,14 +270,31 @@ def sequential() -> nn.Module:
 
 
 CUT = [
-    (Net, "conv1"), (Net, "bn"), (Net, "relu"), (Net, "conv2"), (ViewNet, "conv1"),
-    (ViewNet, "conv2"), (SizeNet, "conv2"), (InPlace, "bn"),
-    (InPlace, "conv1"), (Defaults, "conv1"),
-    (Defaults, "conv2"), (sequential, "0"), (sequential, "0.0"), (sequential, "0.1.0"),
-    (sequential, "0.1.1"), (sequential, "1"), (GapNet, "features.5"), (GapNet, "features"),
+    (Net, "conv1"),
+    (Net, "bn"),
+    (Net, "relu"),
+    (Net, "conv2"),
+    (ViewNet, "conv1"),
+    (ViewNet, "conv2"),
+    (SizeNet, "conv2"),
+    (InPlace, "bn"),
+    (InPlace, "conv1"),
+    (Defaults, "conv1"),
+    (Defaults, "conv2"),
+    (sequential, "0"),
+    (sequential, "0.0"),
+    (sequential, "0.1.0"),
+    (sequential, "0.1.1"),
+    (sequential, "1"),
+    (GapNet, "features.5"),
+    (GapNet, "features"),
 ]
-HOOKED = [(DataDependent, "conv1"), (DataDependent, "relu"), (Residual, "conv2"),
-          (InPlace, "conv2")]
+HOOKED = [
+    (DataDependent, "conv1"),
+    (DataDependent, "relu"),
+    (Residual, "conv2"),
+    (InPlace, "conv2"),
+]
 
 
 @pytest.mark.parametrize(("build", "layer"), CUT)
@@ -363,8 +408,13 @@ def test_layer_none_without_a_graph() -> None:
 @pytest.mark.parametrize("build", [Net, DataDependent])
 @pytest.mark.filterwarnings("ignore::camlite.SplitByHook")
 @pytest.mark.parametrize(
-    "mode", [torch.no_grad, torch.inference_mode, torch.enable_grad,
-             functools.partial(torch.autocast, "cpu", dtype=torch.bfloat16)],
+    "mode",
+    [
+        torch.no_grad,
+        torch.inference_mode,
+        torch.enable_grad,
+        functools.partial(torch.autocast, "cpu", dtype=torch.bfloat16),
+    ],
 )
 def test_results_do_not_depend_on_the_callers_mode(build: type, mode: type) -> None:
     torch.manual_seed(0)

@@ -12,7 +12,8 @@ import camlite
 from camlite import METHODS, ArchitectureError, LayerNotFound, tokens_to_map
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::camlite.SplitByHook", "ignore::camlite.LayerChosen")
+    "ignore::camlite.SplitByHook", "ignore::camlite.LayerChosen"
+)
 
 
 def pictures(size: int = 32, n: int = 2) -> Tensor:
@@ -23,8 +24,14 @@ def vit() -> nn.Module:
     """torchvision's ViT, small: 4×4 patches and a class token."""
     torch.manual_seed(0)
     model = torchvision.models.VisionTransformer(
-        image_size=32, patch_size=8, num_layers=3, num_heads=2, hidden_dim=16, mlp_dim=32,
-        num_classes=5)
+        image_size=32,
+        patch_size=8,
+        num_layers=3,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+        num_classes=5,
+    )
     for p in model.parameters():  # the usual start is 0 in the head and nearly linear elsewhere
         nn.init.normal_(p, std=0.4)
     return model.eval()
@@ -34,8 +41,13 @@ def swin() -> nn.Module:
     """torchvision's Swin, small: 4×4 tokens, then 2×2 in the last stage."""
     torch.manual_seed(0)
     return torchvision.models.SwinTransformer(
-        patch_size=[4, 4], embed_dim=8, depths=[2, 2], num_heads=[2, 2], window_size=[2, 2],
-        num_classes=5).eval()
+        patch_size=[4, 4],
+        embed_dim=8,
+        depths=[2, 2],
+        num_heads=[2, 2],
+        window_size=[2, 2],
+        num_classes=5,
+    ).eval()
 
 
 LAYERS = [
@@ -147,8 +159,11 @@ def test_grids():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "layer", "shape"),
-    [("vit_b_16", "encoder.layers.encoder_layer_10", (14, 14)), ("swin_t", "features.5", (14, 14)),
-     ("swin_t", "features.7", (7, 7))],
+    [
+        ("vit_b_16", "encoder.layers.encoder_layer_10", (14, 14)),
+        ("swin_t", "features.5", (14, 14)),
+        ("swin_t", "features.7", (7, 7)),
+    ],
 )
 def test_full_size(name, layer, shape):
     torch.manual_seed(0)

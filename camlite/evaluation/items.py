@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from camlite import data
-from camlite.data import PHOTO_TYPES
+from camlite.data.files import PHOTO_TYPES
 
 GENERATED = ("scenes", "twins", "mosaic")
 
@@ -76,15 +76,19 @@ def from_folder(
     Raises ValueError where the folder as a whole cannot be understood.
     """
     if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder: give a folder with labels.csv, a folder of class "
-                         f"folders, or one of {', '.join(GENERATED)}")
+        raise ValueError(
+            f"{folder} is no folder: give a folder with labels.csv, a folder of class "
+            f"folders, or one of {', '.join(GENERATED)}"
+        )
     table = folder / "labels.csv"
     if table.exists():
         masks = masks or _if_there(folder / "masks")
         boxes = boxes or _if_there(folder / "boxes.csv")
         if classes is not None:
-            raise ValueError(f"{table} already names the class of each picture: leave --classes "
-                             "out, or remove that file")
+            raise ValueError(
+                f"{table} already names the class of each picture: leave --classes "
+                "out, or remove that file"
+            )
         found = _labelled_by_table(folder, table, len(categories), masks)
     else:
         found = _labelled_by_folders(folder, categories, classes, masks)
@@ -98,9 +102,15 @@ def from_folder(
         for name, label, problem in found
     ]
     nothing = functools.partial(_read, folder, "", None, None)
-    items += [Item(name, None, nothing, f"{boxes.name if boxes else ''} names it, but it is no "
-                   "picture of the data set")
-              for name in strangers]
+    items += [
+        Item(
+            name,
+            None,
+            nothing,
+            f"{boxes.name if boxes else ''} names it, but it is no picture of the data set",
+        )
+        for name in strangers
+    ]
     items.sort(key=lambda item: (item.name, item.label is None, item.label or 0))
     annotated = masks is not None or boxes is not None
     return DataSet(items, annotated, _checksum(folder, items, masks, boxes))
@@ -108,8 +118,11 @@ def from_folder(
 
 def _checksum(folder: Path, items: list[Item], masks: Path | None, boxes: Path | None) -> str:
     """Changes with names, labels, masks and boxes, and with the pictures' sizes in bytes."""
-    listed = [f"{item.name},{item.label},{(folder / item.name).stat().st_size}"
-              for item in items if not item.problem]
+    listed = [
+        f"{item.name},{item.label},{(folder / item.name).stat().st_size}"
+        for item in items
+        if not item.problem
+    ]
     files = sorted(p for p in masks.rglob("*") if p.is_file()) if masks else []
     listed += [f"{path.name},{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
     listed += [boxes.read_text(encoding="utf-8", errors="replace")] if boxes else []
@@ -128,9 +141,7 @@ def _require_folder(masks: Path | None) -> None:
 Found = tuple[str, int | None, str]  # name, class, problem
 
 
-def _labelled_by_table(
-    folder: Path, table: Path, classes: int, masks: Path | None
-) -> list[Found]:
+def _labelled_by_table(folder: Path, table: Path, classes: int, masks: Path | None) -> list[Found]:
     rows = _csv(table, ("file", "class_index"))
     found: dict[tuple[str, int | None], str] = {}
     for row in rows:
@@ -145,18 +156,28 @@ def _labelled_by_table(
         found[name, label] = problem
     listed = {row["file"] for row in rows}
     unlisted = [name for name in _pictures(folder, without=masks) if name not in listed]
-    return [*((name, label, problem) for (name, label), problem in found.items()),
-            *((name, None, "labels.csv does not name it") for name in unlisted)]
+    return [
+        *((name, label, problem) for (name, label), problem in found.items()),
+        *((name, None, "labels.csv does not name it") for name in unlisted),
+    ]
 
 
 def _labelled_by_folders(
     folder: Path, categories: Sequence[str], classes: Path | None, masks: Path | None
 ) -> list[Found]:
-    inside = sorted((p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")
-                     and _within(folder, masks) != Path(p.name)), key=lambda p: p.name)
+    inside = sorted(
+        (
+            p
+            for p in folder.iterdir()
+            if p.is_dir() and not p.name.startswith(".") and _within(folder, masks) != Path(p.name)
+        ),
+        key=lambda p: p.name,
+    )
     if not inside:
-        raise ValueError(f"{folder} has neither labels.csv (columns file, class_index) nor one "
-                         "folder for each class")
+        raise ValueError(
+            f"{folder} has neither labels.csv (columns file, class_index) nor one "
+            "folder for each class"
+        )
     numbers = _folder_classes([p.name for p in inside], categories, classes)
     loose = sorted(p.name for p in folder.iterdir() if _is_picture(p))
     found: list[Found] = [(name, None, "it lies in no class folder") for name in loose]
@@ -209,8 +230,12 @@ def _pictures(folder: Path, without: Path | None = None) -> list[str]:
     """All picture files below a folder, as names relative to it; nothing in hidden folders."""
     names = (p.relative_to(folder) for p in folder.rglob("*") if _is_picture(p))
     inner = _within(folder, without)
-    return sorted(name.as_posix() for name in names if inner is None or inner not in name.parents
-                  if not any(part.startswith(".") for part in name.parts))
+    return sorted(
+        name.as_posix()
+        for name in names
+        if inner is None or inner not in name.parents
+        if not any(part.startswith(".") for part in name.parts)
+    )
 
 
 def _is_picture(path: Path) -> bool:
@@ -234,12 +259,15 @@ def _csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             reader = csv.DictReader(file, skipinitialspace=True)
             rows, heads = list(reader), reader.fieldnames or []
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} cannot be read as a table ({error}): save it as CSV with "
-                         "commas, in UTF-8") from None
+        raise ValueError(
+            f"{path} cannot be read as a table ({error}): save it as CSV with commas, in UTF-8"
+        ) from None
     missing = [c for c in columns if c not in heads]
     if missing:
-        raise ValueError(f"{path} lacks the column {missing[0]}: it should have "
-                         f"{', '.join(columns)}, and has {', '.join(heads) or 'nothing'}")
+        raise ValueError(
+            f"{path} lacks the column {missing[0]}: it should have "
+            f"{', '.join(columns)}, and has {', '.join(heads) or 'nothing'}"
+        )
     return [{c: (row[c] or "") for c in columns} for row in rows]
 
 
@@ -260,8 +288,10 @@ def _box(written: list[str], width: int, height: int) -> list[float]:
     except ValueError:
         raise ValueError(f"{shown} is wrong: four numbers x0, y0, x1, y1 are needed") from None
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-        raise ValueError(f"{shown} does not lie in the picture of {width}×{height}: "
-                         "0 ≤ x0 < x1 ≤ width and 0 ≤ y0 < y1 ≤ height are needed")
+        raise ValueError(
+            f"{shown} does not lie in the picture of {width}×{height}: "
+            "0 ≤ x0 < x1 ≤ width and 0 ≤ y0 < y1 ≤ height are needed"
+        )
     return [x0, y0, x1, y1]
 
 
@@ -273,8 +303,9 @@ def _read(folder: Path, name: str, masks: Path | None, boxes: list[list[str]] | 
     height, width = image.shape[2:]
     mask = _read_mask(masks, name) if masks is not None else None
     if mask is not None and mask.shape != (height, width):
-        raise ValueError(f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture "
-                         f"{width}×{height}")
+        raise ValueError(
+            f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {width}×{height}"
+        )
     if boxes is None:
         return Picture(image, mask)
     numbers = [_box(written, width, height) for written in boxes]
@@ -314,18 +345,32 @@ def generated(kind: str, count: int, world: str) -> DataSet:
 def _generated(kind: str, count: int, world: str) -> list[Item]:
     if kind == "scenes":
         part = data.scenes(world, "flipped", count=count, seed=1)
-        return [_made(f"scene-{n:04d}", int(part.labels[n]), part.images[n], part.object_mask[n])
-                for n in range(count)]
+        return [
+            _made(f"scene-{n:04d}", int(part.labels[n]), part.images[n], part.object_mask[n])
+            for n in range(count)
+        ]
     if world != "pond":
-        raise ValueError(f"the pictures of {kind} hold animals of the pond: choose --model "
-                         "pond_repaired or pond_biased")
+        raise ValueError(
+            f"the pictures of {kind} hold animals of the pond: choose --model "
+            "pond_repaired or pond_biased"
+        )
     if kind == "twins":
         twins = data.twins(count, seed=1)
-        return [_made(f"twins-{n:04d}", int(twins.labels[n]), twins.images[n],
-                      twins.object_masks[n].any(0)) for n in range(count)]
+        return [
+            _made(
+                f"twins-{n:04d}",
+                int(twins.labels[n]),
+                twins.images[n],
+                twins.object_masks[n].any(0),
+            )
+            for n in range(count)
+        ]
     mosaic = data.mosaic(count, seed=1)
-    return [_made(f"mosaic-{n:04d}", c, mosaic.images[n], mosaic.object_masks[n, c])
-            for n in range(count) for c in range(len(mosaic.class_names))]
+    return [
+        _made(f"mosaic-{n:04d}", c, mosaic.images[n], mosaic.object_masks[n, c])
+        for n in range(count)
+        for c in range(len(mosaic.class_names))
+    ]
 
 
 def _made(name: str, label: int, image: Tensor, mask: Tensor) -> Item:

@@ -45,8 +45,10 @@ class Protocol:
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"--steps must be 1 or more, not {self.steps}")
         if not 0 < self.keep <= 1:
-            raise ValueError(f"--keep is the share of pixels that may be seen, more than 0 and not "
-                             f"more than 1; {self.keep} is not")
+            raise ValueError(
+                f"--keep is the share of pixels that may be seen, more than 0 and not "
+                f"more than 1; {self.keep} is not"
+            )
         number = isinstance(self.fill, (int, float))
         if (number and not math.isfinite(float(self.fill))) or (
             not number and self.fill not in ("mean", "blur")
@@ -80,8 +82,13 @@ class Case:
     def masked(self, **options: Any) -> metrics.Confidences:
         """`metrics.masked_confidence` with the protocol's choices."""
         return metrics.masked_confidence(
-            self.model, self.example.x, self.L, self.c,
-            keep=self.protocol.keep, fill=self.protocol.fill, **options,
+            self.model,
+            self.example.x,
+            self.L,
+            self.c,
+            keep=self.protocol.keep,
+            fill=self.protocol.fill,
+            **options,
         )
 
     @cached_property
@@ -146,8 +153,14 @@ def _masked_inverse(case: Case) -> Row:
 def _curve(game: str) -> Callable[[Case], Row]:
     def area(case: Case) -> Row:
         play = {"deletion": metrics.deletion, "insertion": metrics.insertion}[game]
-        found = play(case.model, case.example.x, case.L, case.c, batch_size=case.batch_size,
-                     **case.protocol.options(game))
+        found = play(
+            case.model,
+            case.example.x,
+            case.L,
+            case.c,
+            batch_size=case.batch_size,
+            **case.protocol.options(game),
+        )
         return {game: float(found.area)}
 
     return area
@@ -155,8 +168,9 @@ def _curve(game: str) -> Callable[[Case], Row]:
 
 def _road(case: Case) -> Row:
     g = torch.Generator().manual_seed(case.seed)
-    found = metrics.road(case.model, case.example.x, case.L, case.c, batch_size=case.batch_size,
-                         generator=g)
+    found = metrics.road(
+        case.model, case.example.x, case.L, case.c, batch_size=case.batch_size, generator=g
+    )
     return {"road": float(found.combined)}
 
 
@@ -204,9 +218,7 @@ def _boxes(case: Case) -> Row:
 # ------------------------------------------------------------------ values of each picture
 
 
-def _applied(
-    metric: Callable[[Tensor, Tensor], Tensor], good: Values, *columns: Values
-) -> Values:
+def _applied(metric: Callable[[Tensor, Tensor], Tensor], good: Values, *columns: Values) -> Values:
     """The metric's value for the pictures where it is defined, (N, 1); NaN for the others."""
     out = np.full((len(good), 1), np.nan)
     if good.any():
@@ -270,29 +282,60 @@ def _if_known(column: Values, yes: Values) -> Values:
 METRICS: dict[str, Metric] = {
     "average_drop": Metric("drop, %", _masked, ("before", "after"), _drop, True, digits=1),
     "increase_in_confidence": Metric(
-        "increase, %", _masked, ("before", "after"), _increase, False, digits=1),
+        "increase, %", _masked, ("before", "after"), _increase, False, digits=1
+    ),
     "average_gain": Metric("gain, %", _masked, ("before", "after"), _gain, False, digits=1),
     "average_drop_in_deletion": Metric(
-        "drop in deletion, %", _masked_inverse, ("before", "after_inverse"),
-        lambda rows: _drop(rows, "after_inverse"), False, digits=1),
+        "drop in deletion, %",
+        _masked_inverse,
+        ("before", "after_inverse"),
+        lambda rows: _drop(rows, "after_inverse"),
+        False,
+        digits=1,
+    ),
     "insertion": Metric(
-        "insertion", _curve("insertion"), ("insertion",), _column("insertion"), False),
+        "insertion", _curve("insertion"), ("insertion",), _column("insertion"), False
+    ),
     "deletion": Metric("deletion", _curve("deletion"), ("deletion",), _column("deletion"), True),
     "road": Metric("ROAD", _road, ("road",), _column("road"), False),
     "adcc": Metric(
-        "ADCC", _adcc, ("coherency", "complexity", "before", "after"), _adcc_terms,
-        False, combine=_adcc_of_means),
+        "ADCC",
+        _adcc,
+        ("coherency", "complexity", "before", "after"),
+        _adcc_terms,
+        False,
+        combine=_adcc_of_means,
+    ),
     "pointing_game": Metric(
-        "pointing game, %", _pointing, ("pointing", "pointing_chance"), _column("pointing", 100),
-        False, "mask", digits=1),
+        "pointing game, %",
+        _pointing,
+        ("pointing", "pointing_chance"),
+        _column("pointing", 100),
+        False,
+        "mask",
+        digits=1,
+    ),
     "energy_pointing_game": Metric(
-        "energy in object, %", _energy, ("energy", "energy_chance"), _column("energy", 100),
-        False, "mask", digits=1),
+        "energy in object, %",
+        _energy,
+        ("energy", "energy_chance"),
+        _column("energy", 100),
+        False,
+        "mask",
+        digits=1,
+    ),
     "localization_error": Metric(
-        "localisation error, %", _box, ("iou",), _miss, True, "boxes", digits=1),
+        "localisation error, %", _box, ("iou",), _miss, True, "boxes", digits=1
+    ),
     "max_box_acc_v2": Metric(
-        "MaxBoxAccV2, %", _boxes, tuple(f"iou_{tau:.2f}" for tau in TAUS),
-        _held_out_boxes, False, "boxes", digits=1),
+        "MaxBoxAccV2, %",
+        _boxes,
+        tuple(f"iou_{tau:.2f}" for tau in TAUS),
+        _held_out_boxes,
+        False,
+        "boxes",
+        digits=1,
+    ),
 }
 FAITHFULNESS = ("average_drop", "increase_in_confidence", "insertion", "deletion")
 LOCALIZATION = ("pointing_game", "energy_pointing_game", "localization_error", "max_box_acc_v2")

@@ -16,20 +16,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camlite.cards import METHODS, find_card
+from camlite.cutting.running import checked, evaluation_mode
 from camlite.evaluation import items as sources
 from camlite.evaluation.items import DataSet, Item
 from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, Protocol
 from camlite.evaluation.subject import Subject, View, example, fingerprint, subject
 from camlite.evaluation.team import Team
+from camlite.methods.cards import METHODS, find_card
 from camlite.perturb import at_once, fused, one_of
-from camlite.running import checked, evaluation
 from camlite.split import last_spatial_layer, split
 
 CHECKSUM = "checksum of pictures, labels, masks and boxes"
 FLOORS = ("random_cam", "center_gaussian", "fake_cam", "sobel_edges")
-QUICK = tuple(name for name, card in METHODS.items()
-              if card.forwards.startswith("1") and name not in FLOORS)
+QUICK = tuple(
+    name for name, card in METHODS.items() if card.forwards.startswith("1") and name not in FLOORS
+)
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,10 @@ def _require_place(plan: Plan) -> None:
         raise ValueError(f"--out {plan.out} is a file: name a folder for the results")
     inside = Path(plan.data).resolve() in (plan.out.resolve(), *plan.out.resolve().parents)
     if plan.data not in sources.GENERATED and inside:
-        raise ValueError(f"--out {plan.out} lies in the folder of the pictures, and its figures "
-                         "would count as pictures: choose a folder outside")
+        raise ValueError(
+            f"--out {plan.out} lies in the folder of the pictures, and its figures "
+            "would count as pictures: choose a folder outside"
+        )
 
 
 def _method(name: str) -> str:
@@ -141,19 +144,23 @@ def data_set(plan: Plan, found: Subject) -> DataSet:
     if plan.data in sources.GENERATED:
         world = found.name.partition("_")[0]
         if world not in ("pond", "rail"):
-            raise ValueError(f"{plan.data} are pictures for the bundled networks pond_repaired, "
-                             "pond_biased, rail_repaired and rail_biased: choose one with --model")
+            raise ValueError(
+                f"{plan.data} are pictures for the bundled networks pond_repaired, "
+                "pond_biased, rail_repaired and rail_biased: choose one with --model"
+            )
         return sources.generated(plan.data, plan.limit or 60, world)
-    return sources.from_folder(Path(plan.data), found.categories, plan.masks, plan.boxes,
-                               plan.classes)
+    return sources.from_folder(
+        Path(plan.data), found.categories, plan.masks, plan.boxes, plan.classes
+    )
 
 
 def _some(items: list[Item], plan: Plan) -> list[Item]:
     """The first `limit` of a shuffled list, in their own order; a larger limit adds to them."""
     good = [n for n, item in enumerate(items) if not item.problem]
     if not good:
-        raise ValueError(f"no picture of {plan.data} can be evaluated: {items[0].name}: "
-                         f"{items[0].problem}")
+        raise ValueError(
+            f"no picture of {plan.data} can be evaluated: {items[0].name}: {items[0].problem}"
+        )
     if plan.limit is None or plan.data in sources.GENERATED:
         return items
     random.Random(plan.seed).shuffle(good)
@@ -177,18 +184,23 @@ def _first(items: list[Item], view: View) -> Tensor:
 def _layer(plan: Plan, found: Subject, x: Tensor) -> str:
     """The layer to explain; ValueError if it, or the network, does not fit the pictures."""
     try:
-        with evaluation(found.model), torch.no_grad():
+        with evaluation_mode(found.model), torch.no_grad():
             logits = found.model(x)
     except Exception as error:  # a network may be anyone's code
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{found.name} cannot take pictures of shape {tuple(x.shape)} "
-                         f"({reason}): choose another --side") from error
+        raise ValueError(
+            f"{found.name} cannot take pictures of shape {tuple(x.shape)} "
+            f"({reason}): choose another --side"
+        ) from error
     if not isinstance(logits, Tensor):
-        raise ValueError(f"{found.name} returns {type(logits).__name__}, not a tensor of logits "
-                         "(N, classes)")
+        raise ValueError(
+            f"{found.name} returns {type(logits).__name__}, not a tensor of logits (N, classes)"
+        )
     if logits.dim() != 2 or logits.shape[1] != len(found.categories):
-        raise ValueError(f"{found.name} returns shape {tuple(logits.shape)} for one picture, but "
-                         f"there are {len(found.categories)} class names")
+        raise ValueError(
+            f"{found.name} returns shape {tuple(logits.shape)} for one picture, but "
+            f"there are {len(found.categories)} class names"
+        )
     at_once(x, plan.batch_size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the card names the layer
@@ -203,8 +215,9 @@ def _require_options(options: Mapping[str, Mapping[str, Any]]) -> None:
         possible = [n for n, p in known.items() if p.kind is p.KEYWORD_ONLY and n != "generator"]
         for name, value in given.items():
             if name not in possible:
-                raise ValueError(f"{method} has no option {name!r}; it has "
-                                 f"{', '.join(possible) or 'none'}")
+                raise ValueError(
+                    f"{method} has no option {name!r}; it has {', '.join(possible) or 'none'}"
+                )
             _require_kind(f"--set {method}.{name}", value, known[name].default)
 
 
@@ -225,8 +238,10 @@ def parse_options(texts: list[str]) -> dict[str, dict[str, Any]]:
         left, equals, value = text.partition("=")
         method, dot, name = left.partition(".")
         if not (equals and dot):
-            raise ValueError(f"--set {text}: write it as method.option=value, "
-                             "for instance score_cam.batch_size=16")
+            raise ValueError(
+                f"--set {text}: write it as method.option=value, "
+                "for instance score_cam.batch_size=16"
+            )
         try:
             parsed = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -238,5 +253,3 @@ def parse_options(texts: list[str]) -> dict[str, dict[str, Any]]:
 def unique(names: Iterable[str]) -> list[str]:
     """Each name once, in the order of their first appearance."""
     return list(dict.fromkeys(names))
-
-

@@ -24,8 +24,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from camlite import plot
-from camlite.cards import METHODS
 from camlite.evaluation.measures import DELTAS, METRICS, TAUS
 from camlite.evaluation.plan import CHECKSUM, FLOORS, Job
 from camlite.evaluation.store import Key, Stored, read_rows
@@ -39,12 +37,12 @@ from camlite.evaluation.summary import (
     summarize,
 )
 from camlite.evaluation.work import map_file
+from camlite.figures import plot
 from camlite.maps import heatmap
+from camlite.methods.cards import METHODS
 from camlite.paths import write_whole
 
-FILES = (
-    "summary.csv", "rows.csv", "pairs.csv", "cost.csv", "card.md", "table.png", "examples.png"
-)
+FILES = ("summary.csv", "rows.csv", "pairs.csv", "cost.csv", "card.md", "table.png", "examples.png")
 
 
 def report(job: Job) -> dict[str, Any]:
@@ -65,14 +63,20 @@ def report(job: Job) -> dict[str, Any]:
         draw_examples(job, summary, rows, out / "examples.png")
     files = [name for name in FILES if (out / name).exists()]
     return {
-        "out": str(out), "model": job.subject.name, "layer": job.layer, "files": files,
-        "pictures": len(pictures) - len(summary.problems), "problems": _problems(summary),
+        "out": str(out),
+        "model": job.subject.name,
+        "layer": job.layer,
+        "files": files,
+        "pictures": len(pictures) - len(summary.problems),
+        "problems": _problems(summary),
         "without_map": summary.without_map,
         "maps": any(m not in FLOORS for m in summary.methods) or set(job.methods) == set(FLOORS),
         "metrics": {
             column.name: {
-                "head": column.metric.head, "lower_is_better": column.metric.lower_is_better,
-                "pictures": column.pictures, "excluded": column.excluded,
+                "head": column.metric.head,
+                "lower_is_better": column.metric.lower_is_better,
+                "pictures": column.pictures,
+                "excluded": column.excluded,
                 "methods": {m: vars(cell) for m, cell in column.cells.items()},
             }
             for column in summary.columns
@@ -82,8 +86,10 @@ def report(job: Job) -> dict[str, Any]:
 
 def _problems(summary: Summary) -> dict[str, str]:
     """Pictures without numbers and the reason; a picture may be listed with several classes."""
-    return {name if c is None else f"{name} (class {c})": why
-            for (name, c), why in summary.problems.items()}
+    return {
+        name if c is None else f"{name} (class {c})": why
+        for (name, c), why in summary.problems.items()
+    }
 
 
 def title(method: str) -> str:
@@ -127,9 +133,18 @@ def _rows_table(job: Job, rows: dict[Key, Stored]) -> str:
 def _summary_table(summary: Summary) -> str:
     header = ["metric", "better", "method", "floor", "value", "low", "high", "pictures"]
     lines = [
-        (c.name, "lower" if c.metric.lower_is_better else "higher", m, int(m in FLOORS),
-         cell.value, cell.low, cell.high, c.pictures)
-        for c in summary.columns for m, cell in c.cells.items()
+        (
+            c.name,
+            "lower" if c.metric.lower_is_better else "higher",
+            m,
+            int(m in FLOORS),
+            cell.value,
+            cell.low,
+            cell.high,
+            c.pictures,
+        )
+        for c in summary.columns
+        for m, cell in c.cells.items()
     ]
     return _csv(header, lines)
 
@@ -137,9 +152,18 @@ def _summary_table(summary: Summary) -> str:
 def _pairs_table(summary: Summary) -> str:
     header = ["metric", "a", "b", "a_wins_percent", "difference", "low", "high", "pictures"]
     lines = [
-        (c.name, p.a, p.b, p.wins, p.difference.value, p.difference.low, p.difference.high,
-         c.pictures)
-        for c in summary.columns for p in c.pairs
+        (
+            c.name,
+            p.a,
+            p.b,
+            p.wins,
+            p.difference.value,
+            p.difference.low,
+            p.difference.high,
+            c.pictures,
+        )
+        for c in summary.columns
+        for p in c.pairs
     ]
     return _csv(header, lines)
 
@@ -150,8 +174,15 @@ def _cost_table(job: Job, rows: dict[Key, Stored]) -> str:
     for method in job.methods:
         if done := _done(job, rows, method):
             seconds = [row["seconds"] for row in done]
-            lines.append((method, len(done), statistics.median(seconds), sum(seconds),
-                          sum(row["seconds_metrics"] for row in done)))
+            lines.append(
+                (
+                    method,
+                    len(done),
+                    statistics.median(seconds),
+                    sum(seconds),
+                    sum(row["seconds_metrics"] for row in done),
+                )
+            )
     return _csv(header, lines)
 
 
@@ -167,16 +198,27 @@ def _done(job: Job, rows: dict[Key, Stored], method: str) -> list[Stored]:
 def card(job: Job, summary: Summary, rows: dict[Key, Stored]) -> str:
     """The evaluation card: all that another person needs to compare with these numbers."""
     facts = {**_what(job, summary, rows), **_how(job), **_where(job, rows)}
-    lines = [f"# Evaluation card: {job.subject.name} on {job.settings['data']}", "",
-             "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items()), "",
-             "## Result", ""]
+    lines = [
+        f"# Evaluation card: {job.subject.name} on {job.settings['data']}",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in facts.items()),
+        "",
+        "## Result",
+        "",
+    ]
     if not summary.methods:
         return "\n".join([*lines, "No method has a map.", "", *_left_out(summary)]).rstrip() + "\n"
-    lines += [*markdown_table(summary), "",
-             f"In brackets: {LEVEL} % bootstrap interval over the picture files ({RESAMPLES} "
-             "resamples). *Italics*: a floor is as good, or these pictures do not tell the two "
-             "apart (0 is in the interval of the difference). Floors know nothing of the decision. "
-             "About one in twenty intervals misses by chance.", ""]
+    lines += [
+        *markdown_table(summary),
+        "",
+        f"In brackets: {LEVEL} % bootstrap interval over the picture files ({RESAMPLES} "
+        "resamples). *Italics*: a floor is as good, or these pictures do not tell the two "
+        "apart (0 is in the interval of the difference). Floors know nothing of the decision. "
+        "About one in twenty intervals misses by chance.",
+        "",
+    ]
     lines += _left_out(summary) + _blank(job, rows)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -189,16 +231,18 @@ def _what(job: Job, summary: Summary, rows: dict[Key, Stored]) -> dict[str, str]
     seen = f"short side {round(view.side * 256 / 224)}, centre {view.side}×{view.side}"
     return {
         "data": f"`{s['data']}`, {len(job.items) - len(summary.problems)} pictures with a class "
-                f"evaluated, {len(summary.problems)} could not be",
+        f"evaluated, {len(summary.problems)} could not be",
         "network": f"{job.subject.name}, {job.subject.source}, weights {s['weights']}",
         "input": f"{seen if view.side else 'as it is'}"
-                 f"{', ImageNet mean and deviation' if view.normalize else ', in [0, 1]'}",
+        f"{', ImageNet mean and deviation' if view.normalize else ', in [0, 1]'}",
         "chosen": f"{plan.limit or 'all'}; drawn by the seed if there are more",
         "checksum": f"{s[CHECKSUM]} (names, labels, sizes, masks, boxes)",
         "right": f"for {right} of {len(guesses)} the predicted class is the label",
         "layer": f"`{job.layer}`; methods over several layers choose their own",
-        "class explained": {"label": "the label of each picture",
-                            "predicted": "the predicted class of each picture"}[plan.target],
+        "class explained": {
+            "label": "the label of each picture",
+            "predicted": "the predicted class of each picture",
+        }[plan.target],
     }
 
 
@@ -206,16 +250,17 @@ def _how(job: Job) -> dict[str, str]:
     p = job.plan.protocol
     curves = "; ".join(
         f"{game}: fill {o['fill']}, {o['steps']} steps, {o['rule']}"
-        for game in ("deletion", "insertion") if game in job.metrics
+        for game in ("deletion", "insertion")
+        if game in job.metrics
         for o in [p.options(game)]
     )
     facts = {
         "score": "the maps explain the logit, or what the method's default is; "
-                 "metrics use the softmax probability",
+        "metrics use the softmax probability",
         "maps": "positive part; pixel methods: largest absolute value of the colours; bilinear "
-                "upsampling; scaled by their own minimum and maximum where a metric needs [0, 1]",
+        "upsampling; scaled by their own minimum and maximum where a metric needs [0, 1]",
         "masked pictures": f"E = L ∘ X + (1 − L) ∘ fill, {p.keep:.0%} of the pixels may be seen, "
-                           f"fill {p.fill}",
+        f"fill {p.fill}",
         "fill 0": "the mean colour of ImageNet" if job.subject.view.normalize else "black",
     }
     if curves:
@@ -227,9 +272,11 @@ def _how(job: Job) -> dict[str, str]:
     if "road" in job.metrics:
         facts["ROAD"] = "10 % to 90 % of the pixels, noise 0.01; mean of (LeRF − MoRF) / 2"
     if "max_box_acc_v2" in job.metrics:
-        facts["boxes"] = (f"best of all regions, IoU ≥ {', '.join(map(str, DELTAS))}, {len(TAUS)} "
-                          "thresholds; τ for each half of the files is chosen on the other half, "
-                          "and stays as it is in the resamples")
+        facts["boxes"] = (
+            f"best of all regions, IoU ≥ {', '.join(map(str, DELTAS))}, {len(TAUS)} "
+            "thresholds; τ for each half of the files is chosen on the other half, "
+            "and stays as it is in the resamples"
+        )
     if job.plan.options:
         facts["options"] = "; ".join(f"{m}: {dict(o)}" for m, o in job.plan.options.items())
     return facts
@@ -239,15 +286,18 @@ def _where(job: Job, rows: dict[Key, Stored]) -> dict[str, str]:
     s = job.settings
     done = [row for method in job.methods for row in _done(job, rows, method)]
     seconds = sum(row["seconds"] + row["seconds_metrics"] for row in done)
-    device = (torch.cuda.get_device_name(job.we.device) if job.we.device.type == "cuda"
-              else f"{platform.machine()} CPU, {os.cpu_count()} cores")
+    device = (
+        torch.cuda.get_device_name(job.we.device)
+        if job.we.device.type == "cuda"
+        else f"{platform.machine()} CPU, {os.cpu_count()} cores"
+    )
     return {
         "seed": f"{s['seed']}; each picture has its own random numbers, made from seed and name",
         "cost": f"{seconds / 60:.1f} minutes of one process, see cost.csv",
         "machine": f"{device}; {job.we.size} process(es) at the end, "
-                   f"{torch.get_num_threads()} threads each",
+        f"{torch.get_num_threads()} threads each",
         "versions": ", ".join(f"{n} {s[n]}" for n in ("camlite", "torch", "torchvision"))
-                    + f", Python {platform.python_version()}",
+        + f", Python {platform.python_version()}",
     }
 
 
@@ -287,11 +337,19 @@ def _left_out(summary: Summary) -> list[str]:
 
 def _blank(job: Job, rows: dict[Key, Stored]) -> list[str]:
     """Constant maps point nowhere; they stay in the means, so their number must be told."""
-    counts = {m: (sum(row.get("blank", 0) for row in done), len(done))
-              for m in job.methods if (done := _done(job, rows, m))}
+    counts = {
+        m: (sum(row.get("blank", 0) for row in done), len(done))
+        for m in job.methods
+        if (done := _done(job, rows, m))
+    }
     lines = [f"- {title(m)}: {n} of {of}" for m, (n, of) in counts.items() if n]
-    head = ["## Constant maps", "", "They point nowhere: the object is missed, nothing is seen in "
-            "the masked picture, and the curves change the pixels in reading order.", ""]
+    head = [
+        "## Constant maps",
+        "",
+        "They point nowhere: the object is missed, nothing is seen in "
+        "the masked picture, and the curves change the pixels in reading order.",
+        "",
+    ]
     return [*head, *lines] if lines else []
 
 
@@ -305,7 +363,8 @@ def draw_table(job: Job, summary: Summary, save: Path) -> None:
     columns = [c for c in summary.columns if c.cells]
     shape = len(summary.methods), len(columns)
     figure, axis = plt.subplots(
-        figsize=(2.6 + 1.75 * shape[1], 1.5 + 0.34 * shape[0]), layout="constrained")
+        figsize=(2.6 + 1.75 * shape[1], 1.5 + 0.34 * shape[0]), layout="constrained"
+    )
     good = np.stack([_goodness(c, summary.methods) for c in columns], axis=1)
     drawn = axis.imshow(good, cmap="Blues", vmin=0, vmax=1.6, aspect="auto")  # text stays readable
     for (i, j), _ in np.ndenumerate(good):
@@ -318,9 +377,12 @@ def draw_table(job: Job, summary: Summary, save: Path) -> None:
     axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     floors = sum(m in FLOORS for m in summary.methods)
     axis.axhline(shape[0] - floors - 0.5, color="black", linewidth=1.5)
-    axis.set_title(f"{job.subject.name}, {job.layer}, {job.settings['data']}: value and "
-                   f"{LEVEL} % interval\nbelow the line: floors; italics: not told "
-                   "apart from the best floor", fontsize=9)
+    axis.set_title(
+        f"{job.subject.name}, {job.layer}, {job.settings['data']}: value and "
+        f"{LEVEL} % interval\nbelow the line: floors; italics: not told "
+        "apart from the best floor",
+        fontsize=9,
+    )
     bar = figure.colorbar(drawn, ax=axis, shrink=0.5, ticks=[0, 1])
     bar.ax.set_yticklabels(["worst of\nthe column", "best"], fontsize=8)
     bar.ax.set_ylim(0, 1)
@@ -340,15 +402,22 @@ def draw_examples(job: Job, summary: Summary, rows: dict[Key, Stored], save: Pat
     """The first pictures with the maps of all methods, in blocks side by side."""
     import matplotlib.pyplot as plt
 
-    shown = [item for item in job.examples
-             if all(map_file(job, item, m).exists() for m in summary.methods)]
+    shown = [
+        item
+        for item in job.examples
+        if all(map_file(job, item, m).exists() for m in summary.methods)
+    ]
     if not shown:
         return
     blocks = -(-len(summary.methods) // 10)
     down = -(-len(summary.methods) // blocks)
     figure, axes = plt.subplots(
-        down + 1, blocks * len(shown), squeeze=False, layout="constrained",
-        figsize=(max(5, blocks * (1.1 * len(shown) + 1.2)), 1.1 * (down + 1) + 0.5))
+        down + 1,
+        blocks * len(shown),
+        squeeze=False,
+        layout="constrained",
+        figsize=(max(5, blocks * (1.1 * len(shown) + 1.2)), 1.1 * (down + 1) + 0.5),
+    )
     for axis in axes.flat:
         axis.set_axis_off()
     drawn: Any = None
@@ -367,8 +436,15 @@ def draw_examples(job: Job, summary: Summary, rows: dict[Key, Stored], save: Pat
             heat = heatmap(L, seen.shape[2:])[0].numpy()
             drawn = axis.imshow(heat, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
             if column == 0:
-                axis.text(-0.08, 0.5, title(method).replace(" ", "\n"), fontsize=7, ha="right",
-                          va="center", transform=axis.transAxes)
+                axis.text(
+                    -0.08,
+                    0.5,
+                    title(method).replace(" ", "\n"),
+                    fontsize=7,
+                    ha="right",
+                    va="center",
+                    transform=axis.transAxes,
+                )
     bar = figure.colorbar(drawn, ax=axes, shrink=0.4, label="evidence, scaled per map")
     plot.opaque(bar)
     figure.suptitle(f"{job.subject.name}, {job.layer}: the first pictures", fontsize=10)

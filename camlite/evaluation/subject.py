@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from camlite import drawing, nets
+from camlite import nets
 from camlite.boxes import as_mask, component_boxes
+from camlite.data import drawing
 from camlite.evaluation.items import Picture
 from camlite.paths import DATASETS
 from camlite.weights import MEAN, STD, preprocess, pretrained
@@ -65,8 +66,9 @@ def subject(name: str, side: int | None = None, normalize: bool | None = None) -
     `categories` (class names) if it has any. Raises ValueError for an unknown name.
     """
     if name in bundled_names():
-        made = Subject(name, nets.bundled(name), View(0, False), _bundled_classes(name),
-                       f"bundled {name}.pt")
+        made = Subject(
+            name, nets.bundled(name), View(0, False), _bundled_classes(name), f"bundled {name}.pt"
+        )
     elif ":" in name:
         made = Subject(name, _own(name), View(), [], "your own code")
     else:
@@ -113,9 +115,11 @@ def _own(name: str) -> nn.Module:
 
 def _place(error: Exception, folder: str) -> str:
     """The last line of the person's own code that the error came through, if any."""
-    own = [f"{Path(frame.filename).name}, line {frame.lineno}"
-           for frame in traceback.extract_tb(error.__traceback__)
-           if frame.filename.startswith(folder) and frame.filename != __file__]
+    own = [
+        f"{Path(frame.filename).name}, line {frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith(folder) and frame.filename != __file__
+    ]
     return f" ({own[-1]})" if own else ""
 
 

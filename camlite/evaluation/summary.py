@@ -93,8 +93,11 @@ def summarize(
     value for it: methods are compared on the same pictures. The others are counted with the reason.
     A method without any map is left out of the table.
     """
-    problems = {(file, c): rows[file, c, ""]["problem"] for file, c in pictures
-                if (file, c, "") in rows and not any_map(rows, (file, c), methods)}
+    problems = {
+        (file, c): rows[file, c, ""]["problem"]
+        for file, c in pictures
+        if (file, c, "") in rows and not any_map(rows, (file, c), methods)
+    }
     good = [picture for picture in pictures if picture not in problems]
     without = {}
     for method in methods:
@@ -124,7 +127,8 @@ def _column(
     known = np.isfinite(values).all(axis=(0, 2))  # (N,)
     reasons = Counter(
         _why_not(name, rows, picture, methods, values[:, n])
-        for n, picture in enumerate(pictures) if not known[n]
+        for n, picture in enumerate(pictures)
+        if not known[n]
     )
     good = [picture for n, picture in enumerate(pictures) if known[n]]
     if not good:
@@ -134,9 +138,15 @@ def _column(
     drawn = metric.combine(_resampled_means(values, [file for file, _ in good], seed))  # (B, M)
     cells = {m: _cell(numbers[i], drawn[:, i]) for i, m in enumerate(methods)}
     pairs = [
-        Pair(a, b, _wins(metric, values[i], values[j]),
-             _cell(numbers[i] - numbers[j], drawn[:, i] - drawn[:, j]))
-        for i, a in enumerate(methods) for j, b in enumerate(methods) if i != j
+        Pair(
+            a,
+            b,
+            _wins(metric, values[i], values[j]),
+            _cell(numbers[i] - numbers[j], drawn[:, i] - drawn[:, j]),
+        )
+        for i, a in enumerate(methods)
+        for j, b in enumerate(methods)
+        if i != j
     ]
     return Column(name, len(good), dict(reasons), cells, pairs)
 
@@ -149,8 +159,10 @@ def _values(
     values = []
     for method in methods:
         found = [rows.get((file, c, method), {}) for file, c in pictures]
-        raw = {column: np.array([row.get(column, np.nan) for row in found], dtype=float)
-               for column in metric.columns}
+        raw = {
+            column: np.array([row.get(column, np.nan) for row in found], dtype=float)
+            for column in metric.columns
+        }
         values.append(metric.values({**raw, "half": half}).round(DIGITS))
     return np.stack(values)
 

@@ -53,8 +53,10 @@ def team(device: str | None = None) -> Iterator[Team]:
     if kind == "cuda":
         there = torch.cuda.device_count()
         if local >= there:
-            raise ValueError(f"this machine has {there} GPU(s), but more processes were started: "
-                             f"--nproc-per-node {there}, or --device cpu")
+            raise ValueError(
+                f"this machine has {there} GPU(s), but more processes were started: "
+                f"--nproc-per-node {there}, or --device cpu"
+            )
         here = torch.device("cuda", local)
         torch.cuda.set_device(here)
     size = int(os.environ.get("WORLD_SIZE", 1))

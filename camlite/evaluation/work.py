@@ -16,15 +16,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camlite import metrics as measuring
-from camlite.cards import METHODS
+from camlite.cutting.running import evaluation_mode, plain_arithmetic
 from camlite.evaluation.items import Item
 from camlite.evaluation.measures import METRICS, Case
 from camlite.evaluation.plan import Job
 from camlite.evaluation.store import RowFile, Stored, read_rows
 from camlite.evaluation.subject import Example, example
-from camlite.evidence import evidence, takes
+from camlite.methods.cards import METHODS
+from camlite.methods.evidence import evidence, takes
 from camlite.perturb import at_once
-from camlite.running import evaluation, plain_arithmetic
 from camlite.scores import chosen
 
 
@@ -35,8 +35,13 @@ def work(job: Job, progress: bool = True) -> None:
     mine = missing[job.we.rank :: job.we.size]
     rows = sum(len(_missing(item, done, job)) for item in mine)
     job.we.meet()  # nobody appends before all have read
-    bar = tqdm(total=rows, unit="map", disable=not (progress and job.we.leads),
-               desc=f"{len(mine)} pictures", mininterval=0.5 if sys.stderr.isatty() else 60)
+    bar = tqdm(
+        total=rows,
+        unit="map",
+        disable=not (progress and job.we.leads),
+        desc=f"{len(mine)} pictures",
+        mininterval=0.5 if sys.stderr.isatty() else 60,
+    )
     with RowFile(job.parts, job.we.rank) as file, bar:
         for item in mine:
             methods = _missing(item, done, job)
@@ -59,13 +64,15 @@ def work(job: Job, progress: bool = True) -> None:
 def _unless_fatal(error: Exception) -> None:
     """One picture must not end a run of days; but a machine that fails would fail for all."""
     of_the_machine = isinstance(error, torch.OutOfMemoryError) or any(
-        name in str(error) for name in ("CUDA", "CUBLAS", "CUDNN"))
+        name in str(error) for name in ("CUDA", "CUBLAS", "CUDNN")
+    )
     if of_the_machine or not isinstance(error, (ValueError, RuntimeError)):
         raise error
 
 
 def _missing(item: Item, done: Mapping[Any, Stored], job: Job) -> list[str]:
     """The methods without a row that has all metrics. Rows with a problem are tried again."""
+
     def there(method: str) -> bool:
         row = done.get((item.name, item.label, method))
         return row is not None and not row["problem"] and set(job.metrics) <= set(row["metrics"])
@@ -83,7 +90,7 @@ def _on_device(item: Item, job: Job) -> Example:
 
 def _explained(item: Item, shown: Example, job: Job) -> tuple[Tensor, dict[str, Any]]:
     """The class that is explained, (1,), and what the network says about the picture."""
-    with evaluation(job.quick), plain_arithmetic(shown.x):
+    with evaluation_mode(job.quick), plain_arithmetic(shown.x):
         logits = job.quick(shown.x)
     predicted = chosen(logits, None)
     c = predicted if job.plan.target == "predicted" else chosen(logits, item.label)
@@ -103,16 +110,31 @@ def _row(
         made = _now(job)
         if item in job.examples:
             _keep_map(job, item, method, L)
-        case = Case(job.quick, shown, c, L, lambda x: map_of(method, job, x, c, seed),
-                    job.plan.protocol, at_once(shown.x, job.plan.batch_size), seed)
+        case = Case(
+            job.quick,
+            shown,
+            c,
+            L,
+            lambda x: map_of(method, job, x, c, seed),
+            job.plan.protocol,
+            at_once(shown.x, job.plan.batch_size),
+            seed,
+        )
         values, notes = measured(case, job.metrics)
     except Exception as error:
         _unless_fatal(error)
         return _problem(item, method, error)
     return {
-        "file": item.name, "class_index": item.label, "method": method, **facts, **values,
-        "blank": int(L.amax() == L.amin()), "metrics": list(job.metrics), "notes": notes,
-        "problem": "", "seconds": round(made - begin, 4),
+        "file": item.name,
+        "class_index": item.label,
+        "method": method,
+        **facts,
+        **values,
+        "blank": int(L.amax() == L.amin()),
+        "metrics": list(job.metrics),
+        "notes": notes,
+        "problem": "",
+        "seconds": round(made - begin, 4),
         "seconds_metrics": round(_now(job) - made, 4),
     }
 
@@ -133,8 +155,11 @@ def measured(case: Case, names: tuple[str, ...]) -> tuple[dict[str, float], dict
         needs = METRICS[name].needs
         known = where[needs] if needs else None
         if needs and (known is None or not bool(known.any())):
-            notes[name] = ("no object is annotated" if known is None else
-                           "the annotated object is empty, or outside the square that is used")
+            notes[name] = (
+                "no object is annotated"
+                if known is None
+                else "the annotated object is empty, or outside the square that is used"
+            )
             continue
         try:
             found = METRICS[name].measure(case)
@@ -166,8 +191,12 @@ def _seed(seed: int, item: Item) -> int:
 
 
 def _problem(item: Item, method: str, error: Exception) -> Stored:
-    return {"file": item.name, "class_index": item.label, "method": method,
-            "problem": " ".join(str(error).split())}
+    return {
+        "file": item.name,
+        "class_index": item.label,
+        "method": method,
+        "problem": " ".join(str(error).split()),
+    }
 
 
 def _keep_map(job: Job, item: Item, method: str, L: Tensor) -> None:

@@ -174,8 +174,10 @@ def full_gradients(model: nn.Module, images: Tensor, target: Target = None) -> F
         S, z = run_and_record(model, X, list(b))
         Y = score(S, chosen(S.detach(), target))
         G_X, *G = torch.autograd.grad(Y.sum(), [X, *(z_l for _, z_l in z)], materialize_grads=True)
-    terms = [(name, _times_bias(G_l, b[name], model.get_submodule(name)))
-             for (name, _), G_l in zip(z, G, strict=True)]
+    terms = [
+        (name, _times_bias(G_l, b[name], model.get_submodule(name)))
+        for (name, _), G_l in zip(z, G, strict=True)
+    ]
     return FullGradients(Y.detach(), G_X * X.detach(), terms)
 
 

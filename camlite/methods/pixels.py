@@ -175,9 +175,18 @@ class _AtReLUs(TorchFunctionMode):
 
     RELUS = (functional.relu, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_)
     RELU6 = (functional.relu6, functional.hardtanh, functional.hardtanh_)
-    OTHERS = (functional.silu, functional.gelu, functional.hardswish, functional.leaky_relu,
-              functional.elu, functional.selu, functional.celu, functional.mish,
-              functional.softplus, functional.prelu)
+    OTHERS = (
+        functional.silu,
+        functional.gelu,
+        functional.hardswish,
+        functional.leaky_relu,
+        functional.elu,
+        functional.selu,
+        functional.celu,
+        functional.mish,
+        functional.softplus,
+        functional.prelu,
+    )
 
     def __init__(self, rule: str) -> None:
         super().__init__()
@@ -216,8 +225,10 @@ class _AtReLUs(TorchFunctionMode):
                 f"none ({others or 'no activation function was seen'}); use saliency or smooth_grad"
             )
         if self.others:
-            warnings.warn(f"only ReLUs follow the {self.rule} rule; {others} keep their gradient",
-                          stacklevel=4)
+            warnings.warn(
+                f"only ReLUs follow the {self.rule} rule; {others} keep their gradient",
+                stacklevel=4,
+            )
 
 
 class _ReLU(torch.autograd.Function):
@@ -338,16 +349,23 @@ def rise(
 
 
 def _random_masks(
-    size: Sequence[int], samples: int, cells: int, keep: float,
-    generator: torch.Generator | None, B: int, progress: bool,
+    size: Sequence[int],
+    samples: int,
+    cells: int,
+    keep: float,
+    generator: torch.Generator | None,
+    B: int,
+    progress: bool,
 ) -> Iterator[Tensor]:
     """`samples` masks, B at a time, (B, H, W) in [0, 1]; the draws do not depend on B."""
     g = own_generator(generator)
     cell = [-(-side // cells) for side in size]
     coins = torch.rand(samples, *[cells] * len(size), generator=g, device=g.device) < keep
     corners = [torch.randint(c, (samples,), generator=g, device=g.device).tolist() for c in cell]
-    crops = [tuple(slice(a, a + side) for a, side in zip(at, size, strict=True))
-             for at in zip(*corners, strict=True)]
+    crops = [
+        tuple(slice(a, a + side) for a, side in zip(at, size, strict=True))
+        for at in zip(*corners, strict=True)
+    ]
     for some in tqdm(range(0, samples, B), desc="RISE", disable=not progress):
         large = up(coins[some : some + B].float(), [(cells + 1) * c for c in cell])
         yield torch.stack([M[crop] for M, crop in zip(large, crops[some : some + B], strict=True)])

@@ -99,8 +99,18 @@ def deletion(
     the authors' code. Raises ValueError for maps that do not fit the images.
     """
     game = _game("deletion", steps, fill, rule, relative, ties)
-    return _play(game, model, images, images, filled(images, fill), maps, target,
-                 probability, batch_size, generator)
+    return _play(
+        game,
+        model,
+        images,
+        images,
+        filled(images, fill),
+        maps,
+        target,
+        probability,
+        batch_size,
+        generator,
+    )
 
 
 def insertion(
@@ -127,16 +137,33 @@ def insertion(
     Source: Petsiuk et al. 2018 (RISE), arXiv 1806.07421; authors' code.
     """
     game = _game("insertion", steps, fill, rule, relative, ties)
-    return _play(game, model, images, filled(images, fill), images, maps, target,
-                 probability, batch_size, generator)
+    return _play(
+        game,
+        model,
+        images,
+        filled(images, fill),
+        images,
+        maps,
+        target,
+        probability,
+        batch_size,
+        generator,
+    )
 
 
 def _game(
     metric: str, steps: int, fill: Fill, rule: str, relative: bool, ties: str
 ) -> dict[str, Any]:
     one_of("rule", rule, RULES)
-    return {"metric": metric, "steps": steps, "fill": fill_name(fill), "rule": rule,
-            "relative": relative, "ties": ties, "upsampling": "bilinear"}
+    return {
+        "metric": metric,
+        "steps": steps,
+        "fill": fill_name(fill),
+        "rule": rule,
+        "relative": relative,
+        "ties": ties,
+        "upsampling": "bilinear",
+    }
 
 
 def _play(
@@ -161,8 +188,10 @@ def _play(
         now = (rank[n] < changed[:, None].to(rank))[:, None]  # (S + 1, 1, P)
         series = (torch.where(some, b, a) for some in now.split(batch_size))  # (B, C, P)
         one = c[n] if isinstance(c, Tensor) else c
-        y = [confidence(model, x.reshape(-1, *images.shape[1:]), one, probability=probability)
-             for x in series]
+        y = [
+            confidence(model, x.reshape(-1, *images.shape[1:]), one, probability=probability)
+            for x in series
+        ]
         scores.append(torch.cat(y))
     Y = torch.stack(scores)
     if game["relative"]:

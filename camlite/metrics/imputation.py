@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from camlite.cutting.running import evaluation_mode, plain_arithmetic
 from camlite.metrics.shared import classes_of, constant, fitted, ranks, score_name
 from camlite.perturb import noise as normal
 from camlite.perturb import own_generator
 from camlite.scores import Target
-from camlite.split import evaluation, plain_arithmetic
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -87,10 +87,25 @@ def road(
     morf, morf_right = without([rank < k for k in counts])
     lerf, lerf_right = without([rank >= P - k for k in counts])
     before, _ = _read([_outputs(model, images, batch_size)], c, probability)
-    protocol = {"metric": "road", "score": score_name(c, probability), "noise": noise,
-                "fractions": list(fractions), "ties": ties, "upsampling": "bilinear"}
-    return Road(share, before[:, 0], morf, lerf, morf_right, lerf_right,
-                ((lerf - morf) / 2).mean(1), constant(M), protocol)
+    protocol = {
+        "metric": "road",
+        "score": score_name(c, probability),
+        "noise": noise,
+        "fractions": list(fractions),
+        "ties": ties,
+        "upsampling": "bilinear",
+    }
+    return Road(
+        share,
+        before[:, 0],
+        morf,
+        lerf,
+        morf_right,
+        lerf_right,
+        ((lerf - morf) / 2).mean(1),
+        constant(M),
+        protocol,
+    )
 
 
 def imputed(
@@ -148,7 +163,7 @@ def neighbour_weights(height: int, width: int) -> csr_array:
 def _outputs(model: nn.Module, images: Tensor, batch_size: int) -> Tensor:
     logits = []
     for x in images.detach().split(batch_size):
-        with evaluation(model), plain_arithmetic(x):
+        with evaluation_mode(model), plain_arithmetic(x):
             logits.append(model(x))
     return torch.cat(logits)
 

@@ -103,11 +103,17 @@ def max_box_acc_v2(
         tuning = box_accuracy(*held_out, taus, deltas, contours=contours)
     best = tuning.argmax(0)  # the lowest of equally good thresholds
     per_delta = curve[best, torch.arange(len(best))]
-    protocol = {"metric": "MaxBoxAccV2", "deltas": list(deltas), "contours": contours,
-                "scaling": "min-max", "thresholds": len(taus),
-                "threshold": "oracle" if held_out is None else "held out"}
-    return BoxAccuracy(float(per_delta.mean()), per_delta, taus[best], taus, curve,
-                       constant(heat), protocol)
+    protocol = {
+        "metric": "MaxBoxAccV2",
+        "deltas": list(deltas),
+        "contours": contours,
+        "scaling": "min-max",
+        "thresholds": len(taus),
+        "threshold": "oracle" if held_out is None else "held out",
+    }
+    return BoxAccuracy(
+        float(per_delta.mean()), per_delta, taus[best], taus, curve, constant(heat), protocol
+    )
 
 
 def box_accuracy(

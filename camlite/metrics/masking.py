@@ -146,8 +146,14 @@ def masked_confidence(
     E = L * images + (1 - L) * filled(images, fill)
     Y = confidence(model, images, c, probability=probability, batch_size=batch_size)
     O = confidence(model, E, c, probability=probability, batch_size=batch_size)
-    protocol = {"score": score_name(c, probability), "scaling": "min-max", "upsampling": "bilinear",
-                "keep": keep, "fill": fill_name(fill), "inverse": inverse}
+    protocol = {
+        "score": score_name(c, probability),
+        "scaling": "min-max",
+        "upsampling": "bilinear",
+        "keep": keep,
+        "fill": fill_name(fill),
+        "inverse": inverse,
+    }
     return Confidences(Y, O, constant(M), protocol)
 
 
@@ -201,8 +207,10 @@ def adcc(
     """
     terms = [torch.as_tensor(t, dtype=torch.float64) for t in (coherency, complexity, drop)]
     if not all(bool(((t >= 0) & (t <= 1)).all()) for t in terms):
-        raise ValueError("coherency, complexity and drop must be fractions in [0, 1], not percent; "
-                         f"got {coherency}, {complexity}, {drop}")
+        raise ValueError(
+            "coherency, complexity and drop must be fractions in [0, 1], not percent; "
+            f"got {coherency}, {complexity}, {drop}"
+        )
     good = torch.stack(torch.broadcast_tensors(terms[0], 1 - terms[1], 1 - terms[2]))
     value = torch.where((good > 0).all(0), 3 / (1 / good.clamp(min=1e-300)).sum(0), 0.0)
     return float(value) if value.dim() == 0 else value

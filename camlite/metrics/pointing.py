@@ -42,8 +42,12 @@ def pointing_game(
         hits = (zone & top).sum(1).double() / top.sum(1)
         hits = (hits > 0).double() if ties == "any" else hits
     blank = constant(M)
-    protocol = {"metric": "pointing game", "tolerance": tolerance, "ties": ties,
-                "upsampling": "bilinear"}
+    protocol = {
+        "metric": "pointing game",
+        "tolerance": tolerance,
+        "ties": ties,
+        "upsampling": "bilinear",
+    }
     return Measure(torch.where(blank, 0.0, hits), blank, zone.double().mean(1), protocol)
 
 
@@ -73,15 +77,20 @@ def energy_pointing_game(maps: Tensor, masks: Tensor, *, negative: str = "error"
     masks = _checked(masks, "the energy-based pointing game")
     L = fitted(maps, masks.shape[1:], len(masks)).double()
     if negative == "error" and bool((L < 0).any()):
-        raise ValueError("maps hold negative values, and energy cannot be negative: choose "
-                         "negative='relu' (positive evidence only) or negative='minmax'")
+        raise ValueError(
+            "maps hold negative values, and energy cannot be negative: choose "
+            "negative='relu' (positive evidence only) or negative='minmax'"
+        )
     L = L.clamp(min=0) if negative == "relu" else minmax(L) if negative == "minmax" else L
     total = L.flatten(1).sum(1)
     inside = (L * masks.to(L.device)).flatten(1).sum(1)
     blank = total == 0
     share = torch.where(blank, 0.0, inside / total.where(~blank, torch.ones_like(total)))
-    protocol = {"metric": "energy-based pointing game", "negative": negative,
-                "upsampling": "bilinear"}
+    protocol = {
+        "metric": "energy-based pointing game",
+        "negative": negative,
+        "upsampling": "bilinear",
+    }
     return Measure(share, blank, masks.double().flatten(1).mean(1).to(L.device), protocol)
 
 

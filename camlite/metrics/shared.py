@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, conv2d
 
+from camlite.cutting.running import evaluation_mode, plain_arithmetic
 from camlite.maps import up
 from camlite.perturb import one_of, own_generator
 from camlite.scores import Target, chosen, score
-from camlite.split import evaluation, plain_arithmetic
 
 Fill = float | str | Tensor | Callable[[Tensor], Tensor]
 
@@ -103,8 +103,10 @@ def fitted(maps: Tensor, size: Sequence[int], count: int) -> Tensor:
     """Maps (N, h, w) or (N, l) at `size`: bilinear upsampling where they are coarser."""
     if not isinstance(maps, Tensor) or maps.dim() != len(size) + 1 or len(maps) != count:
         shape = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
-        raise ValueError(f"maps of shape {shape} do not fit {count} images of size {tuple(size)}: "
-                         f"expected ({count}, {', '.join('hwl'[:len(size)])})")
+        raise ValueError(
+            f"maps of shape {shape} do not fit {count} images of size {tuple(size)}: "
+            f"expected ({count}, {', '.join('hwl'[: len(size)])})"
+        )
     if not bool(torch.isfinite(maps).all()):
         raise ValueError("maps hold NaN or infinite values")
     maps = maps.detach()
@@ -132,7 +134,7 @@ def confidence(
     Y = []
     for start in range(0, len(images), batch_size):
         x = images[start : start + batch_size].detach()
-        with evaluation(model), plain_arithmetic(x):
+        with evaluation_mode(model), plain_arithmetic(x):
             out = model(x)
         some = target[start : start + batch_size] if _per_image(target) else target  # type: ignore[index]
         Y.append(score(out.softmax(1) if probability and not callable(some) else out, some))
@@ -154,7 +156,7 @@ def classes_of(model: nn.Module, images: Tensor, target: Target, batch_size: int
         return target.to(images.device)  # type: ignore[union-attr]  # known: no forward pass
     logits = []
     for x in images.detach().split(batch_size):
-        with evaluation(model), plain_arithmetic(x):
+        with evaluation_mode(model), plain_arithmetic(x):
             logits.append(model(x))
     return chosen(torch.cat(logits), target)
 

@@ -13,10 +13,17 @@ from camlite.evaluation.report import title
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FOLDER, PAGE = DOCS / "results", DOCS / "results.md"
-NETWORKS = {"squeezenet1_1": "SqueezeNet 1.1", "resnet50": "ResNet-50",
-            "mobilenet_v2": "MobileNetV2"}
-KNOWN = {"scenes": "scenes", "twins": "twins", "mosaic": "mosaic",
-         "scenes-biased": "scenes, biased network"}
+NETWORKS = {
+    "squeezenet1_1": "SqueezeNet 1.1",
+    "resnet50": "ResNet-50",
+    "mobilenet_v2": "MobileNetV2",
+}
+KNOWN = {
+    "scenes": "scenes",
+    "twins": "twins",
+    "mosaic": "mosaic",
+    "scenes-biased": "scenes, biased network",
+}
 PLACES = ("energy_pointing_game", "pointing_game", "localization_error", "max_box_acc_v2")
 
 
@@ -135,34 +142,69 @@ object's share of the picture: what a flat map gets."""
 # Published numbers as their sources print them; the page says what differs in the protocol.
 # (source, network and pictures, protocol, {method: (average drop, increase)})
 DROPS: list[tuple[str, str, str, dict[str, tuple[str, str]]]] = [
-    ("Grad-CAM++ paper (arXiv 1710.11063)", "ResNet-50, ILSVRC2012 validation",
-     "the paper's own weights; the model's output score of the class",
-     {"grad_cam": ("30.36", "22.11"), "grad_cam_plus_plus": ("28.90", "22.16")}),
-    ("the same", "VGG-16, ILSVRC2012 validation", "the same",
-     {"grad_cam": ("46.56", "13.42"), "grad_cam_plus_plus": ("36.84", "17.05")}),
-    ("Score-CAM paper (arXiv 1910.01279)", "VGG-16, 2000 pictures of ILSVRC2012 validation",
-     "maps limited so that half of the pixels are muted (`--keep 0.5`)",
-     {"grad_cam": ("47.8", "19.6"), "grad_cam_plus_plus": ("45.5", "18.9"),
-      "score_cam": ("31.5", "30.6")}),
-    ("ShapleyCAM repository", "ResNet-50, all 50,000 of ImageNet validation",
-     "maps of the utility S_c + ln P_c; pytorch-grad-cam's code",
-     {"grad_cam": ("13.84", "40.05"), "grad_cam_plus_plus": ("14.27", "38.19"),
-      "shapley_cam": ("13.85", "40.17"), "random_cam": ("67.35", "8.24")}),
+    (
+        "Grad-CAM++ paper (arXiv 1710.11063)",
+        "ResNet-50, ILSVRC2012 validation",
+        "the paper's own weights; the model's output score of the class",
+        {"grad_cam": ("30.36", "22.11"), "grad_cam_plus_plus": ("28.90", "22.16")},
+    ),
+    (
+        "the same",
+        "VGG-16, ILSVRC2012 validation",
+        "the same",
+        {"grad_cam": ("46.56", "13.42"), "grad_cam_plus_plus": ("36.84", "17.05")},
+    ),
+    (
+        "Score-CAM paper (arXiv 1910.01279)",
+        "VGG-16, 2000 pictures of ILSVRC2012 validation",
+        "maps limited so that half of the pixels are muted (`--keep 0.5`)",
+        {
+            "grad_cam": ("47.8", "19.6"),
+            "grad_cam_plus_plus": ("45.5", "18.9"),
+            "score_cam": ("31.5", "30.6"),
+        },
+    ),
+    (
+        "ShapleyCAM repository",
+        "ResNet-50, all 50,000 of ImageNet validation",
+        "maps of the utility S_c + ln P_c; pytorch-grad-cam's code",
+        {
+            "grad_cam": ("13.84", "40.05"),
+            "grad_cam_plus_plus": ("14.27", "38.19"),
+            "shapley_cam": ("13.85", "40.17"),
+            "random_cam": ("67.35", "8.24"),
+        },
+    ),
     ("the same", "MobileNetV2, the same", "the same", {"grad_cam": ("18.27", "32.54")}),
-    ("torch-cam's benchmark", "ResNet-18, imagenette validation",
-     "printed there as shares of 1, here in percent; its results file has 18.05 / 28.94 for "
-     "LayerCAM",
-     {"grad_cam": ("26.86", "22.50"), "grad_cam_plus_plus": ("52.71", "19.62"),
-      "layer_cam": ("17.12", "28.19")}),
+    (
+        "torch-cam's benchmark",
+        "ResNet-18, imagenette validation",
+        "printed there as shares of 1, here in percent; its results file has 18.05 / 28.94 for "
+        "LayerCAM",
+        {
+            "grad_cam": ("26.86", "22.50"),
+            "grad_cam_plus_plus": ("52.71", "19.62"),
+            "layer_cam": ("17.12", "28.19"),
+        },
+    ),
 ]
 CURVES: list[tuple[str, str, str, dict[str, tuple[str, str]]]] = [
-    ("Score-CAM paper (arXiv 1910.01279)", "VGG-16, 2000 pictures of ILSVRC2012 validation",
-     "steps of 1 % of the pixels; both curves with constant values",
-     {"grad_cam": ("0.357", "0.089"), "grad_cam_plus_plus": ("0.346", "0.082"),
-      "score_cam": ("0.386", "0.077")}),
-    ("RISE paper (arXiv 1806.07421), read in a summary", "ResNet-50, ImageNet validation",
-     "224 pixels a step; deletion with 0, insertion from a blurred picture",
-     {"grad_cam": ("0.6766", "0.1232"), "rise": ("0.7267", "0.1076")}),
+    (
+        "Score-CAM paper (arXiv 1910.01279)",
+        "VGG-16, 2000 pictures of ILSVRC2012 validation",
+        "steps of 1 % of the pixels; both curves with constant values",
+        {
+            "grad_cam": ("0.357", "0.089"),
+            "grad_cam_plus_plus": ("0.346", "0.082"),
+            "score_cam": ("0.386", "0.077"),
+        },
+    ),
+    (
+        "RISE paper (arXiv 1806.07421), read in a summary",
+        "ResNet-50, ImageNet validation",
+        "224 pixels a step; deletion with 0, insertion from a blurred picture",
+        {"grad_cam": ("0.6766", "0.1232"), "rise": ("0.7267", "0.1076")},
+    ),
 ]
 
 
@@ -172,11 +214,19 @@ def published(
     shown: tuple[str, ...],
 ) -> str:
     """Our numbers above the published ones; each cell has both metrics."""
-    lines = [["**here**", f"{name}, {pictures(run)} photographs", "see above",
-              *(f"{value(run, metrics[0], m)} / {value(run, metrics[1], m)}" for m in shown)]
-             for run, name in NETWORKS.items()]
-    lines += [[source, what, protocol, *(" / ".join(of.get(m, ("–",))) for m in shown)]
-              for source, what, protocol, of in theirs]
+    lines = [
+        [
+            "**here**",
+            f"{name}, {pictures(run)} photographs",
+            "see above",
+            *(f"{value(run, metrics[0], m)} / {value(run, metrics[1], m)}" for m in shown),
+        ]
+        for run, name in NETWORKS.items()
+    ]
+    lines += [
+        [source, what, protocol, *(" / ".join(of.get(m, ("–",))) for m in shown)]
+        for source, what, protocol, of in theirs
+    ]
     lines = [[cell.replace("– / –", "–") for cell in line] for line in lines]
     return table(["source", "network, pictures", "protocol", *(title(m) for m in shown)], lines)
 
@@ -188,30 +238,52 @@ def page() -> str:
     for run, name in NETWORKS.items():
         parts += [f"### {name}, {pictures(run)} photographs", full_table(run, faithful), links(run)]
     slow = "squeezenet1_1-slow"
-    parts += [f"### {NETWORKS['squeezenet1_1']}, {pictures(slow)} photographs, with slow methods",
-              SLOW, full_table(slow, faithful), links(slow)]
-    parts += ["## Beside the published numbers", BESIDE,
-              "### Average drop ↓ / increase in confidence ↑, percent",
-              published(DROPS, ("average_drop", "increase_in_confidence"),
-                        ("grad_cam", "grad_cam_plus_plus", "layer_cam", "shapley_cam", "score_cam",
-                         "random_cam")),
-              wins_text(),
-              "### Insertion ↑ / deletion ↓",
-              published(CURVES, ("insertion", "deletion"),
-                        ("grad_cam", "grad_cam_plus_plus", "score_cam", "rise"))]
+    parts += [
+        f"### {NETWORKS['squeezenet1_1']}, {pictures(slow)} photographs, with slow methods",
+        SLOW,
+        full_table(slow, faithful),
+        links(slow),
+    ]
+    parts += [
+        "## Beside the published numbers",
+        BESIDE,
+        "### Average drop ↓ / increase in confidence ↑, percent",
+        published(
+            DROPS,
+            ("average_drop", "increase_in_confidence"),
+            (
+                "grad_cam",
+                "grad_cam_plus_plus",
+                "layer_cam",
+                "shapley_cam",
+                "score_cam",
+                "random_cam",
+            ),
+        ),
+        wins_text(),
+        "### Insertion ↑ / deletion ↓",
+        published(
+            CURVES,
+            ("insertion", "deletion"),
+            ("grad_cam", "grad_cam_plus_plus", "score_cam", "rise"),
+        ),
+    ]
     parts += ["## Generated pictures: does the map find the object?", GENERATED]
     for run, name in KNOWN.items():
         what = "questions about 25 mosaics" if run == "mosaic" else "pictures"
         parts += [f"### {name}, {pictures(run)} {what}", full_table(run, PLACES), links(run)]
-        parts += [f"![The maps of all methods for the first pictures: {name}]"
-                  f"(results/{run}/examples.png)"]
+        parts += [
+            f"![The maps of all methods for the first pictures: {name}](results/{run}/examples.png)"
+        ]
     return "\n\n".join(parts) + "\n"
 
 
 def links(run: str) -> str:
     """Where the rest of a run is."""
-    return (f"[Evaluation card](results/{run}/card.md), [the whole table as a picture]"
-            f"(results/{run}/table.png), [numbers](results/{run}/summary.csv)")
+    return (
+        f"[Evaluation card](results/{run}/card.md), [the whole table as a picture]"
+        f"(results/{run}/table.png), [numbers](results/{run}/summary.csv)"
+    )
 
 
 def wins_text() -> str:
@@ -220,10 +292,13 @@ def wins_text() -> str:
         f"{name}: Grad-CAM++ {wins(run, 'average_drop', 'grad_cam_plus_plus')}, LayerCAM "
         f"{wins(run, 'average_drop', 'layer_cam')}, Score-CAM "
         f"{wins(run, 'average_drop', 'score_cam')}"
-        for run, name in NETWORKS.items())
-    return ("How often a method's drop is smaller than Grad-CAM's, percent, a tie counts one half: "
-            f"{ours}. The Grad-CAM++ paper prints 60.51 for Grad-CAM++ on ResNet-50 and 70.72 on "
-            "VGG-16.")
+        for run, name in NETWORKS.items()
+    )
+    return (
+        "How often a method's drop is smaller than Grad-CAM's, percent, a tie counts one half: "
+        f"{ours}. The Grad-CAM++ paper prints 60.51 for Grad-CAM++ on ResNet-50 and 70.72 on "
+        "VGG-16."
+    )
 
 
 # ------------------------------------------------------------------ what we read out of it
@@ -256,6 +331,7 @@ def on_each(say: Callable[[str], str]) -> str:
 
 def findings() -> str:
     """Claims with the numbers they rest on; read them again when the numbers change."""
+
     def v(run: str, metric: str, method: str) -> str:
         return value(run, metric, method)
 

@@ -147,8 +147,13 @@ def alone(title: str, library: str, name: str, size: int) -> dict[str, float]:
     forward = plain(model, x)
     f = candidate(title, library, model, x)
     assert f is not None
-    __import__({"camlite": "camlite", "pytorch-grad-cam": "pytorch_grad_cam",
-                "torch-cam": "torchcam.methods"}[library])
+    __import__(
+        {
+            "camlite": "camlite",
+            "pytorch-grad-cam": "pytorch_grad_cam",
+            "torch-cam": "torchcam.methods",
+        }[library]
+    )
     forward()
     around = [seconds(forward) for _ in range(3)]
     before = memory("VmRSS")
@@ -156,8 +161,11 @@ def alone(title: str, library: str, name: str, size: int) -> dict[str, float]:
     taken = seconds(f)
     peak = memory("VmHWM")
     around += [seconds(forward) for _ in range(3)]
-    return {"MB": (peak - before) / 1024, "ratio": taken / statistics.median(around),
-            "seconds": taken}
+    return {
+        "MB": (peak - before) / 1024,
+        "ratio": taken / statistics.median(around),
+        "seconds": taken,
+    }
 
 
 def memory(field: str) -> int:
@@ -169,10 +177,22 @@ def memory(field: str) -> int:
 def in_fresh_process(title: str, library: str, name: str, size: int) -> dict[str, float] | None:
     if not Path("/proc/self/clear_refs").exists():
         return None
-    command = [sys.executable, "-m", "tests.benchmarks.run", "--alone", title, library, name,
-               "--size", str(size), "--threads", str(torch.get_num_threads())]
-    done = subprocess.run(command, capture_output=True, text=True, check=True,
-                          cwd=PAGE.parent.parent)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.run",
+        "--alone",
+        title,
+        library,
+        name,
+        "--size",
+        str(size),
+        "--threads",
+        str(torch.get_num_threads()),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=PAGE.parent.parent
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -200,9 +220,12 @@ def cell(result: dict[str, Any], title: str, library: str) -> str:
 
 
 def table(name: str, result: dict[str, Any]) -> str:
-    lines = [f"## {name}, layer4", "",
-             "| method | camlite | pytorch-grad-cam | torch-cam | target |",
-             "| --- | --- | --- | --- | --- |"]
+    lines = [
+        f"## {name}, layer4",
+        "",
+        "| method | camlite | pytorch-grad-cam | torch-cam | target |",
+        "| --- | --- | --- | --- | --- |",
+    ]
     for title, (*_, target) in {**FAST, **SLOW}.items():
         cells = [cell(result, title, library) for library in LIBRARIES]
         if any(c != "–" for c in cells):
@@ -214,12 +237,21 @@ def table(name: str, result: dict[str, Any]) -> str:
 
 def machine() -> str:
     info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines()
-             if line.startswith("model name")] if info.exists() else []
+    names = (
+        [
+            line.split(":", 1)[1].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if info.exists()
+        else []
+    )
     packages = {p: version(p) for p in ("torch", "torchvision", "grad-cam", "torchcam")}
     versions = ", ".join(f"{p} {v}" for p, v in packages.items())
-    return (f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads, "
-            f"{platform.system()}, Python {platform.python_version()}, {versions}; {date.today()}")
+    return (
+        f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads, "
+        f"{platform.system()}, Python {platform.python_version()}, {versions}; {date.today()}"
+    )
 
 
 def page(results: dict[str, dict[str, Any]], size: int, rounds: int, command: str) -> str:
@@ -242,13 +274,22 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small, one round, prints only")
     parser.add_argument("--models", nargs="+", default=["resnet18", "resnet50"])
-    parser.add_argument("--slow", nargs="*", default=["resnet18", "resnet50"], metavar="MODEL",
-                        help="models for which Ablation-CAM and Score-CAM are measured")
+    parser.add_argument(
+        "--slow",
+        nargs="*",
+        default=["resnet18", "resnet50"],
+        metavar="MODEL",
+        help="models for which Ablation-CAM and Score-CAM are measured",
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--alone", nargs=3, metavar=("METHOD", "LIBRARY", "MODEL"),
-                        help="one measurement in this process, as JSON")
+    parser.add_argument(
+        "--alone",
+        nargs=3,
+        metavar=("METHOD", "LIBRARY", "MODEL"),
+        help="one measurement in this process, as JSON",
+    )
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     if options.alone:
@@ -258,12 +299,18 @@ def main(arguments: list[str] | None = None) -> None:
         results = {"resnet18": measure("resnet18", 64, 1, False, ["Grad-CAM"])}
         print(page(results, 64, 1, "python -m tests.benchmarks.run --quick"))
         return
-    results = {name: measure(name, options.size, options.rounds, name in options.slow, list(FAST))
-               for name in options.models}
+    results = {
+        name: measure(name, options.size, options.rounds, name in options.slow, list(FAST))
+        for name in options.models
+    }
     words = " ".join(sys.argv[1:] if arguments is None else arguments)
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(results, options.size, options.rounds,
-                         f"python -m tests.benchmarks.run {words}".strip()), encoding="utf-8")
+    PAGE.write_text(
+        page(
+            results, options.size, options.rounds, f"python -m tests.benchmarks.run {words}".strip()
+        ),
+        encoding="utf-8",
+    )
     print(PAGE.read_text(encoding="utf-8"))
 
 

@@ -44,16 +44,23 @@ class Block(nn.Module):
     def __init__(self, width):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(width, 1, 1))
-        self.body = nn.Sequential(nn.Conv2d(width, width, (3, 1), bias=False), nn.BatchNorm2d(width))
+        self.body = nn.Sequential(
+            nn.Conv2d(width, width, (3, 1), bias=False), nn.BatchNorm2d(width)
+        )
 
 
 @count_parameters.cases
 def _(rng):
     a, b = integer(rng, 2, 6), integer(rng, 6, 11)
     yield Case("the network of this lesson", GapNet())
-    yield Case("convolutions without bias", nn.Sequential(nn.Conv2d(a, b, (3, 5), bias=False), nn.ReLU(),
-                                                          nn.Conv2d(b, a, 3)))
-    yield Case("layers inside of layers, and BatchNorm", nn.Sequential(Block(a), nn.Sequential(Block(b), nn.Linear(b, a))))
+    yield Case(
+        "convolutions without bias",
+        nn.Sequential(nn.Conv2d(a, b, (3, 5), bias=False), nn.ReLU(), nn.Conv2d(b, a, 3)),
+    )
+    yield Case(
+        "layers inside of layers, and BatchNorm",
+        nn.Sequential(Block(a), nn.Sequential(Block(b), nn.Linear(b, a))),
+    )
     yield Case("nothing to learn", nn.Sequential(nn.ReLU(), nn.Flatten()))
 
 
@@ -62,54 +69,76 @@ def _(model):
     return sum(math.prod(p.shape) for p in model.parameters())
 
 
-@count_parameters.wrong("You forgot the biases. A convolution and a linear layer have one bias for each "
-                        "output, and training changes it too.")
+@count_parameters.wrong(
+    "You forgot the biases. A convolution and a linear layer have one bias for each "
+    "output, and training changes it too."
+)
 def biases_forgotten(model):
     return sum(p.numel() for name, p in model.named_parameters() if not name.endswith("bias"))
 
 
-@count_parameters.wrong("You counted the tensors, not the numbers in them. A weight of shape (16, 1, 3, 3) "
-                        "holds 144 numbers.")
+@count_parameters.wrong(
+    "You counted the tensors, not the numbers in them. A weight of shape (16, 1, 3, 3) "
+    "holds 144 numbers."
+)
 def tensors_counted(model):
     return len(list(model.parameters()))
 
 
-@count_parameters.wrong("You counted buffers too. The running averages of BatchNorm belong to the state of "
-                        "the model, but they are measured, not learned.")
+@count_parameters.wrong(
+    "You counted buffers too. The running averages of BatchNorm belong to the state of "
+    "the model, but they are measured, not learned."
+)
 def buffers_counted(model):
     return sum(t.numel() for t in model.state_dict().values())
 
 
-@count_parameters.wrong("You took the length of each tensor. len(p) is only its first axis; all axes "
-                        "multiply.")
+@count_parameters.wrong(
+    "You took the length of each tensor. len(p) is only its first axis; all axes multiply."
+)
 def first_axis_only(model):
     return sum(len(p) for p in model.parameters())
 
 
-@count_parameters.wrong("You counted inner layers twice: parameters() of a layer already contains those of "
-                        "the layers inside of it.")
+@count_parameters.wrong(
+    "You counted inner layers twice: parameters() of a layer already contains those of "
+    "the layers inside of it."
+)
 def inner_layers_twice(model):
     return sum(p.numel() for m in model.modules() for p in m.parameters())
 
 
-@count_parameters.wrong("You looked at the outermost layers only. A layer can contain other layers, and they "
-                        "learn too.")
+@count_parameters.wrong(
+    "You looked at the outermost layers only. A layer can contain other layers, and they learn too."
+)
 def outer_layers_only(model):
     return sum(p.numel() for m in model.children() for p in m._parameters.values() if p is not None)
 
 
-@count_parameters.wrong("You counted convolutions and linear layers only. Other layers learn too: look at "
-                        "BatchNorm.")
+@count_parameters.wrong(
+    "You counted convolutions and linear layers only. Other layers learn too: look at BatchNorm."
+)
 def two_kinds_of_layers(model):
-    return sum(p.numel() for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear)) for p in m.parameters())
+    return sum(
+        p.numel()
+        for m in model.modules()
+        if isinstance(m, (nn.Conv2d, nn.Linear))
+        for p in m.parameters()
+    )
 
 
-@count_parameters.wrong("You counted the convolutions only. The linear layer at the end learns too.")
+@count_parameters.wrong(
+    "You counted the convolutions only. The linear layer at the end learns too."
+)
 def convolutions_only(model):
-    return sum(p.numel() for m in model.modules() if isinstance(m, nn.Conv2d) for p in m.parameters())
+    return sum(
+        p.numel() for m in model.modules() if isinstance(m, nn.Conv2d) for p in m.parameters()
+    )
 
 
-@count_parameters.wrong("These are bytes: a number in float32 takes four of them. Count the numbers.")
+@count_parameters.wrong(
+    "These are bytes: a number in float32 takes four of them. Count the numbers."
+)
 def bytes_counted(model):
     return sum(p.numel() * p.element_size() for p in model.parameters())
 
@@ -119,7 +148,9 @@ def layers_counted(model):
     return len(list(model.modules()))
 
 
-@count_parameters.wrong("You made a list with one entry for each tensor. Add the entries up: one number is asked for.")
+@count_parameters.wrong(
+    "You made a list with one entry for each tensor. Add the entries up: one number is asked for."
+)
 def a_list_of_counts(model):
     return [p.numel() for p in model.parameters()]
 
@@ -177,38 +208,48 @@ def _(rng):
 @cross_correlate.reference
 def _(image, kernel):
     (H, W), (kh, kw) = image.shape, kernel.shape
-    return torch.stack([
-        torch.stack([(kernel * image[y : y + kh, x : x + kw]).sum() for x in range(W - kw + 1)])
-        for y in range(H - kh + 1)
-    ])
+    return torch.stack(
+        [
+            torch.stack([(kernel * image[y : y + kh, x : x + kw]).sum() for x in range(W - kw + 1)])
+            for y in range(H - kh + 1)
+        ]
+    )
 
 
 def slide(image, kernel):
     return functional.conv2d(image[None, None], kernel[None, None])[0, 0]
 
 
-@cross_correlate.wrong("You turned the kernel by 180°. That is the convolution of mathematics. Here, as in "
-                       "PyTorch, the kernel stays as it is.")
+@cross_correlate.wrong(
+    "You turned the kernel by 180°. That is the convolution of mathematics. Here, as in "
+    "PyTorch, the kernel stays as it is."
+)
 def kernel_turned(image, kernel):
     return slide(image, kernel.flip(0, 1))
 
 
-@cross_correlate.wrong("You put zeros around the image, so that the result is as large as it. Take only the "
-                       "places where the whole kernel fits into the image.")
+@cross_correlate.wrong(
+    "You put zeros around the image, so that the result is as large as it. Take only the "
+    "places where the whole kernel fits into the image."
+)
 def padded_to_the_same_size(image, kernel):
     kh, kw = kernel.shape
     top, left = (kh - 1) // 2, (kw - 1) // 2
     return slide(functional.pad(image, (left, kw - 1 - left, top, kh - 1 - top)), kernel)
 
 
-@cross_correlate.wrong("You put zeros around the image: the kernel hangs over its border. Take only the places "
-                       "where the whole kernel fits into the image.")
+@cross_correlate.wrong(
+    "You put zeros around the image: the kernel hangs over its border. Take only the places "
+    "where the whole kernel fits into the image."
+)
 def padded_on_all_sides(image, kernel):
     return torch.from_numpy(signal.correlate2d(image.numpy(), kernel.numpy(), mode="full"))
 
 
-@cross_correlate.wrong("The last row and the last column are missing. The kernel fits in H − kh + 1 rows: "
-                       "count the places for an image of 3 and a kernel of 3.")
+@cross_correlate.wrong(
+    "The last row and the last column are missing. The kernel fits in H − kh + 1 rows: "
+    "count the places for an image of 3 and a kernel of 3."
+)
 def one_place_too_few(image, kernel):
     return slide(image, kernel)[:-1, :-1]
 
@@ -218,18 +259,25 @@ def mean_of_the_products(image, kernel):
     return slide(image, kernel) / kernel.numel()
 
 
-@cross_correlate.wrong("You multiplied matrices. Each weight is multiplied with the one grey value that lies "
-                       "under it (that is * in Python, not @), and then all products are added.")
+@cross_correlate.wrong(
+    "You multiplied matrices. Each weight is multiplied with the one grey value that lies "
+    "under it (that is * in Python, not @), and then all products are added."
+)
 def matrix_product(image, kernel):
     (H, W), (kh, kw) = image.shape, kernel.shape
-    return torch.stack([
-        torch.stack([(kernel @ image[y : y + kh, x : x + kw].T).sum() for x in range(W - kw + 1)])
-        for y in range(H - kh + 1)
-    ])
+    return torch.stack(
+        [
+            torch.stack(
+                [(kernel @ image[y : y + kh, x : x + kw].T).sum() for x in range(W - kw + 1)]
+            )
+            for y in range(H - kh + 1)
+        ]
+    )
 
 
-@cross_correlate.wrong("You cut off the negative values. The ReLU comes after the convolution, as a step of "
-                       "its own.")
+@cross_correlate.wrong(
+    "You cut off the negative values. The ReLU comes after the convolution, as a step of its own."
+)
 def relu_added(image, kernel):
     return slide(image, kernel).relu()
 
@@ -239,10 +287,13 @@ def upside_down(image, kernel):
     return slide(image, kernel.flip(0))
 
 
-@cross_correlate.wrong("You moved the window by its own width. It moves by one pixel, so neighbouring windows "
-                       "overlap.")
+@cross_correlate.wrong(
+    "You moved the window by its own width. It moves by one pixel, so neighbouring windows overlap."
+)
 def windows_without_overlap(image, kernel):
-    return functional.conv2d(image[None, None], kernel[None, None], stride=tuple(kernel.shape))[0, 0]
+    return functional.conv2d(image[None, None], kernel[None, None], stride=tuple(kernel.shape))[
+        0, 0
+    ]
 
 
 @cross_correlate.wrong("You added up the pixels under the window without the weights.")
@@ -250,7 +301,9 @@ def weights_forgotten(image, kernel):
     return slide(image, torch.ones_like(kernel))
 
 
-@cross_correlate.wrong("You took the kernel for a square one. It has kh rows and kw columns, and the two may differ.")
+@cross_correlate.wrong(
+    "You took the kernel for a square one. It has kh rows and kw columns, and the two may differ."
+)
 def square_kernel_assumed(image, kernel):
     (H, W), k = image.shape, kernel.shape[0]
     result = torch.zeros(H - k + 1, W - k + 1)
@@ -260,8 +313,10 @@ def square_kernel_assumed(image, kernel):
     return result
 
 
-@cross_correlate.wrong("Your values are right, but your result is as large as the image, with zeros at the right and at "
-                       "the bottom. It has only H − kh + 1 rows and W − kw + 1 columns.")
+@cross_correlate.wrong(
+    "Your values are right, but your result is as large as the image, with zeros at the right and at "
+    "the bottom. It has only H − kh + 1 rows and W − kw + 1 columns."
+)
 def result_as_large_as_the_image(image, kernel):
     result = torch.zeros_like(image)
     part = slide(image, kernel)
@@ -290,7 +345,11 @@ def four_loops(image, kernel):
 def shifted_images(image, kernel):
     """A loop over the kernel: each weight times the image, moved."""
     (H, W), (kh, kw) = image.shape, kernel.shape
-    return sum(kernel[i, j] * image[i : H - kh + 1 + i, j : W - kw + 1 + j] for i in range(kh) for j in range(kw))
+    return sum(
+        kernel[i, j] * image[i : H - kh + 1 + i, j : W - kw + 1 + j]
+        for i in range(kh)
+        for j in range(kw)
+    )
 
 
 @cross_correlate.accepts
@@ -326,7 +385,11 @@ class Stack(nn.Module):
 
     def __init__(self, *layers, width, center=False):
         super().__init__()
-        self.features, self.classifier, self.center = nn.Sequential(*layers), nn.Linear(width, 3), center
+        self.features, self.classifier, self.center = (
+            nn.Sequential(*layers),
+            nn.Linear(width, 3),
+            center,
+        )
 
     def forward(self, x):
         F = self.features(x)
@@ -338,16 +401,34 @@ class Stack(nn.Module):
 @feature_maps.cases
 def _(rng):
     a, b = integer(rng, 2, 5), integer(rng, 5, 8)
-    yield Case("two images of 6×9", Stack(nn.Conv2d(1, a, 3), nn.ReLU(), nn.Conv2d(a, b, 3), nn.ReLU(),
-                                          width=b).eval(), normal(rng, 2, 1, 6, 9))
+    yield Case(
+        "two images of 6×9",
+        Stack(nn.Conv2d(1, a, 3), nn.ReLU(), nn.Conv2d(a, b, 3), nn.ReLU(), width=b).eval(),
+        normal(rng, 2, 1, 6, 9),
+    )
     norm = nn.BatchNorm2d(a)
     norm.running_mean.normal_(), norm.running_var.uniform_(0.5, 2)
-    yield Case("BatchNorm, pooling, another activation function, ReLU in place",
-               Stack(nn.Conv2d(3, a, 3, padding=1), norm, nn.ReLU(inplace=True), nn.MaxPool2d(2),
-                     nn.Conv2d(a, b, 1), nn.Tanh(), nn.Conv2d(b, a, 3, padding=1), nn.ReLU(inplace=True),
-                     nn.AvgPool2d((1, 2)), width=a).eval(), normal(rng, 2, 3, 8, 12))
-    yield Case("the network writes over its last maps", Stack(nn.Conv2d(1, b, 3), nn.ReLU(), width=b, center=True).eval(),
-               normal(rng, 3, 1, 5, 4))
+    yield Case(
+        "BatchNorm, pooling, another activation function, ReLU in place",
+        Stack(
+            nn.Conv2d(3, a, 3, padding=1),
+            norm,
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.Conv2d(a, b, 1),
+            nn.Tanh(),
+            nn.Conv2d(b, a, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.AvgPool2d((1, 2)),
+            width=a,
+        ).eval(),
+        normal(rng, 2, 3, 8, 12),
+    )
+    yield Case(
+        "the network writes over its last maps",
+        Stack(nn.Conv2d(1, b, 3), nn.ReLU(), width=b, center=True).eval(),
+        normal(rng, 3, 1, 5, 4),
+    )
 
 
 @feature_maps.reference
@@ -364,8 +445,11 @@ def _(model, x):
 def outputs(model, x, wanted, keep, leave=False, grad=False):
     """With hooks: what `keep(inputs, output)` says about each module that is `wanted`."""
     found = []
-    hooks = [m.register_forward_hook(lambda m, i, o: found.append(keep(i, o)))
-             for m in model.modules() if wanted(m)]
+    hooks = [
+        m.register_forward_hook(lambda m, i, o: found.append(keep(i, o)))
+        for m in model.modules()
+        if wanted(m)
+    ]
     with torch.set_grad_enabled(grad):
         model(x)
     for hook in [] if leave else hooks:
@@ -381,8 +465,10 @@ def copy_output(inputs, output):
     return output.detach().clone()
 
 
-@feature_maps.wrong("You took the output of the convolutions, before the ReLU: it has negative values. The "
-                    "feature maps of this exercise come after the ReLU.")
+@feature_maps.wrong(
+    "You took the output of the convolutions, before the ReLU: it has negative values. The "
+    "feature maps of this exercise come after the ReLU."
+)
 def output_of_convolutions(model, x):
     return outputs(model, x, lambda m: isinstance(m, nn.Conv2d), copy_output)
 
@@ -390,22 +476,29 @@ def output_of_convolutions(model, x):
 @feature_maps.wrong("You took what goes into the ReLU. Take what comes out of it.")
 def input_of_the_relu(model, x):
     found = []
-    hooks = [m.register_forward_pre_hook(lambda m, i: found.append(i[0].detach().clone()))
-             for m in model.modules() if is_relu(m)]
+    hooks = [
+        m.register_forward_pre_hook(lambda m, i: found.append(i[0].detach().clone()))
+        for m in model.modules()
+        if is_relu(m)
+    ]
     model(x)
     for hook in hooks:
         hook.remove()
     return found
 
 
-@feature_maps.wrong("A hook was left in the model. It runs at every later call too: call handle.remove() for "
-                    "each one.")
+@feature_maps.wrong(
+    "A hook was left in the model. It runs at every later call too: call handle.remove() for "
+    "each one."
+)
 def hooks_left_behind(model, x):
     return outputs(model, x, is_relu, copy_output, leave=True)
 
 
-@feature_maps.wrong("You kept the map itself, not a copy. This network writes over its maps later, and over "
-                    "yours with them: use clone().")
+@feature_maps.wrong(
+    "You kept the map itself, not a copy. This network writes over its maps later, and over "
+    "yours with them: use clone()."
+)
 def no_copies(model, x):
     return outputs(model, x, is_relu, lambda i, o: o.detach())
 
@@ -424,12 +517,16 @@ def last_one_only(model, x):
     return outputs(model, x, is_relu, copy_output)[-1:]
 
 
-@feature_maps.wrong("You kept the first image only. Each entry has shape (N, K, h, w), with all N images.")
+@feature_maps.wrong(
+    "You kept the first image only. Each entry has shape (N, K, h, w), with all N images."
+)
 def first_image_only(model, x):
     return outputs(model, x, is_relu, lambda i, o: o[0].detach().clone())
 
 
-@feature_maps.wrong("The order is turned round. The first entry belongs to the ReLU that runs first.")
+@feature_maps.wrong(
+    "The order is turned round. The first entry belongs to the ReLU that runs first."
+)
 def last_to_first(model, x):
     return outputs(model, x, is_relu, copy_output)[::-1]
 
@@ -439,14 +536,18 @@ def mean_over_channels(model, x):
     return outputs(model, x, is_relu, lambda i, o: o.detach().mean(1))
 
 
-@feature_maps.wrong("You gave every ReLU the picture itself. Each layer gets what the layer before it made: "
-                    "x = layer(x).")
+@feature_maps.wrong(
+    "You gave every ReLU the picture itself. Each layer gets what the layer before it made: "
+    "x = layer(x)."
+)
 def each_layer_on_the_picture(model, x):
     return [layer(x).detach().clone() for layer in model.features if is_relu(layer)]
 
 
-@feature_maps.wrong("You switched the model to training mode and left it there. In that mode BatchNorm measures "
-                    "new averages, and the maps are different. Leave the model as it was.")
+@feature_maps.wrong(
+    "You switched the model to training mode and left it there. In that mode BatchNorm measures "
+    "new averages, and the maps are different. Leave the model as it was."
+)
 def left_in_training_mode(model, x):
     model.train()
     return outputs(model, x, is_relu, copy_output)
@@ -462,8 +563,11 @@ def hooks_by_name_with_gradients(model, x):
     found, handles = {}, []
     for name, module in model.named_modules():
         if type(module).__name__ == "ReLU":
-            handles.append(module.register_forward_hook(
-                lambda m, i, o, name=name: found.__setitem__(name, o.detach().cpu().clone())))
+            handles.append(
+                module.register_forward_hook(
+                    lambda m, i, o, name=name: found.__setitem__(name, o.detach().cpu().clone())
+                )
+            )
     model(x)
     [h.remove() for h in handles]
     return tuple(found.values())
@@ -473,7 +577,9 @@ def hooks_by_name_with_gradients(model, x):
 def growing_slices(model, x):
     """The first part of the network, longer and longer."""
     with torch.no_grad():
-        return [model.features[: i + 1](x) for i, layer in enumerate(model.features) if is_relu(layer)]
+        return [
+            model.features[: i + 1](x) for i, layer in enumerate(model.features) if is_relu(layer)
+        ]
 
 
 @feature_maps.accepts
@@ -507,7 +613,9 @@ receptive_field = Exercise(
 def _(rng):
     yield Case("the network of this lesson", [(3, 1)] * 4)
     yield Case("convolution, pooling, convolution, pooling", [(5, 1), (2, 2), (5, 1), (2, 2)])
-    yield Case("any kernels and strides", [(integer(rng, 2, 8), integer(rng, 1, 4)) for _ in range(5)])
+    yield Case(
+        "any kernels and strides", [(integer(rng, 2, 8), integer(rng, 1, 4)) for _ in range(5)]
+    )
     yield Case("the stride of the last layer", [(integer(rng, 2, 6), 1), (integer(rng, 2, 6), 3)])
     yield Case("a kernel of 1×1 with stride 2, then one of 3×3", [(1, 2), (3, 1)])
     yield Case("no layer at all", [])
@@ -518,25 +626,33 @@ def _(layers):
     return 1 + sum((k - 1) * math.prod(s for _, s in layers[:l]) for l, (k, _) in enumerate(layers))
 
 
-@receptive_field.wrong("You added the kernel sizes. Two 3×3 layers see 5 pixels, not 6: the middle of the window "
-                       "is already there. Each layer adds k − 1.")
+@receptive_field.wrong(
+    "You added the kernel sizes. Two 3×3 layers see 5 pixels, not 6: the middle of the window "
+    "is already there. Each layer adds k − 1."
+)
 def sum_of_kernels(layers):
     return sum(k for k, _ in layers)
 
 
-@receptive_field.wrong("You multiplied the kernel sizes. Neighbouring windows overlap, so each layer adds a little, "
-                       "it does not multiply.")
+@receptive_field.wrong(
+    "You multiplied the kernel sizes. Neighbouring windows overlap, so each layer adds a little, "
+    "it does not multiply."
+)
 def product_of_kernels(layers):
     return math.prod(k for k, _ in layers)
 
 
-@receptive_field.wrong("You left out the strides. After a stride of 2, neighbours in the map are two pixels apart.")
+@receptive_field.wrong(
+    "You left out the strides. After a stride of 2, neighbours in the map are two pixels apart."
+)
 def strides_left_out(layers):
     return 1 + sum(k - 1 for k, _ in layers)
 
 
-@receptive_field.wrong("You counted a layer's own stride. It moves the window, but it makes no window wider: only "
-                       "the strides of the layers before count.")
+@receptive_field.wrong(
+    "You counted a layer's own stride. It moves the window, but it makes no window wider: only "
+    "the strides of the layers before count."
+)
 def own_stride_counted(layers):
     width, step = 1, 1
     for kernel, stride in layers:
@@ -545,7 +661,9 @@ def own_stride_counted(layers):
     return width
 
 
-@receptive_field.wrong("The 1 at the start is missing: without any layer a value sees one pixel, itself.")
+@receptive_field.wrong(
+    "The 1 at the start is missing: without any layer a value sees one pixel, itself."
+)
 def one_is_missing(layers):
     width, step = 0, 1
     for kernel, stride in layers:
@@ -554,8 +672,10 @@ def one_is_missing(layers):
     return width
 
 
-@receptive_field.wrong("You used the stride of the layer before only. All strides before multiply: after 2 and 2, "
-                       "neighbours are four pixels apart.")
+@receptive_field.wrong(
+    "You used the stride of the layer before only. All strides before multiply: after 2 and 2, "
+    "neighbours are four pixels apart."
+)
 def last_stride_only(layers):
     width, step = 1, 1
     for kernel, stride in layers:
@@ -564,8 +684,9 @@ def last_stride_only(layers):
     return width
 
 
-@receptive_field.wrong("You added the strides. They multiply: after strides 2 and 3, neighbours are six pixels "
-                       "apart.")
+@receptive_field.wrong(
+    "You added the strides. They multiply: after strides 2 and 3, neighbours are six pixels apart."
+)
 def strides_added(layers):
     width, before = 1, []
     for kernel, stride in layers:
@@ -574,8 +695,10 @@ def strides_added(layers):
     return width
 
 
-@receptive_field.wrong("You went through the layers from the last to the first. The list begins at the picture, and "
-                       "the strides nearer to the picture count.")
+@receptive_field.wrong(
+    "You went through the layers from the last to the first. The list begins at the picture, and "
+    "the strides nearer to the picture count."
+)
 def from_the_other_end(layers):
     width, step = 1, 1
     for kernel, stride in reversed(layers):
@@ -584,8 +707,10 @@ def from_the_other_end(layers):
     return width
 
 
-@receptive_field.wrong("You used k where the formula has k − 1: the pixel in the middle is counted again for each "
-                       "layer.")
+@receptive_field.wrong(
+    "You used k where the formula has k − 1: the pixel in the middle is counted again for each "
+    "layer."
+)
 def k_instead_of_k_minus_one(layers):
     width, step = 1, 1
     for kernel, stride in layers:

@@ -52,8 +52,9 @@ def sum_instead_of_mean(F):
     return F.sum(dim=(2, 3))
 
 
-@global_average_pool.wrong("You averaged over the channels. Each channel keeps its own number; the places are "
-                           "averaged.")
+@global_average_pool.wrong(
+    "You averaged over the channels. Each channel keeps its own number; the places are averaged."
+)
 def mean_over_channels(F):
     return F.mean(dim=1)
 
@@ -63,13 +64,16 @@ def mean_over_images(F):
     return F.mean(dim=(0, 2, 3))
 
 
-@global_average_pool.wrong("You took the maximum. That is global max pooling: it keeps one place and forgets all "
-                           "others.")
+@global_average_pool.wrong(
+    "You took the maximum. That is global max pooling: it keeps one place and forgets all others."
+)
 def maximum(F):
     return F.amax(dim=(2, 3))
 
 
-@global_average_pool.wrong("You averaged the columns away, but not the rows. Global means: over the whole map.")
+@global_average_pool.wrong(
+    "You averaged the columns away, but not the rows. Global means: over the whole map."
+)
 def only_one_axis(F):
     return F.mean(dim=3)
 
@@ -79,24 +83,32 @@ def square_maps_assumed(F):
     return F.sum(dim=(2, 3)) / F.shape[2] ** 2
 
 
-@global_average_pool.wrong("The two axes of the place are still there, with length 1. The result has shape (N, K).")
+@global_average_pool.wrong(
+    "The two axes of the place are still there, with length 1. The result has shape (N, K)."
+)
 def axes_of_length_one(F):
     return F.mean(dim=(2, 3), keepdim=True)
 
 
-@global_average_pool.wrong("You cut off negative values. The average takes all values as they are; the ReLU is "
-                           "another step.")
+@global_average_pool.wrong(
+    "You cut off negative values. The average takes all values as they are; the ReLU is "
+    "another step."
+)
 def relu_first(F):
     return F.relu().mean(dim=(2, 3))
 
 
-@global_average_pool.wrong("You averaged over channels and places: one number for each image. Each channel keeps "
-                           "its own number.")
+@global_average_pool.wrong(
+    "You averaged over channels and places: one number for each image. Each channel keeps "
+    "its own number."
+)
 def one_number_for_each_image(F):
     return F.mean(dim=(1, 2, 3))
 
 
-@global_average_pool.wrong("You averaged everything to a single number. Only the last two axes, the places, disappear.")
+@global_average_pool.wrong(
+    "You averaged everything to a single number. Only the last two axes, the places, disappear."
+)
 def one_number_in_all(F):
     return F.mean()
 
@@ -134,7 +146,9 @@ class Trial:
 
     def __init__(self, rng, *shape):
         self.images = normal(rng, *shape)
-        self.weights = {name: 1.5 * p.detach().clone() for name, p in nets.GapNet().named_parameters()}
+        self.weights = {
+            name: 1.5 * p.detach().clone() for name, p in nets.GapNet().named_parameters()
+        }
 
     def __repr__(self):
         return ""
@@ -169,15 +183,21 @@ def look_at_network(answer, trial):
     model = answer()
     if not isinstance(model, nn.Module):
         return {"GapNet()": f"a {type(model).__name__}, not an nn.Module"}
-    seen = {"parameters": sum(p.numel() for p in model.parameters()),
-            "shapes of weights and biases": shapes_of(model)}
+    seen = {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "shapes of weights and biases": shapes_of(model),
+    }
     for part in ("features", "classifier"):
-        seen[f"self.{part}"] = "is a layer" if isinstance(getattr(model, part, None), nn.Module) else "is missing"
+        seen[f"self.{part}"] = (
+            "is a layer" if isinstance(getattr(model, part, None), nn.Module) else "is missing"
+        )
     put_in(model, trial.weights)
     model.eval()
     with torch.no_grad():
         if seen["self.features"] == "is a layer":
-            seen["shape of features(x)"] = attempt(lambda: str(tuple(model.features(trial.images).shape)))
+            seen["shape of features(x)"] = attempt(
+                lambda: str(tuple(model.features(trial.images).shape))
+            )
         seen["logits"] = attempt(lambda: model(trial.images))
     return seen
 
@@ -210,8 +230,17 @@ def attempt(action):
 class Variant(nn.Module):
     """GapNet, with its parts to choose: for the wrong answers."""
 
-    def __init__(self, channels=(1, 16, 32, 64, 128), kernel=3, padding=1, bias=True, between=(), last_relu=True,
-                 relu=True, inputs=128):
+    def __init__(
+        self,
+        channels=(1, 16, 32, 64, 128),
+        kernel=3,
+        padding=1,
+        bias=True,
+        between=(),
+        last_relu=True,
+        relu=True,
+        inputs=128,
+    ):
         super().__init__()
         layers = []
         for before, after in itertools.pairwise(channels):
@@ -232,8 +261,15 @@ class GapNetReference(nn.Module):
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 128, 3, padding=1), nn.ReLU())
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(64, 128, 3, padding=1),
+            nn.ReLU(),
+        )
         self.classifier = nn.Linear(128, 10)
 
     def forward(self, x):
@@ -243,55 +279,71 @@ class GapNetReference(nn.Module):
 gap_net.reference(GapNetReference)
 
 
-@gap_net.wrong("Your network ends with a softmax. Return the logits: the cross-entropy loss does the softmax itself, "
-               "and a second one would blur all differences.")
+@gap_net.wrong(
+    "Your network ends with a softmax. Return the logits: the cross-entropy loss does the softmax itself, "
+    "and a second one would blur all differences."
+)
 class SoftmaxAtTheEnd(Variant):
     def forward(self, x):
         return super().forward(x).softmax(1)
 
 
-@gap_net.wrong("Your network ends with a log_softmax. Return the logits; the cross-entropy loss does the rest itself.")
+@gap_net.wrong(
+    "Your network ends with a log_softmax. Return the logits; the cross-entropy loss does the rest itself."
+)
 class LogSoftmaxAtTheEnd(Variant):
     def forward(self, x):
         return super().forward(x).log_softmax(1)
 
 
-@gap_net.wrong("Your network ends with a ReLU. Logits may be negative: a negative one says that this class is "
-               "unlikely.")
+@gap_net.wrong(
+    "Your network ends with a ReLU. Logits may be negative: a negative one says that this class is "
+    "unlikely."
+)
 class ReluAtTheEnd(Variant):
     def forward(self, x):
         return super().forward(x).relu()
 
 
-@gap_net.wrong("Without padding=1 each convolution cuts off a border of one pixel. The maps must stay as large as the "
-               "picture.")
+@gap_net.wrong(
+    "Without padding=1 each convolution cuts off a border of one pixel. The maps must stay as large as the "
+    "picture."
+)
 class NoPadding(Variant):
     def __init__(self):
         super().__init__(padding=0)
 
 
-@gap_net.wrong("The ReLU after the last convolution is missing. Each of the four convolutions has one.")
+@gap_net.wrong(
+    "The ReLU after the last convolution is missing. Each of the four convolutions has one."
+)
 class LastReluMissing(Variant):
     def __init__(self):
         super().__init__(last_relu=False)
 
 
-@gap_net.wrong("There is no ReLU. Without it four convolutions in a row are no more than a single one with a larger "
-               "kernel.")
+@gap_net.wrong(
+    "There is no ReLU. Without it four convolutions in a row are no more than a single one with a larger "
+    "kernel."
+)
 class NoRelu(Variant):
     def __init__(self):
         super().__init__(relu=False)
 
 
-@gap_net.wrong("You put max pooling between the convolutions. Each pooling halves the rows and columns, and the place "
-               "is known less exactly: this network has none.")
+@gap_net.wrong(
+    "You put max pooling between the convolutions. Each pooling halves the rows and columns, and the place "
+    "is known less exactly: this network has none."
+)
 class MaxPooling(Variant):
     def __init__(self):
         super().__init__(between=[nn.MaxPool2d(2, ceil_mode=True)])
 
 
-@gap_net.wrong("You used flatten. Then the linear layer needs one weight for each place, and the network takes only "
-               "pictures of one size. Average each map instead.")
+@gap_net.wrong(
+    "You used flatten. Then the linear layer needs one weight for each place, and the network takes only "
+    "pictures of one size. Average each map instead."
+)
 class Flattened(Variant):
     def __init__(self):
         super().__init__(inputs=128 * 28 * 28)
@@ -306,14 +358,18 @@ class MaximumOfEachMap(Variant):
         return F.amax(dim=(2, 3))
 
 
-@gap_net.wrong("You took the sum of each map. The average divides by the number of places; without that the logits "
-               "grow with the picture.")
+@gap_net.wrong(
+    "You took the sum of each map. The average divides by the number of places; without that the logits "
+    "grow with the picture."
+)
 class SumOfEachMap(Variant):
     def pool(self, F):
         return F.sum(dim=(2, 3))
 
 
-@gap_net.wrong("Your convolutions have no bias. Leave bias=True, which is the default: 240 parameters are missing.")
+@gap_net.wrong(
+    "Your convolutions have no bias. Leave bias=True, which is the default: 240 parameters are missing."
+)
 class NoBias(Variant):
     def __init__(self):
         super().__init__(bias=False)
@@ -325,7 +381,9 @@ class LargerKernels(Variant):
         super().__init__(kernel=5, padding=2)
 
 
-@gap_net.wrong("The last convolution is missing: four are asked for, to 16, 32, 64 and 128 channels.")
+@gap_net.wrong(
+    "The last convolution is missing: four are asked for, to 16, 32, 64 and 128 channels."
+)
 class ThreeConvolutions(Variant):
     def __init__(self):
         super().__init__(channels=(1, 16, 32, 64), inputs=64)
@@ -337,24 +395,30 @@ class TwiceTheChannels(Variant):
         super().__init__(channels=(1, 32, 64, 128, 256), inputs=256)
 
 
-@gap_net.wrong("There are two linear layers at the end. One is enough, and only with exactly one of them lesson 3 "
-               "works.")
+@gap_net.wrong(
+    "There are two linear layers at the end. One is enough, and only with exactly one of them lesson 3 "
+    "works."
+)
 class TwoLinearLayers(Variant):
     def __init__(self):
         super().__init__()
         self.classifier = nn.Sequential(nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
-@gap_net.wrong("The logits are right, but the average lies inside of features. self.features must return the maps, "
-               "(N, 128, H, W): the next lessons look at them.")
+@gap_net.wrong(
+    "The logits are right, but the average lies inside of features. self.features must return the maps, "
+    "(N, 128, H, W): the next lessons look at them."
+)
 class AverageInsideFeatures(Variant):
     def __init__(self):
         super().__init__()
         self.features.append(nn.AdaptiveAvgPool2d(1))
 
 
-@gap_net.wrong("The network is right, but its parts have other names. Call them self.features and self.classifier: "
-               "the rest of the course asks for them by these names.")
+@gap_net.wrong(
+    "The network is right, but its parts have other names. Call them self.features and self.classifier: "
+    "the rest of the course asks for them by these names."
+)
 class OtherNames(nn.Module):
     def __init__(self):
         super().__init__()
@@ -373,8 +437,10 @@ class HeadFirst(nn.Module):
         super().__init__()
         self.classifier = nn.Linear(128, 10)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        blocks = [nn.Sequential(nn.Conv2d(a, b, 3, 1, "same"), nn.ReLU(inplace=True))
-                  for a, b in ((1, 16), (16, 32), (32, 64), (64, 128))]
+        blocks = [
+            nn.Sequential(nn.Conv2d(a, b, 3, 1, "same"), nn.ReLU(inplace=True))
+            for a, b in ((1, 16), (16, 32), (32, 64), (64, 128))
+        ]
         self.features = nn.Sequential(*blocks)
 
     def forward(self, x):
@@ -482,11 +548,25 @@ def _(rng):
     def labels(n, classes):
         return torch.randint(classes, (n,), generator=rng)
 
-    yield Case("11 images in batches of 4: the last one is smaller; the learning rate is 0, so nothing changes",
-               net(30, 5), 2 * normal(rng, 11, 1, 5, 6), labels(11, 5), Rate(0.0), 4)
-    yield Case("6 images in one batch", net(12, 3), normal(rng, 6, 1, 3, 4), labels(6, 3), Rate(0.5), 6)
-    yield Case("7 images in batches of 3: one image is left over", net(16, 4), 2 * normal(rng, 7, 2, 2, 4), labels(7, 4),
-               Rate(0.0), 3)
+    yield Case(
+        "11 images in batches of 4: the last one is smaller; the learning rate is 0, so nothing changes",
+        net(30, 5),
+        2 * normal(rng, 11, 1, 5, 6),
+        labels(11, 5),
+        Rate(0.0),
+        4,
+    )
+    yield Case(
+        "6 images in one batch", net(12, 3), normal(rng, 6, 1, 3, 4), labels(6, 3), Rate(0.5), 6
+    )
+    yield Case(
+        "7 images in batches of 3: one image is left over",
+        net(16, 4),
+        2 * normal(rng, 7, 2, 2, 4),
+        labels(7, 4),
+        Rate(0.0),
+        3,
+    )
 
 
 @train_epoch.probe
@@ -507,7 +587,9 @@ def watch_training(answer, net, images, labels, rate, batch_size):
     model.load_state_dict(untouched)
     seen = {
         "how often each image was used": times_used(batches, len(images)),
-        "sizes of the batches": " ".join(str(len(b)) for b in sorted(batches, key=len, reverse=True)),
+        "sizes of the batches": " ".join(
+            str(len(b)) for b in sorted(batches, key=len, reverse=True)
+        ),
         "backward passes": model.backwards,
         "steps of the optimizer": len(steps),
         "mode of the model": mode(model.modes),
@@ -553,7 +635,9 @@ def mode(modes):
 
 def losses(model, batches, images, labels):
     """The loss of every image of every batch, as tensors."""
-    return [functional.cross_entropy(model.net(images[b]), labels[b], reduction="none") for b in batches]
+    return [
+        functional.cross_entropy(model.net(images[b]), labels[b], reduction="none") for b in batches
+    ]
 
 
 def kind_of_gradients(model, steps, batches, images, labels):
@@ -570,11 +654,18 @@ def kind_of_gradients(model, steps, batches, images, labels):
         sums.append(torch.autograd.grad(each.sum(), parameters))
         twice = functional.cross_entropy(model.net(images[batch]).softmax(1), labels[batch])
         doubles.append(torch.autograd.grad(twice, parameters))
-    running = [[sum(g[i] for g in means[: n + 1]) for i in range(len(parameters))] for n in range(len(means))]
+    running = [
+        [sum(g[i] for g in means[: n + 1]) for i in range(len(parameters))]
+        for n in range(len(means))
+    ]
     nothing = [[torch.zeros_like(p) for p in parameters] for _ in means]
-    for says, candidate in (("of this batch", means), ("of this batch and all batches before it", running),
-                            ("of the sum of the losses, not of their mean", sums),
-                            ("zero", nothing), ("of softmax followed by cross_entropy", doubles)):
+    for says, candidate in (
+        ("of this batch", means),
+        ("of this batch and all batches before it", running),
+        ("of the sum of the losses, not of their mean", sums),
+        ("zero", nothing),
+        ("of softmax followed by cross_entropy", doubles),
+    ):
         if all(equal(step, wanted) for step, wanted in zip(steps, candidate, strict=True)):
             return says
     return "not the gradient of this batch's cross-entropy"
@@ -582,8 +673,10 @@ def kind_of_gradients(model, steps, batches, images, labels):
 
 def equal(step, wanted):
     largest = max(float(g.abs().max()) for g in wanted)
-    return all(((0 if g is None else g) - w).abs().max() <= 1e-4 * largest + 1e-8
-               for g, w in zip(step, wanted, strict=True))
+    return all(
+        ((0 if g is None else g) - w).abs().max() <= 1e-4 * largest + 1e-8
+        for g, w in zip(step, wanted, strict=True)
+    )
 
 
 def kind_of_loss(model, returned, batches, images, labels):
@@ -609,7 +702,10 @@ def kind_of_loss(model, returned, batches, images, labels):
         ("the sum of the batches' mean losses", means.sum()),
         ("the mean loss of the last batch", means[-1]),
         ("the mean loss of the first batch", means[0]),
-        ("the sum of the batches' mean losses, divided by the number of images", means.sum() / len(images)),
+        (
+            "the sum of the batches' mean losses, divided by the number of images",
+            means.sum() / len(images),
+        ),
         ("the mean loss after a second softmax", twice),
     ):
         if abs(float(returned) - float(value)) <= 1e-4 * abs(float(value)) + 1e-7:
@@ -617,8 +713,22 @@ def kind_of_loss(model, returned, batches, images, labels):
     return "another number"
 
 
-def epoch(model, images, labels, optimizer, batch_size, *, shuffled=True, loss_of=functional.cross_entropy,
-          clear="before", backward=True, step=True, train=True, drop_last=False, weigh=True):
+def epoch(
+    model,
+    images,
+    labels,
+    optimizer,
+    batch_size,
+    *,
+    shuffled=True,
+    loss_of=functional.cross_entropy,
+    clear="before",
+    backward=True,
+    step=True,
+    train=True,
+    drop_last=False,
+    weigh=True,
+):
     """The right answer, with its parts to choose: for the wrong answers."""
     if train:
         model.train()
@@ -654,62 +764,85 @@ def _(model, images, labels, optimizer, batch_size):
     return total / len(images)
 
 
-@train_epoch.wrong("You did not set the old gradients to zero. PyTorch adds the new ones to them, so each step also "
-                   "follows all batches before.")
+@train_epoch.wrong(
+    "You did not set the old gradients to zero. PyTorch adds the new ones to them, so each step also "
+    "follows all batches before."
+)
 def gradients_pile_up(*args):
     return epoch(*args, clear="never")
 
 
-@train_epoch.wrong("You set the gradients to zero after backward and before the step: the optimizer finds nothing and "
-                   "does not move.")
+@train_epoch.wrong(
+    "You set the gradients to zero after backward and before the step: the optimizer finds nothing and "
+    "does not move."
+)
 def cleared_too_late(*args):
     return epoch(*args, clear="between")
 
 
-@train_epoch.wrong("The mean of the batch losses is not the mean over the images: the last batch is smaller, and its "
-                   "images count too much. Weigh each loss with the size of its batch.")
+@train_epoch.wrong(
+    "The mean of the batch losses is not the mean over the images: the last batch is smaller, and its "
+    "images count too much. Weigh each loss with the size of its batch."
+)
 def mean_of_batch_means(*args):
     return epoch(*args, weigh=False)
 
 
-@train_epoch.wrong("The optimizer makes no step. Without step() the gradients are computed, and nothing is learned from "
-                   "them.")
+@train_epoch.wrong(
+    "The optimizer makes no step. Without step() the gradients are computed, and nothing is learned from "
+    "them."
+)
 def no_step(*args):
     return epoch(*args, step=False)
 
 
-@train_epoch.wrong("There is no backward(): the optimizer has no gradients, and nothing is learned.")
+@train_epoch.wrong(
+    "There is no backward(): the optimizer has no gradients, and nothing is learned."
+)
 def no_backward(*args):
     return epoch(*args, backward=False)
 
 
-@train_epoch.wrong("The images of the last, smaller batch are left out. Every image has its turn once in an epoch.")
+@train_epoch.wrong(
+    "The images of the last, smaller batch are left out. Every image has its turn once in an epoch."
+)
 def last_batch_dropped(*args):
     return epoch(*args, drop_last=True)
 
 
-@train_epoch.wrong("You did not switch the model to training mode: model.train() stands before the first batch.")
+@train_epoch.wrong(
+    "You did not switch the model to training mode: model.train() stands before the first batch."
+)
 def evaluation_mode(*args):
     return epoch(*args, train=False)
 
 
-@train_epoch.wrong("You used softmax before cross_entropy. cross_entropy wants logits and does the softmax itself; twice "
-                   "is once too often.")
+@train_epoch.wrong(
+    "You used softmax before cross_entropy. cross_entropy wants logits and does the softmax itself; twice "
+    "is once too often."
+)
 def softmax_twice(*args):
     return epoch(*args, loss_of=lambda Y, y: functional.cross_entropy(Y.softmax(1), y))
 
 
-@train_epoch.wrong("You took the sum of the losses of a batch as its loss. Then the step is larger for larger batches; "
-                   "use the mean, which cross_entropy gives by default.")
+@train_epoch.wrong(
+    "You took the sum of the losses of a batch as its loss. Then the step is larger for larger batches; "
+    "use the mean, which cross_entropy gives by default."
+)
 def loss_is_a_sum(model, images, labels, optimizer, batch_size):
     def summed(Y, y):
         return functional.cross_entropy(Y, y, reduction="sum")
 
-    return epoch(model, images, labels, optimizer, batch_size, loss_of=summed, weigh=False) * \
-        -(-len(images) // batch_size) / len(images)
+    return (
+        epoch(model, images, labels, optimizer, batch_size, loss_of=summed, weigh=False)
+        * -(-len(images) // batch_size)
+        / len(images)
+    )
 
 
-@train_epoch.wrong("You returned the loss of the last batch only. Add up the losses of all batches.")
+@train_epoch.wrong(
+    "You returned the loss of the last batch only. Add up the losses of all batches."
+)
 def last_loss(model, images, labels, optimizer, batch_size):
     model.train()
     for batch in torch.randperm(len(images)).split(batch_size):
@@ -725,15 +858,19 @@ def sum_of_losses(model, images, labels, optimizer, batch_size):
     return epoch(model, images, labels, optimizer, batch_size) * len(images)
 
 
-@train_epoch.wrong("You added the mean losses of the batches and divided by the number of images: that is too small. "
-                   "Multiply each mean loss with the size of its batch first.")
+@train_epoch.wrong(
+    "You added the mean losses of the batches and divided by the number of images: that is too small. "
+    "Multiply each mean loss with the size of its batch first."
+)
 def batches_divided_by_images(model, images, labels, optimizer, batch_size):
     mean = epoch(model, images, labels, optimizer, batch_size, weigh=False)
     return mean * -(-len(images) // batch_size) / len(images)
 
 
-@train_epoch.wrong("You returned a tensor. It would keep the whole computation graph in memory: take the number out of it "
-                   "with .item().")
+@train_epoch.wrong(
+    "You returned a tensor. It would keep the whole computation graph in memory: take the number out of it "
+    "with .item()."
+)
 def a_tensor(model, images, labels, optimizer, batch_size):
     return torch.tensor(epoch(model, images, labels, optimizer, batch_size))
 
@@ -743,28 +880,40 @@ def first_batch_only(model, images, labels, optimizer, batch_size):
     return epoch(model, images[:batch_size], labels[:batch_size], optimizer, batch_size)
 
 
-@train_epoch.wrong("You used all images at once. Take batch_size images, make a step, take the next ones.")
+@train_epoch.wrong(
+    "You used all images at once. Take batch_size images, make a step, take the next ones."
+)
 def one_large_batch(model, images, labels, optimizer, batch_size):
     return epoch(model, images, labels, optimizer, len(images))
 
 
-@train_epoch.wrong("You shuffled the images, but not their labels with them: the network learns from wrong labels. Use "
-                   "the same order for both.")
+@train_epoch.wrong(
+    "You shuffled the images, but not their labels with them: the network learns from wrong labels. Use "
+    "the same order for both."
+)
 def labels_not_shuffled(model, images, labels, optimizer, batch_size):
     order = torch.arange(len(images)).roll(1)
     return epoch(model, images[order], labels, optimizer, batch_size, shuffled=False)
 
 
-@train_epoch.wrong("You drew random images for each batch, so some have several turns and others none. Shuffle once, "
-                   "then cut into batches.")
+@train_epoch.wrong(
+    "You drew random images for each batch, so some have several turns and others none. Shuffle once, "
+    "then cut into batches."
+)
 def drawn_with_replacement(model, images, labels, optimizer, batch_size):
-    drawn = torch.cat([torch.zeros(len(images) // 2 + 1, dtype=torch.long),
-                       torch.arange(len(images) - len(images) // 2 - 1)])
+    drawn = torch.cat(
+        [
+            torch.zeros(len(images) // 2 + 1, dtype=torch.long),
+            torch.arange(len(images) - len(images) // 2 - 1),
+        ]
+    )
     return epoch(model, images[drawn], labels[drawn], optimizer, batch_size)
 
 
-@train_epoch.wrong("You made one step at the end of the epoch. Each batch has its own step: clear, backward and step all "
-                   "stand inside of the loop.")
+@train_epoch.wrong(
+    "You made one step at the end of the epoch. Each batch has its own step: clear, backward and step all "
+    "stand inside of the loop."
+)
 def one_step_at_the_end(model, images, labels, optimizer, batch_size):
     optimizer.zero_grad()
     mean = epoch(model, images, labels, optimizer, batch_size, clear="never", step=False)
@@ -772,8 +921,10 @@ def one_step_at_the_end(model, images, labels, optimizer, batch_size):
     return mean
 
 
-@train_epoch.wrong("You went through all images twice. One epoch is once; how many epochs there are is decided outside of "
-                   "this function.")
+@train_epoch.wrong(
+    "You went through all images twice. One epoch is once; how many epochs there are is decided outside of "
+    "this function."
+)
 def two_epochs(*args):
     epoch(*args)
     return epoch(*args)
@@ -833,6 +984,7 @@ def step_with_a_closure(model, images, labels, optimizer, batch_size):
     model.train()
     total = 0.0
     for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+
         def closure(x=x, y=y):
             optimizer.zero_grad()
             loss = functional.cross_entropy(model(x), y)
@@ -862,24 +1014,47 @@ logits_by_hand = Exercise(
 
 @logits_by_hand.cases
 def _(rng):
-    yield Case("two images, four maps of 5×7, three classes", normal(rng, 2, 4, 5, 7), normal(rng, 3, 4), normal(rng, 3))
-    yield Case("as many classes as maps", normal(rng, 3, 4, 2, 6), normal(rng, 4, 4), normal(rng, 4))
+    yield Case(
+        "two images, four maps of 5×7, three classes",
+        normal(rng, 2, 4, 5, 7),
+        normal(rng, 3, 4),
+        normal(rng, 3),
+    )
+    yield Case(
+        "as many classes as maps", normal(rng, 3, 4, 2, 6), normal(rng, 4, 4), normal(rng, 4)
+    )
     yield Case("one image, one map", normal(rng, 1, 1, 3, 2), normal(rng, 5, 1), normal(rng, 5))
-    yield Case("only negative logits", normal(rng, 2, 3, 4, 3).abs(), -normal(rng, 2, 3).abs(), -normal(rng, 2).abs())
+    yield Case(
+        "only negative logits",
+        normal(rng, 2, 3, 4, 3).abs(),
+        -normal(rng, 2, 3).abs(),
+        -normal(rng, 2).abs(),
+    )
 
 
 @logits_by_hand.reference
 def _(F, W, b):
     N, K, h, w = F.shape
-    return torch.stack([torch.stack([
-        sum(W[c, k] * F[n, k].sum() / (h * w) for k in range(K)) + b[c] for c in range(len(W))]) for n in range(N)])
+    return torch.stack(
+        [
+            torch.stack(
+                [
+                    sum(W[c, k] * F[n, k].sum() / (h * w) for k in range(K)) + b[c]
+                    for c in range(len(W))
+                ]
+            )
+            for n in range(N)
+        ]
+    )
 
 
 def means(F):
     return F.mean(dim=(2, 3))
 
 
-@logits_by_hand.wrong("You forgot the bias: each class has one number b_c that is added at the end.")
+@logits_by_hand.wrong(
+    "You forgot the bias: each class has one number b_c that is added at the end."
+)
 def bias_forgotten(F, W, b):
     return means(F) @ W.T
 
@@ -889,7 +1064,9 @@ def softmax_at_the_end(F, W, b):
     return (means(F) @ W.T + b).softmax(1)
 
 
-@logits_by_hand.wrong("You took the sum of each map instead of its mean: the logits come out too large.")
+@logits_by_hand.wrong(
+    "You took the sum of each map instead of its mean: the logits come out too large."
+)
 def sum_of_each_map(F, W, b):
     return F.sum(dim=(2, 3)) @ W.T + b
 
@@ -899,13 +1076,17 @@ def maximum_of_each_map(F, W, b):
     return F.amax(dim=(2, 3)) @ W.T + b
 
 
-@logits_by_hand.wrong("You used W without transposing it. W has shape (C, K): its rows belong to the classes, so the "
-                      "means (N, K) are multiplied with W.T.")
+@logits_by_hand.wrong(
+    "You used W without transposing it. W has shape (C, K): its rows belong to the classes, so the "
+    "means (N, K) are multiplied with W.T."
+)
 def weights_not_transposed(F, W, b):
     return means(F) @ W + b
 
 
-@logits_by_hand.wrong("You changed the order of the numbers in W with reshape. That is not the transpose: use W.T.")
+@logits_by_hand.wrong(
+    "You changed the order of the numbers in W with reshape. That is not the transpose: use W.T."
+)
 def reshaped_instead_of_transposed(F, W, b):
     return means(F) @ W.reshape(W.shape[1], W.shape[0]) + b
 
@@ -915,8 +1096,10 @@ def relu_at_the_end(F, W, b):
     return (means(F) @ W.T + b).relu()
 
 
-@logits_by_hand.wrong("You added the bias at every place and then summed: it is counted h·w times. Add it once, after the "
-                      "mean.")
+@logits_by_hand.wrong(
+    "You added the bias at every place and then summed: it is counted h·w times. Add it once, after the "
+    "mean."
+)
 def bias_at_every_place(F, W, b):
     return means(F) @ W.T + b * F.shape[2] * F.shape[3]
 
@@ -926,7 +1109,9 @@ def channels_averaged_too(F, W, b):
     return means(F) @ W.T / F.shape[1] + b
 
 
-@logits_by_hand.wrong("You divided the bias by the number of places too. Only the maps are averaged.")
+@logits_by_hand.wrong(
+    "You divided the bias by the number of places too. Only the maps are averaged."
+)
 def bias_averaged(F, W, b):
     return means(F) @ W.T + b / (F.shape[2] * F.shape[3])
 
@@ -936,7 +1121,9 @@ def classes_first(F, W, b):
     return (means(F) @ W.T + b).T
 
 
-@logits_by_hand.wrong("You divided by the number of all values in F. The average of one map divides by its own places, h·w.")
+@logits_by_hand.wrong(
+    "You divided by the number of all values in F. The average of one map divides by its own places, h·w."
+)
 def divided_by_all_values(F, W, b):
     return torch.einsum("nkxy,ck->nc", F, W) / F.numel() + b
 

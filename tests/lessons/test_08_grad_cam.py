@@ -52,8 +52,14 @@ class Residual(nn.Module):
 
 
 def flattening_net():
-    return nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True), nn.Flatten(),
-                         nn.Linear(3 * 4 * 5, 6), nn.Tanh(), nn.Linear(6, 4))
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3),
+        nn.ReLU(inplace=True),
+        nn.Flatten(),
+        nn.Linear(3 * 4 * 5, 6),
+        nn.Tanh(),
+        nn.Linear(6, 4),
+    )
 
 
 def pooling_net():
@@ -63,26 +69,43 @@ def pooling_net():
 
 @record.cases
 def _(rng):
-    yield Case("the next layer is a ReLU that works in place", flattening_net().eval(), "0",
-               normal(rng, 2, 1, 6, 7))
-    yield Case("the network adds to the layer's output in place", Residual().eval(), "branch",
-               normal(rng, 3, 1, 4, 5))
-    yield Case("a layer inside a block, training mode", pooling_net(), "0.1",
-               normal(rng, 1, 1, 5, 4))
-    yield Case("all weights are frozen", flattening_net().requires_grad_(False).eval(), "1",
-               normal(rng, 2, 1, 6, 7))
+    yield Case(
+        "the next layer is a ReLU that works in place",
+        flattening_net().eval(),
+        "0",
+        normal(rng, 2, 1, 6, 7),
+    )
+    yield Case(
+        "the network adds to the layer's output in place",
+        Residual().eval(),
+        "branch",
+        normal(rng, 3, 1, 4, 5),
+    )
+    yield Case(
+        "a layer inside a block, training mode", pooling_net(), "0.1", normal(rng, 1, 1, 5, 4)
+    )
+    yield Case(
+        "all weights are frozen",
+        flattening_net().requires_grad_(False).eval(),
+        "1",
+        normal(rng, 2, 1, 6, 7),
+    )
 
 
 def hooks_in(model):
-    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks)
-               for m in model.modules())
+    return sum(
+        len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks)
+        for m in model.modules()
+    )
 
 
 def condition(model):
-    return {"the mode (train or eval)": [m.training for m in model.modules()],
-            "requires_grad of the weights": [p.requires_grad for p in model.parameters()],
-            ".grad of the weights": [p.grad is None for p in model.parameters()],
-            "the weights": [p.detach().clone().tolist() for p in model.parameters()]}
+    return {
+        "the mode (train or eval)": [m.training for m in model.modules()],
+        "requires_grad of the weights": [p.requires_grad for p in model.parameters()],
+        ".grad of the weights": [p.grad is None for p in model.parameters()],
+        "the weights": [p.detach().clone().tolist() for p in model.parameters()],
+    }
 
 
 def gradient(Y, F):
@@ -110,9 +133,12 @@ def _(answer, model, layer, x):
         stopped = "swallowed"
     except RuntimeError:
         stopped = "reaches the caller"
-    return parts | {"hooks left in the model": left, "hooks left after an error": hooks_in(model),
-                    "an error of the network": stopped,
-                    "changed in the model": ", ".join(changed) or "nothing"}
+    return parts | {
+        "hooks left in the model": left,
+        "hooks left after an error": hooks_in(model),
+        "an error of the network": stopped,
+        "changed in the model": ", ".join(changed) or "nothing",
+    }
 
 
 def start_at_the_layer(output):
@@ -154,33 +180,38 @@ KEPT = {
     "overwritten": (
         lambda output: (output, output),
         "F was overwritten after you kept it: a later layer works in place. Let the network go on "
-        "with a copy."),
+        "with a copy.",
+    ),
     "copy_beside_the_road": (
         lambda output: (output.clone(), output),
         "You kept a copy, but the network went on without it: Y does not depend on it, so there is "
-        "no gradient. Turn it round: keep the tensor itself, pass the copy on."),
+        "no gradient. Turn it round: keep the tensor itself, pass the copy on.",
+    ),
     "detached_copy": (
         lambda output: (output.detach().clone(), output),
         "Your F is cut off from Y: after detach nothing asks for its gradient, and the network "
-        "does not go on from it."),
+        "does not go on from it.",
+    ),
     "start_without_copy": (
         lambda output: (output.detach().requires_grad_(),) * 2,
         "You pass F itself on, and a later layer wants to overwrite it: PyTorch forbids that. "
-        "Pass a copy of F on."),
+        "Pass a copy of F on.",
+    ),
     "start_not_passed_on": (
         lambda output: (output.detach().requires_grad_(), output),
         "Your F is the start of a graph, but the network goes on with the old tensor: Y does not "
-        "depend on F. Pass a copy of F on."),
+        "depend on F. Pass a copy of F on.",
+    ),
     "needs_weights_that_learn": (
         lambda output: (output, output.clone()),
         "With frozen weights no graph is recorded, so your F has no gradient. Make F a starting "
-        "point of its own that requires a gradient."),
+        "point of its own that requires a gradient.",
+    ),
 }
 REMOVED = {
     "always": "",
     "never": " And your hook is still in the model: it will run again at every call.",
-    "not_after_an_error":
-        " And when the network stops with an error, your hook stays in the model.",
+    "not_after_an_error": " And when the network stops with an error, your hook stays in the model.",
 }
 
 
@@ -196,14 +227,18 @@ for _kept in KEPT:
         _register(_kept, _removal)
 
 
-@record.wrong("Your hook is still in the model: it will run again at every call, and it keeps the "
-              "feature maps in memory. Remove it.")
+@record.wrong(
+    "Your hook is still in the model: it will run again at every call, and it keeps the "
+    "feature maps in memory. Remove it."
+)
 def hook_never_removed(model, layer, x):
     return recorder(start_at_the_layer, "never")(model, layer, x)
 
 
-@record.wrong("When the network stops with an error, your hook stays in the model. Remove it in a "
-              "finally block.")
+@record.wrong(
+    "When the network stops with an error, your hook stays in the model. Remove it in a "
+    "finally block."
+)
 def hook_left_after_an_error(model, layer, x):
     return recorder(start_at_the_layer, "not_after_an_error")(model, layer, x)
 
@@ -225,15 +260,19 @@ def input_of_the_layer(model, layer, x):
     return kept[0], Y
 
 
-@record.wrong("You ran the network without a graph (no_grad), so there is nothing to take a "
-              "gradient of. Grad-CAM needs the graph behind the layer.")
+@record.wrong(
+    "You ran the network without a graph (no_grad), so there is nothing to take a "
+    "gradient of. Grad-CAM needs the graph behind the layer."
+)
 def no_graph(model, layer, x):
     with torch.no_grad():
         return recorder(start_at_the_layer)(model, layer, x)
 
 
-@record.wrong("A backward hook does not go together with a later layer that works in place: "
-              "PyTorch stops. You need only a forward hook; the gradient is taken outside.")
+@record.wrong(
+    "A backward hook does not go together with a later layer that works in place: "
+    "PyTorch stops. You need only a forward hook; the gradient is taken outside."
+)
 def backward_hook(model, layer, x):
     kept, gradients = [], []
     module = model.get_submodule(layer)
@@ -251,20 +290,26 @@ def exchanged(model, layer, x):
     return Y, F
 
 
-@record.wrong("You switched the model to evaluation mode and left it so. This function only "
-              "looks: the model must be as before.")
+@record.wrong(
+    "You switched the model to evaluation mode and left it so. This function only "
+    "looks: the model must be as before."
+)
 def left_in_eval_mode(model, layer, x):
     return recorder(start_at_the_layer)(model.eval(), layer, x)
 
 
-@record.wrong("You switched on requires_grad for the frozen weights, and left it on. Let F "
-              "require the gradient, not the weights.")
+@record.wrong(
+    "You switched on requires_grad for the frozen weights, and left it on. Let F "
+    "require the gradient, not the weights."
+)
 def weights_unfrozen(model, layer, x):
     return recorder(lambda output: (output, output.clone()))(model.requires_grad_(), layer, x)
 
 
-@record.wrong("Your function already calls backward: that leaves gradients in the weights. Only "
-              "record; the gradient is taken outside.")
+@record.wrong(
+    "Your function already calls backward: that leaves gradients in the weights. Only "
+    "record; the gradient is taken outside."
+)
 def backward_inside(model, layer, x):
     F, Y = recorder(start_at_the_layer)(model, layer, x)
     Y.sum().backward(retain_graph=True)
@@ -347,8 +392,9 @@ channel_weights = Exercise(
 def _(rng):
     yield Case("two images, five channels, maps of 4×7", normal(rng, 2, 5, 4, 7))
     yield Case("one image, one channel, negative gradients", -normal(rng, 1, 1, 3, 2).abs())
-    yield Case("the same gradient at all places",
-               normal(rng, 3, 4, 1, 1).expand(3, 4, 2, 5).clone())
+    yield Case(
+        "the same gradient at all places", normal(rng, 3, 4, 1, 1).expand(3, 4, 2, 5).clone()
+    )
     yield Case("the layer does not matter: all gradients are 0", torch.zeros(1, 2, 3, 3))
 
 
@@ -357,39 +403,48 @@ def _(G):
     return G.mean(dim=(2, 3))
 
 
-@channel_weights.wrong("You summed over the places. The formula has the mean: your weights are "
-                       "larger by the factor h·w.")
+@channel_weights.wrong(
+    "You summed over the places. The formula has the mean: your weights are "
+    "larger by the factor h·w."
+)
 def sum_instead_of_mean(G):
     return G.sum(dim=(2, 3))
 
 
-@channel_weights.wrong("You cut off negative gradients before the mean. In Grad-CAM a gradient "
-                       "keeps its sign.")
+@channel_weights.wrong(
+    "You cut off negative gradients before the mean. In Grad-CAM a gradient keeps its sign."
+)
 def relu_on_gradients(G):
     return G.relu().mean(dim=(2, 3))
 
 
-@channel_weights.wrong("You cut off negative weights. A channel that speaks against the class "
-                       "keeps its negative weight; the ReLU comes after the sum over the "
-                       "channels.")
+@channel_weights.wrong(
+    "You cut off negative weights. A channel that speaks against the class "
+    "keeps its negative weight; the ReLU comes after the sum over the "
+    "channels."
+)
 def relu_on_weights(G):
     return G.mean(dim=(2, 3)).relu()
 
 
-@channel_weights.wrong("You took the absolute values. A gradient's sign says whether the channel "
-                       "speaks for the class or against it.")
+@channel_weights.wrong(
+    "You took the absolute values. A gradient's sign says whether the channel "
+    "speaks for the class or against it."
+)
 def absolute_gradients(G):
     return G.abs().mean(dim=(2, 3))
 
 
-@channel_weights.wrong("You took the largest gradient of each channel. The formula takes the mean "
-                       "over all places.")
+@channel_weights.wrong(
+    "You took the largest gradient of each channel. The formula takes the mean over all places."
+)
 def maximum(G):
     return G.amax(dim=(2, 3))
 
 
-@channel_weights.wrong("You took the mean over the channels. The places disappear, the channels "
-                       "stay.")
+@channel_weights.wrong(
+    "You took the mean over the channels. The places disappear, the channels stay."
+)
 def mean_over_channels(G):
     return G.mean(dim=1)
 
@@ -399,8 +454,9 @@ def mean_over_images(G):
     return G.mean(dim=(0, 2, 3)).expand(G.shape[:2])
 
 
-@channel_weights.wrong("The values are right, but the shape is (N, K, 1, 1). Let the last two "
-                       "axes disappear: (N, K).")
+@channel_weights.wrong(
+    "The values are right, but the shape is (N, K, 1, 1). Let the last two axes disappear: (N, K)."
+)
 def axes_kept(G):
     return G.mean(dim=(2, 3), keepdim=True)
 
@@ -410,14 +466,17 @@ def mean_over_rows_only(G):
     return G.mean(dim=2)
 
 
-@channel_weights.wrong("You scaled the weights of each image to length 1. The formula does not: "
-                       "the size of the gradient is kept.")
+@channel_weights.wrong(
+    "You scaled the weights of each image to length 1. The formula does not: "
+    "the size of the gradient is kept."
+)
 def unit_length(G):
     return functional.normalize(G.mean(dim=(2, 3)), dim=1)
 
 
-@channel_weights.wrong("You applied a softmax over the channels. Here the weights are the mean "
-                       "gradients themselves.")
+@channel_weights.wrong(
+    "You applied a softmax over the channels. Here the weights are the mean gradients themselves."
+)
 def softmax_over_channels(G):
     return G.mean(dim=(2, 3)).softmax(1)
 
@@ -470,10 +529,14 @@ def _(rng):
     F, G = normal(rng, 2, 5, 4, 7), normal(rng, 2, 5, 4, 7)
     yield Case("two images, signed feature maps of 4×7", F, G)
     yield Case("the signed map", F, G, relu=False)
-    yield Case("one channel, one image",
-               normal(rng, 1, 1, 3, 2), normal(rng, 1, 1, 3, 2), relu=False)
-    yield Case("feature maps after a ReLU, one channel is dead",
-               F.relu() * torch.tensor([1.0, 0, 1, 1, 1])[:, None, None], G)
+    yield Case(
+        "one channel, one image", normal(rng, 1, 1, 3, 2), normal(rng, 1, 1, 3, 2), relu=False
+    )
+    yield Case(
+        "feature maps after a ReLU, one channel is dead",
+        F.relu() * torch.tensor([1.0, 0, 1, 1, 1])[:, None, None],
+        G,
+    )
     yield Case("only evidence against the class", F.abs(), -G.abs())
 
 
@@ -487,8 +550,10 @@ def _(F, G, relu=True):
     return L.relu() if relu else L
 
 
-@grad_cam.wrong("You used relu=True and relu=False alike: the ReLU is always applied. Without it "
-                "the negative evidence must stay.")
+@grad_cam.wrong(
+    "You used relu=True and relu=False alike: the ReLU is always applied. Without it "
+    "the negative evidence must stay."
+)
 def always_relu(F, G, relu=True):
     return (alpha(G) * F).sum(1).relu()
 
@@ -498,49 +563,60 @@ def never_relu(F, G, relu=True):
     return (alpha(G) * F).sum(1)
 
 
-@grad_cam.wrong("You applied the ReLU to each channel, before the sum. Then channels against the "
-                "class cannot cancel those for it. First sum, then ReLU.")
+@grad_cam.wrong(
+    "You applied the ReLU to each channel, before the sum. Then channels against the "
+    "class cannot cancel those for it. First sum, then ReLU."
+)
 def relu_before_the_sum(F, G, relu=True):
     L = alpha(G) * F
     return (L.relu() if relu else L).sum(1)
 
 
-@grad_cam.wrong("You cut off negative weights. They belong into the sum; only its result goes "
-                "through the ReLU.")
+@grad_cam.wrong(
+    "You cut off negative weights. They belong into the sum; only its result goes through the ReLU."
+)
 def relu_on_the_weights(F, G, relu=True):
     return (alpha(G).relu() * F).sum(1) if relu else (alpha(G) * F).sum(1)
 
 
-@grad_cam.wrong("You multiplied F with the gradient at each place. That is another method, "
-                "HiResCAM. Grad-CAM first takes the mean of the gradient.")
+@grad_cam.wrong(
+    "You multiplied F with the gradient at each place. That is another method, "
+    "HiResCAM. Grad-CAM first takes the mean of the gradient."
+)
 def gradient_at_each_place(F, G, relu=True):
     L = (G * F).sum(1)
     return L.relu() if relu else L
 
 
-@grad_cam.wrong("You summed the gradient over the places. α is its mean: your map is larger by "
-                "the factor h·w.")
+@grad_cam.wrong(
+    "You summed the gradient over the places. α is its mean: your map is larger by the factor h·w."
+)
 def summed_gradients(F, G, relu=True):
     L = (G.sum(dim=(2, 3), keepdim=True) * F).sum(1)
     return L.relu() if relu else L
 
 
-@grad_cam.wrong("You took the mean over the channels. The formula has a sum: your map is smaller "
-                "by the factor K.")
+@grad_cam.wrong(
+    "You took the mean over the channels. The formula has a sum: your map is smaller "
+    "by the factor K."
+)
 def mean_over_the_channels(F, G, relu=True):
     L = (alpha(G) * F).mean(1)
     return L.relu() if relu else L
 
 
-@grad_cam.wrong("You exchanged F and G: the gradient gives the weights, the feature maps give the "
-                "place.")
+@grad_cam.wrong(
+    "You exchanged F and G: the gradient gives the weights, the feature maps give the place."
+)
 def features_as_weights(F, G, relu=True):
     L = (alpha(F) * G).sum(1)
     return L.relu() if relu else L
 
 
-@grad_cam.wrong("You took the absolute value. Evidence against the class is not evidence for it: "
-                "ReLU makes it 0.")
+@grad_cam.wrong(
+    "You took the absolute value. Evidence against the class is not evidence for it: "
+    "ReLU makes it 0."
+)
 def absolute_value(F, G, relu=True):
     L = (alpha(G) * F).sum(1)
     return L.abs() if relu else L
@@ -557,22 +633,27 @@ def weights_of_the_first_image(F, G, relu=True):
     return L.relu() if relu else L
 
 
-@grad_cam.wrong("You scaled the map to [0, 1]. That is a later step, for the picture; here the "
-                "raw values are asked for.")
+@grad_cam.wrong(
+    "You scaled the map to [0, 1]. That is a later step, for the picture; here the "
+    "raw values are asked for."
+)
 def scaled(F, G, relu=True):
     L = (alpha(G) * F).sum(1)
     return camlite.minmax(L.relu() if relu else L)
 
 
-@grad_cam.wrong("The sign is turned round: that is the counterfactual map, which shows the "
-                "evidence against the class.")
+@grad_cam.wrong(
+    "The sign is turned round: that is the counterfactual map, which shows the "
+    "evidence against the class."
+)
 def counterfactual(F, G, relu=True):
     L = -(alpha(G) * F).sum(1)
     return L.relu() if relu else L
 
 
-@grad_cam.wrong("relu has the wrong sense: relu=True must cut off negative values, relu=False "
-                "must keep them.")
+@grad_cam.wrong(
+    "relu has the wrong sense: relu=True must cut off negative values, relu=False must keep them."
+)
 def flag_inverted(F, G, relu=True):
     L = (alpha(G) * F).sum(1)
     return L if relu else L.relu()
@@ -637,8 +718,11 @@ guided_grad_cam = Exercise(
 
 @guided_grad_cam.cases
 def _(rng):
-    yield Case("two colour images of 8×12, maps of 2×3",
-               normal(rng, 2, 2, 3).abs(), normal(rng, 2, 3, 8, 12))
+    yield Case(
+        "two colour images of 8×12, maps of 2×3",
+        normal(rng, 2, 2, 3).abs(),
+        normal(rng, 2, 3, 8, 12),
+    )
     yield Case("one grey image, a map of 3×2", normal(rng, 1, 3, 2).abs(), normal(rng, 1, 1, 9, 7))
     yield Case("a signed map", normal(rng, 2, 3, 4), normal(rng, 2, 2, 6, 8))
     yield Case("as many images as channels", normal(rng, 3, 2, 2).abs(), normal(rng, 3, 3, 4, 6))
@@ -657,47 +741,63 @@ def smaller(guided, size):
     return functional.adaptive_avg_pool2d(guided, tuple(size))
 
 
-@guided_grad_cam.wrong("You multiplied at the size of the map and enlarged afterwards: the fine "
-                       "lines of guided are lost. First enlarge M, then multiply.")
+@guided_grad_cam.wrong(
+    "You multiplied at the size of the map and enlarged afterwards: the fine "
+    "lines of guided are lost. First enlarge M, then multiply."
+)
 def enlarged_after_multiplying(M, guided):
     coarse = functional.interpolate(guided, size=M.shape[1:], mode="bilinear", align_corners=False)
-    return functional.interpolate(M[:, None] * coarse, size=guided.shape[-2:], mode="bilinear",
-                                  align_corners=False)
+    return functional.interpolate(
+        M[:, None] * coarse, size=guided.shape[-2:], mode="bilinear", align_corners=False
+    )
 
 
-@guided_grad_cam.wrong("You averaged guided down to the size of the map, multiplied and enlarged "
-                       "afterwards: the fine lines are lost. First enlarge M, then multiply.")
+@guided_grad_cam.wrong(
+    "You averaged guided down to the size of the map, multiplied and enlarged "
+    "afterwards: the fine lines are lost. First enlarge M, then multiply."
+)
 def pooled_multiplied_enlarged(M, guided):
-    return functional.interpolate(M[:, None] * smaller(guided, M.shape[1:]), size=guided.shape[-2:],
-                                  mode="bilinear", align_corners=False)
+    return functional.interpolate(
+        M[:, None] * smaller(guided, M.shape[1:]),
+        size=guided.shape[-2:],
+        mode="bilinear",
+        align_corners=False,
+    )
 
 
-@guided_grad_cam.wrong("You used the nearest value: the map then shows blocks. Use bilinear "
-                       "interpolation.")
+@guided_grad_cam.wrong(
+    "You used the nearest value: the map then shows blocks. Use bilinear interpolation."
+)
 def nearest(M, guided):
     return larger(M, guided.shape[-2:], mode="nearest") * guided
 
 
-@guided_grad_cam.wrong("You set align_corners=True: pixels are then points. Pixels are areas: "
-                       "align_corners=False.")
+@guided_grad_cam.wrong(
+    "You set align_corners=True: pixels are then points. Pixels are areas: align_corners=False."
+)
 def corners_aligned(M, guided):
     return larger(M, guided.shape[-2:], mode="bilinear", align_corners=True) * guided
 
 
-@guided_grad_cam.wrong("You used bicubic interpolation. It overshoots: places can get a wrong "
-                       "sign.")
+@guided_grad_cam.wrong(
+    "You used bicubic interpolation. It overshoots: places can get a wrong sign."
+)
 def bicubic(M, guided):
     return larger(M, guided.shape[-2:], mode="bicubic", align_corners=False) * guided
 
 
-@guided_grad_cam.wrong("You added the two. Then each of them shows where the other is 0; the "
-                       "product keeps only what both show.")
+@guided_grad_cam.wrong(
+    "You added the two. Then each of them shows where the other is 0; the "
+    "product keeps only what both show."
+)
 def added(M, guided):
     return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) + guided
 
 
-@guided_grad_cam.wrong("You cut off the negative values of guided. The product keeps their sign: "
-                       "such a pixel should be darker for a higher score.")
+@guided_grad_cam.wrong(
+    "You cut off the negative values of guided. The product keeps their sign: "
+    "such a pixel should be darker for a higher score."
+)
 def guided_cut_off(M, guided):
     return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided.relu()
 
@@ -707,14 +807,18 @@ def guided_without_sign(M, guided):
     return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided.abs()
 
 
-@guided_grad_cam.wrong("You applied a ReLU to M. It comes as it is wanted, with its sign: just "
-                       "enlarge it and multiply.")
+@guided_grad_cam.wrong(
+    "You applied a ReLU to M. It comes as it is wanted, with its sign: just "
+    "enlarge it and multiply."
+)
 def relu_on_the_map(M, guided):
     return larger(M.relu(), guided.shape[-2:], mode="bilinear", align_corners=False) * guided
 
 
-@guided_grad_cam.wrong("You scaled M to [0, 1] first. The raw product is asked for; scaling is a "
-                       "later step, for the picture.")
+@guided_grad_cam.wrong(
+    "You scaled M to [0, 1] first. The raw product is asked for; scaling is a "
+    "later step, for the picture."
+)
 def map_scaled_first(M, guided):
     M = camlite.minmax(M)
     return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided
@@ -725,14 +829,18 @@ def colours_summed(M, guided):
     return (larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided).sum(1)
 
 
-@guided_grad_cam.wrong("The axes do not meet: (N, H, W) against (N, C, H, W) puts the images of M "
-                       "beside the colours of guided. Keep an axis of length 1 between them.")
+@guided_grad_cam.wrong(
+    "The axes do not meet: (N, H, W) against (N, C, H, W) puts the images of M "
+    "beside the colours of guided. Keep an axis of length 1 between them."
+)
 def images_meet_colours(M, guided):
     return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False)[:, 0] * guided
 
 
-@guided_grad_cam.wrong("interpolate wants four axes for a picture: (N, channels, h, w). Your M "
-                       "has no channel axis; give it one of length 1.")
+@guided_grad_cam.wrong(
+    "interpolate wants four axes for a picture: (N, channels, h, w). Your M "
+    "has no channel axis; give it one of length 1."
+)
 def without_channel_axis(M, guided):
     return functional.interpolate(M, size=guided.shape[-2:], mode="bilinear") * guided
 

@@ -17,7 +17,9 @@ from camlite.course import Case, Exercise
 def network(head, activation=nn.ReLU, channels=1, classes=4):
     """A small random network: a trunk of two convolutions, and one of the heads of the lesson."""
     trunk = nn.Sequential(
-        nn.Conv2d(channels, 5, 3, padding=1), nn.ReLU(), nn.Conv2d(5, 6, 3, stride=2, padding=1),
+        nn.Conv2d(channels, 5, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(5, 6, 3, stride=2, padding=1),
         activation(),
     )
     pool = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
@@ -54,14 +56,24 @@ compare = Exercise(
 def _(rng):
     image = torch.randn(1, 1, 8, 10, generator=rng)
     one = network("gap_linear", nn.Tanh)
-    yield Case("GAP and one linear layer, negative feature maps, a class that is not predicted",
-               {"one": one}, image, not_predicted(one, image))
+    yield Case(
+        "GAP and one linear layer, negative feature maps, a class that is not predicted",
+        {"one": one},
+        image,
+        not_predicted(one, image),
+    )
     three = torch.randn(1, 3, 8, 10, generator=rng)
     flat = network("flatten", channels=3)
-    yield Case("a colour image, a flattening head: no CAM, and the others differ",
-               {"flat": flat}, three, not_predicted(flat, three))
+    yield Case(
+        "a colour image, a flattening head: no CAM, and the others differ",
+        {"flat": flat},
+        three,
+        not_predicted(flat, three),
+    )
     two = {"a": network("two_linears"), "b": network("gap_linear")}
-    yield Case("two networks, only the second has a CAM", two, image, not_predicted(two["a"], image))
+    yield Case(
+        "two networks, only the second has a CAM", two, image, not_predicted(two["a"], image)
+    )
 
 
 def maps_of(model, image, target):
@@ -166,7 +178,9 @@ def zero_for_no_cam(models, image, target):
 )
 def stops_without_cam(models, image, target):
     return {
-        name: {"cam": cosine(camlite.cam(model, "0", image, target), maps_of(model, image, target)[1])}
+        name: {
+            "cam": cosine(camlite.cam(model, "0", image, target), maps_of(model, image, target)[1])
+        }
         | table({name: model}, image, target)[name]
         for name, model in models.items()
     }
@@ -288,10 +302,12 @@ def _(answer, values, level, generator):
         "low, from the mean": low - middle,
         "high, from the mean": high - middle,
         "result": torch.tensor(first),
-        "two calls, the generator put back between them":
-            "the same interval twice" if again == first else "two different intervals",
-        "two calls, the generator going on":
-            "the same interval twice" if goes_on == first else "two different intervals",
+        "two calls, the generator put back between them": "the same interval twice"
+        if again == first
+        else "two different intervals",
+        "two calls, the generator going on": "the same interval twice"
+        if goes_on == first
+        else "two different intervals",
     }
 
 
@@ -387,9 +403,9 @@ def distances_from_the_mean(values, level, generator):
 @bootstrap_interval.accepts
 def one_resample_at_a_time(values, level, generator):
     N = len(values)
-    means = torch.stack([
-        values[torch.randint(N, (N,), generator=generator)].mean() for _ in range(4000)
-    ])
+    means = torch.stack(
+        [values[torch.randint(N, (N,), generator=generator)].mean() for _ in range(4000)]
+    )
     tail = (1 - level) / 2
     return means.quantile(tail).item(), means.quantile(1 - tail).item()
 
@@ -421,8 +437,14 @@ def by_sorting(values, level, generator):
 @bootstrap_interval.accepts
 def scipy_bootstrap(values, level, generator):
     rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
-    found = stats.bootstrap((values.numpy(),), np.mean, n_resamples=4000, confidence_level=level,
-                            method="percentile", rng=rng)
+    found = stats.bootstrap(
+        (values.numpy(),),
+        np.mean,
+        n_resamples=4000,
+        confidence_level=level,
+        method="percentile",
+        rng=rng,
+    )
     return found.confidence_interval.low, found.confidence_interval.high
 
 

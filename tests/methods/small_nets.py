@@ -38,8 +38,11 @@ class DeepHead(nn.Module):
     def __init__(self, activation: type[nn.Module] = nn.ReLU) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv2d(2, 5, 3, padding=1), activation(), nn.MaxPool2d(2),
-            nn.Conv2d(5, 6, 3, padding=1), activation(),
+            nn.Conv2d(2, 5, 3, padding=1),
+            activation(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(5, 6, 3, padding=1),
+            activation(),
         )
         self.pool = nn.AdaptiveAvgPool2d(2)
         self.head = nn.Sequential(nn.Linear(24, 8), activation(), nn.Linear(8, 4))

@@ -57,8 +57,17 @@ METHODS = {
     "eigen_cam": camlite.eigen_cam,
     "eigen_grad_cam": camlite.eigen_grad_cam,
 }
-SCALED = sorted(set(METHODS) - {"grad_cam_plus_plus", "grad_cam_plus_plus normalized", "smooth",
-                                "smooth as printed", "finer_cam", "shapley_cam"})
+SCALED = sorted(
+    set(METHODS)
+    - {
+        "grad_cam_plus_plus",
+        "grad_cam_plus_plus normalized",
+        "smooth",
+        "smooth as printed",
+        "finer_cam",
+        "shapley_cam",
+    }
+)
 
 
 @pytest.fixture(params=CASES)
@@ -140,7 +149,14 @@ def test_smooth_grad_cam_plus_plus(case, as_printed):
         D1, D2, D3 = D1 + G / 4, D2 + G**2 / 4, D3 + G**3 / 4
     w, _ = plus_plus_weights(F, D1, D2, D3, D1 if as_printed else None)
     M = camlite.smooth_grad_cam_plus_plus(
-        model, layer, x, CLASS, relu=False, samples=4, sigma=0.1, as_printed=as_printed,
+        model,
+        layer,
+        x,
+        CLASS,
+        relu=False,
+        samples=4,
+        sigma=0.1,
+        as_printed=as_printed,
         generator=torch.Generator().manual_seed(7),
     )
     torch.testing.assert_close(M, combine(w, F))  # the clean activations, all samples' gradients
@@ -251,6 +267,7 @@ def test_shapley_cam_from_a_dense_hessian():
     features, classifier = split(model, layer)
     F = features(x)
     for n in range(len(x)):
+
         def u(f):
             S = classifier(f.reshape(1, *F.shape[1:]))
             return S[0, CLASS] + S.log_softmax(1)[0, CLASS]
@@ -721,8 +738,17 @@ def test_resnet50_identities_and_the_dog_above_the_cat(resnet50_and_dog):
 def test_deep_head_is_not_linear_so_the_cases_differ():
     """A guard for the oracles above: on this network the methods must not coincide."""
     model, x = ready(DeepHead()), pictures(size=(8, 8))
-    maps = [METHODS[n](model, "features.4", x, CLASS, relu=False) for n in (
-        "grad_cam", "grad_cam_plus_plus", "xgrad_cam", "hires_cam", "layer_cam", "finer_cam")]
+    maps = [
+        METHODS[n](model, "features.4", x, CLASS, relu=False)
+        for n in (
+            "grad_cam",
+            "grad_cam_plus_plus",
+            "xgrad_cam",
+            "hires_cam",
+            "layer_cam",
+            "finer_cam",
+        )
+    ]
     for i, a in enumerate(maps):
         for b in maps[i + 1 :]:
             assert not torch.allclose(a, b, rtol=1e-2)

@@ -132,8 +132,11 @@ def clusters_by_hand(F: Tensor, clusters: int, seed: int, cosine: bool = True) -
 def cluster_scores(net, F, x, c, groups):
     maps = [sum(F[k] for k in group) for group in groups]
     masks = [mask_by_hand(M, x.shape[1:]) for M in maps]
-    return [(M, float(net((x * H)[None])[0, c])) for M, H in zip(maps, masks, strict=True)
-            if H is not None]
+    return [
+        (M, float(net((x * H)[None])[0, c]))
+        for M, H in zip(maps, masks, strict=True)
+        if H is not None
+    ]
 
 
 @pytest.mark.parametrize(("kind", "layer"), LAYERS)
@@ -141,8 +144,17 @@ def cluster_scores(net, F, x, c, groups):
 @pytest.mark.parametrize("scissors", [True, False])
 def test_cluster_cam_is_base_minus_scissors(kind, layer, cosine, scissors):
     net, X = ready(kind), pictures(2)
-    got = cluster_cam(net, layer, X, 1, clusters=3, cosine=cosine, scissors=scissors, relu=False,
-                      generator=torch.Generator().manual_seed(5))
+    got = cluster_cam(
+        net,
+        layer,
+        X,
+        1,
+        clusters=3,
+        cosine=cosine,
+        scissors=scissors,
+        relu=False,
+        generator=torch.Generator().manual_seed(5),
+    )
     seed = seed_of(torch.Generator().manual_seed(5))
     F, _ = maps_and_gradients(net, layer, X, 1)
     for n in range(2):
@@ -155,8 +167,9 @@ def test_cluster_cam_is_base_minus_scissors(kind, layer, cosine, scissors):
 @pytest.mark.parametrize(("kind", "layer"), LAYERS)
 def test_cosine_cam_weighs_each_cluster_by_its_increase_of_confidence(kind, layer):
     net, X = ready(kind), pictures(2)
-    got = cosine_cam(net, layer, X, 1, clusters=3, relu=False,
-                     generator=torch.Generator().manual_seed(5))
+    got = cosine_cam(
+        net, layer, X, 1, clusters=3, relu=False, generator=torch.Generator().manual_seed(5)
+    )
     seed = seed_of(torch.Generator().manual_seed(5))
     F, _ = maps_and_gradients(net, layer, X, 1)
     with torch.no_grad():
@@ -234,8 +247,11 @@ def test_a_batch_gives_what_its_images_give(method, options, kind, layer):
 @pytest.mark.parametrize(("method", "options"), GROUP_METHODS)
 def test_the_batch_size_changes_nothing(method, options):
     net, X = ready(Flat), pictures(2)
-    torch.testing.assert_close(method(net, "features", X, batch_size=1, **options),
-                               method(net, "features", X, **options), **CLOSE)
+    torch.testing.assert_close(
+        method(net, "features", X, batch_size=1, **options),
+        method(net, "features", X, **options),
+        **CLOSE,
+    )
 
 
 @pytest.mark.parametrize(("method", "options"), GROUP_METHODS + FLOORS)
@@ -245,8 +261,11 @@ def test_float32_and_gradient_modes(method, options):
     plain = method(*single, 1, **options)
     assert plain.dtype == torch.float32
     torch.testing.assert_close(plain.double(), exact, rtol=1e-3, atol=1e-4)
-    for mode in (torch.no_grad, torch.inference_mode,
-                 lambda: torch.autocast("cpu", dtype=torch.bfloat16)):
+    for mode in (
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    ):
         with mode():
             assert torch.equal(method(*single, 1, **options), plain)
 
@@ -299,12 +318,15 @@ def test_nothing_is_left_behind_and_two_calls_agree(method, options, kind):
     assert all(p.grad is None for p in net.parameters())
 
 
-@pytest.mark.parametrize(("method", "options", "message"), [
-    (group_cam, {"groups": 0}, "groups"),
-    (group_cam, {"cluster": "spectral"}, "'spectral'"),
-    (cluster_cam, {"clusters": 2.5}, "clusters"),
-    (cosine_cam, {"clusters": True}, "clusters"),
-])
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        (group_cam, {"groups": 0}, "groups"),
+        (group_cam, {"cluster": "spectral"}, "'spectral'"),
+        (cluster_cam, {"clusters": 2.5}, "clusters"),
+        (cosine_cam, {"clusters": True}, "clusters"),
+    ],
+)
 def test_wrong_options_are_named(method, options, message):
     with pytest.raises(ValueError, match=message):
         method(ready(Flat), "features", pictures(1), **options)
@@ -312,8 +334,11 @@ def test_wrong_options_are_named(method, options, message):
 
 def test_every_method_here_has_a_card():
     for file in (score, groups, pixels, floors):
-        names = [name for name, each in vars(file).items() if not name.startswith("_")
-                 and getattr(each, "__module__", "") == file.__name__]
+        names = [
+            name
+            for name, each in vars(file).items()
+            if not name.startswith("_") and getattr(each, "__module__", "") == file.__name__
+        ]
         assert len(names) >= 2
         for name in names:
             assert camlite.METHODS[name].function is getattr(camlite, name) is vars(file)[name]

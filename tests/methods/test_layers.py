@@ -240,10 +240,18 @@ class MaxPooled(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.net = nn.Sequential(
-            nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4, affine=False), nn.ReLU(inplace=True),
-            nn.MaxPool2d(2), nn.ConvTranspose2d(4, 3, 3), nn.ReLU(inplace=True),
-            nn.AvgPool2d(2), nn.Flatten(),
-            nn.LazyLinear(6), nn.BatchNorm1d(6), nn.LeakyReLU(0.1), nn.Linear(6, 4, bias=False),
+            nn.Conv2d(2, 4, 3),
+            nn.BatchNorm2d(4, affine=False),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
+            nn.ConvTranspose2d(4, 3, 3),
+            nn.ReLU(inplace=True),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.LazyLinear(6),
+            nn.BatchNorm1d(6),
+            nn.LeakyReLU(0.1),
+            nn.Linear(6, 4, bias=False),
         )
         self.net(torch.zeros(2, 2, 10, 10))
 
@@ -349,8 +357,16 @@ def test_full_grad_says_when_it_is_not_complete():
         ("resnet18", ["relu", "layer1", "layer2", "layer3", "layer4"]),
         ("resnet50", ["relu", "layer1", "layer2", "layer3", "layer4"]),
         ("squeezenet1_1", ["features.1", "features.4", "features.7", "classifier.2"]),
-        ("mobilenet_v3_small", ["features.0", "features.2.block.0", "features.4.block.0",
-                                "features.9.block.0", "features"]),
+        (
+            "mobilenet_v3_small",
+            [
+                "features.0",
+                "features.2.block.0",
+                "features.4.block.0",
+                "features.9.block.0",
+                "features",
+            ],
+        ),
     ],
 )
 def test_stage_ends(name, layers):

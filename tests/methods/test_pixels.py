@@ -107,24 +107,34 @@ def test_integrated_gradients_are_the_sum_of_the_paper():
 def test_the_class_is_that_of_the_clean_image():
     net, X = ready(Flat), pictures(3)
     c = net(X).argmax(1)
-    for method, options in ((smooth_grad, {"samples": 2, "sigma": 3.0}),
-                            (integrated_gradients, {"steps": 3})):
+    for method, options in (
+        (smooth_grad, {"samples": 2, "sigma": 3.0}),
+        (integrated_gradients, {"steps": 3}),
+    ):
         torch.testing.assert_close(method(net, X, **options), method(net, X, c, **options))
 
 
 # ------------------------------------------------------------------ rules at a ReLU
 
 
-@pytest.mark.parametrize(("method", "rule"), [
-    (guided_backprop, lambda f, R: (f > 0) * R.clamp_min(0)),
-    (deconvnet, lambda f, R: R.clamp_min(0)),
-])
+@pytest.mark.parametrize(
+    ("method", "rule"),
+    [
+        (guided_backprop, lambda f, R: (f > 0) * R.clamp_min(0)),
+        (deconvnet, lambda f, R: R.clamp_min(0)),
+    ],
+)
 def test_the_relu_rules_by_hand(method, rule):
     """X → W1 → ReLU → W2 → ReLU → W3: three matrices, no autograd."""
     g = torch.Generator().manual_seed(0)
     W1, W2, W3 = (torch.randn(*s, generator=g).double() for s in ((6, 12), (5, 6), (4, 5)))
-    layers = [nn.Linear(12, 6, bias=False), nn.ReLU(inplace=True), nn.Linear(6, 5, bias=False),
-              nn.ReLU(), nn.Linear(5, 4, bias=False)]
+    layers = [
+        nn.Linear(12, 6, bias=False),
+        nn.ReLU(inplace=True),
+        nn.Linear(6, 5, bias=False),
+        nn.ReLU(),
+        nn.Linear(5, 4, bias=False),
+    ]
     net = nn.Sequential(nn.Flatten(), *layers).double()
     for layer, W in zip(layers[::2], (W1, W2, W3), strict=True):
         layer.weight.data = W
@@ -173,8 +183,9 @@ def test_every_way_to_write_a_relu_counts(method, way):
 
 
 @pytest.mark.parametrize("method", [guided_backprop, deconvnet])
-@pytest.mark.parametrize("relu6", [nn.ReLU6(), nn.ReLU6(inplace=True), functional.relu6,
-                                   nn.Hardtanh(0, 6)])
+@pytest.mark.parametrize(
+    "relu6", [nn.ReLU6(), nn.ReLU6(inplace=True), functional.relu6, nn.Hardtanh(0, 6)]
+)
 def test_relu6_counts_as_a_relu(method, relu6):
     X = pictures(2) / 10
     nets = [ready(lambda relu=relu: Module(relu)) for relu in (relu6, nn.ReLU())]
@@ -273,8 +284,16 @@ def test_occlusion_finds_the_only_pixel_that_counts():
 @pytest.mark.parametrize("probability", [True, False])
 def test_rise_is_the_mean_score_under_the_masks_that_show_a_pixel(kind, probability):
     net, X = ready(kind), pictures(2)
-    got = rise(net, X, 1, samples=9, cells=3, keep=0.4, probability=probability,
-               generator=torch.Generator().manual_seed(1))
+    got = rise(
+        net,
+        X,
+        1,
+        samples=9,
+        cells=3,
+        keep=0.4,
+        probability=probability,
+        generator=torch.Generator().manual_seed(1),
+    )
     g = torch.Generator().manual_seed(1)
     coins = (torch.rand(9, 3, 3, generator=g) < 0.4).float()  # cells of 4 × 5 pixels
     rows = torch.randint(4, (9,), generator=g)
@@ -293,8 +312,9 @@ def test_rise_is_the_mean_score_under_the_masks_that_show_a_pixel(kind, probabil
 @pytest.mark.parametrize("batch_size", [1, 7])
 def test_the_batch_size_changes_nothing(method, options, batch_size):
     net, X = ready(Flat), pictures(2)
-    torch.testing.assert_close(method(net, X, batch_size=batch_size, **options),
-                               method(net, X, **options), **CLOSE)
+    torch.testing.assert_close(
+        method(net, X, batch_size=batch_size, **options), method(net, X, **options), **CLOSE
+    )
 
 
 # ------------------------------------------------------------------ what holds for all of them
@@ -358,8 +378,11 @@ def test_float32_and_gradient_modes(method, options):
     plain = method(*single, 1, **options)
     assert plain.dtype == torch.float32
     torch.testing.assert_close(plain.double(), exact, rtol=1e-3, atol=1e-4)
-    for mode in (torch.no_grad, torch.inference_mode,
-                 lambda: torch.autocast("cpu", dtype=torch.bfloat16)):
+    for mode in (
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    ):
         with mode():
             assert torch.equal(method(*single, 1, **options), plain)
 
@@ -375,14 +398,17 @@ def test_bad_images_and_classes_are_named(method, options):
         method(net, X.long(), 1, **options)
 
 
-@pytest.mark.parametrize(("method", "options", "message"), [
-    (occlusion, {"patch": 0}, "patch"),
-    (occlusion, {"fill": "pink"}, "'pink'"),
-    (rise, {"keep": 0}, "keep"),
-    (rise, {"samples": -1}, "samples"),
-    (smooth_grad, {"samples": 0}, "samples"),
-    (integrated_gradients, {"steps": 0}, "steps"),
-])
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        (occlusion, {"patch": 0}, "patch"),
+        (occlusion, {"fill": "pink"}, "'pink'"),
+        (rise, {"keep": 0}, "keep"),
+        (rise, {"samples": -1}, "samples"),
+        (smooth_grad, {"samples": 0}, "samples"),
+        (integrated_gradients, {"steps": 0}, "steps"),
+    ],
+)
 def test_wrong_options_are_named(method, options, message):
     with pytest.raises(ValueError, match=message):
         method(ready(Flat), pictures(1), **options)

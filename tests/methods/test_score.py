@@ -79,8 +79,9 @@ def score_cam_by_hand(
 @pytest.mark.parametrize("softmax", [False, True])
 def test_score_cam_is_algorithm_1(kind, layer, probability, softmax):
     net, X = ready(kind), pictures()
-    got = score_cam(net, layer, X, target=1, relu=False, probability=probability,
-                    channel_softmax=softmax)
+    got = score_cam(
+        net, layer, X, target=1, relu=False, probability=probability, channel_softmax=softmax
+    )
     F = feature_maps(net, layer, X)
 
     def Y(x: Tensor) -> Tensor:
@@ -97,8 +98,9 @@ def test_score_cam_is_algorithm_1(kind, layer, probability, softmax):
 def test_score_cam_of_the_authors_code_is_reachable():
     """Softmax probability, no baseline, no softmax over channels, upsampled raw maps, ReLU."""
     net, X = ready(PoolLinear), pictures(1)
-    got = score_cam(net, "last", X, probability=True, channel_softmax=False, baseline=None,
-                    upsampled=True)
+    got = score_cam(
+        net, "last", X, probability=True, channel_softmax=False, baseline=None, upsampled=True
+    )
     F = feature_maps(net, "last", X)
     with torch.no_grad():
         c = int(net(X).argmax(1))
@@ -117,8 +119,10 @@ def test_the_baseline_cancels_under_the_softmax_over_channels_and_only_there(bas
     net, X = ready(Flat), pictures()
     same = [score_cam(net, "features", X, 0, baseline=b) for b in ("zero", baseline)]
     torch.testing.assert_close(*same, **CLOSE)
-    other = [score_cam(net, "features", X, 0, baseline=b, channel_softmax=False, relu=False)
-             for b in ("zero", baseline)]
+    other = [
+        score_cam(net, "features", X, 0, baseline=b, channel_softmax=False, relu=False)
+        for b in ("zero", baseline)
+    ]
     assert (other[0] - other[1]).abs().max() > 1e-3
 
 
@@ -183,12 +187,22 @@ def test_a_constant_channel_that_is_not_zero_gets_no_weight():
 @pytest.mark.parametrize(("kind", "layer"), LAYERS)
 def test_ss_cam_is_the_mean_over_noisy_samples(variant, kind, layer):
     net, X = ready(kind), pictures()
-    got = ss_cam(net, layer, X, 2, variant=variant, samples=3, sigma=0.5, relu=False,
-                 generator=torch.Generator().manual_seed(7))
+    got = ss_cam(
+        net,
+        layer,
+        X,
+        2,
+        variant=variant,
+        samples=3,
+        sigma=0.5,
+        relu=False,
+        generator=torch.Generator().manual_seed(7),
+    )
     g = torch.Generator().manual_seed(7)
     E = 0.5 * torch.randn(3, 1 if variant == "mask" else 3, 11, 13, generator=g).double()
     F = feature_maps(net, layer, X)
     for n, x in enumerate(X):
+
         def increase(H: Tensor, x: Tensor = x) -> Tensor:
             noisy = [x * (H + ε) if variant == "mask" else (x + ε) * H for ε in E]
             return sum(net(each[None])[0, 2] for each in noisy) / 3 - net(x[None] * 0)[0, 2]
@@ -201,8 +215,9 @@ def test_ss_cam_is_the_mean_over_noisy_samples(variant, kind, layer):
 def test_without_noise_or_with_one_step_it_is_score_cam(method):
     options = {"sigma": 0.0, "samples": 2} if method is ss_cam else {"steps": 1}
     net, X = ready(Flat), pictures()
-    torch.testing.assert_close(method(net, "features", X, **options),
-                               score_cam(net, "features", X), **CLOSE)
+    torch.testing.assert_close(
+        method(net, "features", X, **options), score_cam(net, "features", X), **CLOSE
+    )
 
 
 @pytest.mark.parametrize(("kind", "layer"), LAYERS)
@@ -211,6 +226,7 @@ def test_is_cam_is_the_mean_over_uniform_steps(kind, layer):
     got = is_cam(net, layer, X, 2, steps=4, relu=False)
     F = feature_maps(net, layer, X)
     for n, x in enumerate(X):
+
         def increase(H: Tensor, x: Tensor = x) -> Tensor:
             steps = [net((x * H * i / 4)[None])[0, 2] for i in (1, 2, 3, 4)]
             return sum(steps) / 4 - net(x[None] * 0)[0, 2]
@@ -244,8 +260,12 @@ def test_ablation_cam_sets_one_channel_to_zero(kind, layer, divide):
     for c in range(4):
         Y, drop = ablation_by_hand(net, layer, X, c)
         norm = F.flatten(2).norm(dim=2)
-        size = {"abs": Y.abs()[:, None], "score": Y[:, None], "none": torch.ones_like(drop),
-                "norm": torch.where(norm > 0, norm, 1)}[divide]
+        size = {
+            "abs": Y.abs()[:, None],
+            "score": Y[:, None],
+            "none": torch.ones_like(drop),
+            "norm": torch.where(norm > 0, norm, 1),
+        }[divide]
         L = ((drop / size)[..., None, None] * F).sum(1)
         got = ablation_cam(net, layer, X, c, divide=divide, relu=False, batch_size=7)
         torch.testing.assert_close(got, L, **CLOSE)
@@ -306,8 +326,11 @@ def test_ablation_does_not_depend_on_the_batch_size_even_with_negative_maps(batc
     net, X = ready(Residual), pictures(2)
     layer = "after"  # a convolution's output: negative values
     assert feature_maps(net, layer, X).min() < 0
-    torch.testing.assert_close(ablation_cam(net, layer, X, 0, batch_size=batch_size, relu=False),
-                               ablation_cam(net, layer, X, 0, relu=False), **CLOSE)
+    torch.testing.assert_close(
+        ablation_cam(net, layer, X, 0, batch_size=batch_size, relu=False),
+        ablation_cam(net, layer, X, 0, relu=False),
+        **CLOSE,
+    )
 
 
 def test_ablation_runs_only_the_part_behind_the_layer():
@@ -371,8 +394,11 @@ def test_a_batch_gives_what_its_images_give(method, options, kind, layer):
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
 def test_the_batch_size_changes_nothing(method, options, batch_size):
     net, X = ready(Flat), pictures(2)
-    torch.testing.assert_close(method(net, "features", X, batch_size=batch_size, **options),
-                               method(net, "features", X, **options), **CLOSE)
+    torch.testing.assert_close(
+        method(net, "features", X, batch_size=batch_size, **options),
+        method(net, "features", X, **options),
+        **CLOSE,
+    )
 
 
 @pytest.mark.parametrize(("method", "options"), SCORE_METHODS)
@@ -411,16 +437,25 @@ def test_score_cam_of_a_signal_is_that_of_a_picture_one_pixel_high():
 @pytest.mark.parametrize(("method", "options"), SCORE_METHODS)
 def test_float32_follows_float64(method, options):
     exact = method(ready(Flat), "features", pictures(2), 1, **options)
-    single = method(ready(Flat, dtype=torch.float32), "features",
-                    pictures(2, dtype=torch.float32), 1, **options)
+    single = method(
+        ready(Flat, dtype=torch.float32), "features", pictures(2, dtype=torch.float32), 1, **options
+    )
     assert single.dtype == torch.float32
     assert exact.dtype == torch.float64
     torch.testing.assert_close(single.double(), exact, rtol=1e-3, atol=1e-4)
-    for mode in (torch.no_grad, torch.inference_mode,
-                 lambda: torch.autocast("cpu", dtype=torch.bfloat16)):
+    for mode in (
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    ):
         with mode():
-            again = method(ready(Flat, dtype=torch.float32), "features",
-                           pictures(2, dtype=torch.float32), 1, **options)
+            again = method(
+                ready(Flat, dtype=torch.float32),
+                "features",
+                pictures(2, dtype=torch.float32),
+                1,
+                **options,
+            )
         assert torch.equal(again, single)
 
 
@@ -453,15 +488,18 @@ def test_the_generator_decides_the_noise():
     assert not torch.equal(run(3), run(4))
 
 
-@pytest.mark.parametrize(("method", "options", "message"), [
-    (score_cam, {"batch_size": 0}, "batch_size"),
-    (score_cam, {"baseline": "grey"}, "'grey'"),
-    (score_cam, {"baseline": torch.zeros(3, 5, 5)}, "5, 5"),
-    (ss_cam, {"samples": 0}, "samples"),
-    (ss_cam, {"variant": "both"}, "'both'"),
-    (is_cam, {"steps": 1.5}, "steps"),
-    (ablation_cam, {"divide": "zero"}, "'zero'"),
-])
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        (score_cam, {"batch_size": 0}, "batch_size"),
+        (score_cam, {"baseline": "grey"}, "'grey'"),
+        (score_cam, {"baseline": torch.zeros(3, 5, 5)}, "5, 5"),
+        (ss_cam, {"samples": 0}, "samples"),
+        (ss_cam, {"variant": "both"}, "'both'"),
+        (is_cam, {"steps": 1.5}, "steps"),
+        (ablation_cam, {"divide": "zero"}, "'zero'"),
+    ],
+)
 def test_wrong_options_are_named(method, options, message):
     with pytest.raises(ValueError, match=message):
         method(ready(Flat), "features", pictures(1), **options)
@@ -493,8 +531,11 @@ def test_the_fast_copy_gives_the_same_logits_with_fewer_layers(kind):
     with torch.no_grad():
         torch.testing.assert_close(f(X), net(X), **CLOSE)
     ran = []
-    handles = [m.register_forward_hook(lambda m, a, out: ran.append(m)) for m in net.modules()
-               if isinstance(m, (nn.BatchNorm2d, nn.Conv2d))]
+    handles = [
+        m.register_forward_hook(lambda m, a, out: ran.append(m))
+        for m in net.modules()
+        if isinstance(m, (nn.BatchNorm2d, nn.Conv2d))
+    ]
     f(X)
     assert not ran  # private convolutions, and no BatchNorm at all
     for handle in handles:

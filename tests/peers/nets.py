@@ -56,8 +56,15 @@ def pictures(n: int = 2) -> Tensor:
     return torch.randn(n, 3, 12, 12, generator=torch.Generator().manual_seed(7))
 
 
-def pgc_raw(method: str, model: nn.Module, x: Tensor, c: int, layer: str = LAYER,
-            target: str = "ClassifierOutputTarget", **attributes: Any) -> Tensor:
+def pgc_raw(
+    method: str,
+    model: nn.Module,
+    x: Tensor,
+    c: int,
+    layer: str = LAYER,
+    target: str = "ClassifierOutputTarget",
+    **attributes: Any,
+) -> Tensor:
     """pytorch-grad-cam's map before its ReLU, resizing and scaling, (N, h, w)."""
     library = peer("pgc")
     module = model.get_submodule(layer)
@@ -81,8 +88,9 @@ def detached(a: Any) -> Any:
     return a.detach() if isinstance(a, Tensor) else a
 
 
-def tc_raw(method: str, model: nn.Module, x: Tensor, c: int, layer: str = LAYER,
-           **options: Any) -> Tensor:
+def tc_raw(
+    method: str, model: nn.Module, x: Tensor, c: int, layer: str = LAYER, **options: Any
+) -> Tensor:
     """torch-cam's map before scaling, (N, h, w); its ReLU is applied."""
     library = peer("tc").methods
     with getattr(library, method)(model, layer, **options) as extractor:

@@ -12,22 +12,38 @@ import camlite
 
 C = 2
 NETS = pytest.mark.parametrize(
-    "model", [net(), net(nn.SiLU()), net(deep_head=True), flatten_net()],
-    ids=["gap", "silu", "deep head", "flatten"])
-SMOOTH = pytest.mark.parametrize("model", [net(deep_head=True), flatten_net()],
-                                 ids=["deep head", "flatten"])
+    "model",
+    [net(), net(nn.SiLU()), net(deep_head=True), flatten_net()],
+    ids=["gap", "silu", "deep head", "flatten"],
+)
+SMOOTH = pytest.mark.parametrize(
+    "model", [net(deep_head=True), flatten_net()], ids=["deep head", "flatten"]
+)
 
 
-@shows(AGREEMENTS, method="CAM", what="one linear layer behind GAP", paper="Zhou 2016, Eq. 2",
-       camlite="cam", tc="CAM")
+@shows(
+    AGREEMENTS,
+    method="CAM",
+    what="one linear layer behind GAP",
+    paper="Zhou 2016, Eq. 2",
+    camlite="cam",
+    tc="CAM",
+)
 @pytest.mark.parametrize("model", [net(), net(nn.SiLU())], ids=["gap", "silu"])
 def test_cam(model):
     x = pictures()
     assert far(tc_raw("CAM", model, x, C, fc_layer="fc"), camlite.cam(model, "conv2", x, C)) < 1e-5
 
 
-@shows(AGREEMENTS, method="Grad-CAM", what="logit, mean of the gradient",
-       paper="Selvaraju 2017, Eq. 1-2", camlite="grad_cam", pgc="GradCAM", tc="GradCAM")
+@shows(
+    AGREEMENTS,
+    method="Grad-CAM",
+    what="logit, mean of the gradient",
+    paper="Selvaraju 2017, Eq. 1-2",
+    camlite="grad_cam",
+    pgc="GradCAM",
+    tc="GradCAM",
+)
 @NETS
 def test_grad_cam(model):
     x = pictures()
@@ -36,10 +52,18 @@ def test_grad_cam(model):
     assert far(tc_raw("GradCAM", model, x, C), signed.relu()) < 1e-5
 
 
-@shows(AGREEMENTS, method="XGrad-CAM", what="F ≥ 0; peers add 1e-7 and 1e-8 to ΣF",
-       paper="Fu 2020, code", camlite="xgrad_cam", pgc="XGradCAM", tc="XGradCAM")
-@pytest.mark.parametrize("model", [net(), net(deep_head=True), flatten_net()],
-                         ids=["gap", "deep head", "flatten"])
+@shows(
+    AGREEMENTS,
+    method="XGrad-CAM",
+    what="F ≥ 0; peers add 1e-7 and 1e-8 to ΣF",
+    paper="Fu 2020, code",
+    camlite="xgrad_cam",
+    pgc="XGradCAM",
+    tc="XGradCAM",
+)
+@pytest.mark.parametrize(
+    "model", [net(), net(deep_head=True), flatten_net()], ids=["gap", "deep head", "flatten"]
+)
 def test_xgrad_cam(model):
     x = pictures()
     signed = camlite.xgrad_cam(model, "conv2", x, C, relu=False)
@@ -47,8 +71,14 @@ def test_xgrad_cam(model):
     assert far(tc_raw("XGradCAM", model, x, C), signed.relu()) < 1e-5
 
 
-@shows(AGREEMENTS, method="HiResCAM", what="Σ G ∘ F", paper="Draelos 2020", camlite="hires_cam",
-       pgc="HiResCAM")
+@shows(
+    AGREEMENTS,
+    method="HiResCAM",
+    what="Σ G ∘ F",
+    paper="Draelos 2020",
+    camlite="hires_cam",
+    pgc="HiResCAM",
+)
 @NETS
 def test_hires_cam(model):
     x = pictures()
@@ -56,8 +86,15 @@ def test_hires_cam(model):
     assert far(pgc_raw("HiResCAM", model, x, C), ours) < 1e-5
 
 
-@shows(AGREEMENTS, method="LayerCAM", what="one layer", paper="Jiang 2021", camlite="layer_cam",
-       pgc="LayerCAM", tc="LayerCAM")
+@shows(
+    AGREEMENTS,
+    method="LayerCAM",
+    what="one layer",
+    paper="Jiang 2021",
+    camlite="layer_cam",
+    pgc="LayerCAM",
+    tc="LayerCAM",
+)
 @NETS
 def test_layer_cam(model):
     x = pictures()
@@ -66,8 +103,14 @@ def test_layer_cam(model):
     assert far(tc_raw("LayerCAM", model, x, C), ours) < 1e-5
 
 
-@shows(AGREEMENTS, method="Element-wise Grad-CAM", what="Σ ReLU(G ∘ F)", paper="no paper",
-       camlite="layer_cam(element_wise=True)", pgc="GradCAMElementWise")
+@shows(
+    AGREEMENTS,
+    method="Element-wise Grad-CAM",
+    what="Σ ReLU(G ∘ F)",
+    paper="no paper",
+    camlite="layer_cam(element_wise=True)",
+    pgc="GradCAMElementWise",
+)
 @NETS
 def test_element_wise_grad_cam(model):
     x = pictures()
@@ -75,8 +118,14 @@ def test_element_wise_grad_cam(model):
     assert far(pgc_raw("GradCAMElementWise", model, x, C), ours) < 1e-5
 
 
-@shows(AGREEMENTS, method="Eigen-CAM", what="centred, up to the sign", paper="Muhammad 2020",
-       camlite="eigen_cam(center=True)", pgc="EigenCAM")
+@shows(
+    AGREEMENTS,
+    method="Eigen-CAM",
+    what="centred, up to the sign",
+    paper="Muhammad 2020",
+    camlite="eigen_cam(center=True)",
+    pgc="EigenCAM",
+)
 @NETS
 def test_eigen_cam(model):
     x = pictures()
@@ -85,8 +134,14 @@ def test_eigen_cam(model):
     assert all(min(far(t, o), far(-t, o)) < 1e-4 for t, o in zip(theirs, ours, strict=True))
 
 
-@shows(AGREEMENTS, method="EigenGrad-CAM", what="centred, up to the sign", paper="no paper",
-       camlite="eigen_grad_cam(center=True, relu=False)", pgc="EigenGradCAM")
+@shows(
+    AGREEMENTS,
+    method="EigenGrad-CAM",
+    what="centred, up to the sign",
+    paper="no paper",
+    camlite="eigen_grad_cam(center=True, relu=False)",
+    pgc="EigenGradCAM",
+)
 @NETS
 def test_eigen_grad_cam(model):
     x = pictures()
@@ -95,8 +150,14 @@ def test_eigen_grad_cam(model):
     assert all(min(far(t, o), far(-t, o)) < 1e-4 for t, o in zip(theirs, ours, strict=True))
 
 
-@shows(AGREEMENTS, method="Ablation-CAM", what="layer behind a ReLU, positive logit",
-       paper="Desai 2020", camlite="ablation_cam", pgc="AblationCAM")
+@shows(
+    AGREEMENTS,
+    method="Ablation-CAM",
+    what="layer behind a ReLU, positive logit",
+    paper="Desai 2020",
+    camlite="ablation_cam",
+    pgc="AblationCAM",
+)
 @SMOOTH
 def test_ablation_cam(model):
     x = pictures()
@@ -107,9 +168,15 @@ def test_ablation_cam(model):
     assert far(pgc_raw("AblationCAM", model, x, c, batch_size=8), ours) < 1e-5
 
 
-@shows(AGREEMENTS, method="Score-CAM", what="logits, softmax over channels; the image is an odd "
-       "multiple of the layer, so scaling before or after upsampling is the same",
-       paper="Wang 2020, Algorithm 1", camlite="score_cam", tc="ScoreCAM")
+@shows(
+    AGREEMENTS,
+    method="Score-CAM",
+    what="logits, softmax over channels; the image is an odd "
+    "multiple of the layer, so scaling before or after upsampling is the same",
+    paper="Wang 2020, Algorithm 1",
+    camlite="score_cam",
+    tc="ScoreCAM",
+)
 @NETS
 def test_score_cam(model):
     x = pictures()
@@ -117,8 +184,14 @@ def test_score_cam(model):
     assert far(tc_raw("ScoreCAM", model, x, C), ours) < 1e-5
 
 
-@shows(AGREEMENTS, method="ShapleyCAM", what="utility ReST", paper="Cai 2025",
-       camlite="shapley_cam", pgc="ShapleyCAM with ClassifierOutputReST")
+@shows(
+    AGREEMENTS,
+    method="ShapleyCAM",
+    what="utility ReST",
+    paper="Cai 2025",
+    camlite="shapley_cam",
+    pgc="ShapleyCAM with ClassifierOutputReST",
+)
 def test_shapley_cam():
     # In front of flatten pytorch-grad-cam 1.5.7 stops with an error when it lets its hooks go.
     model, x = net(deep_head=True), pictures()
@@ -127,8 +200,14 @@ def test_shapley_cam():
     assert far(theirs, ours) < 1e-5
 
 
-@shows(AGREEMENTS, method="Finer-CAM", what="plain mean of the 3 closest classes, α = 0.6",
-       paper="Zhang 2025", camlite="finer_cam(weighted=False, alpha=0.6)", tc="FinerCAM")
+@shows(
+    AGREEMENTS,
+    method="Finer-CAM",
+    what="plain mean of the 3 closest classes, α = 0.6",
+    paper="Zhang 2025",
+    camlite="finer_cam(weighted=False, alpha=0.6)",
+    tc="FinerCAM",
+)
 @NETS
 def test_finer_cam(model):
     x = pictures()

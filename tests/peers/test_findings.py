@@ -33,10 +33,15 @@ C = 2
 # ------------------------------------------------------------------ Grad-CAM++
 
 
-@shows(DIFFERENCES, method="Grad-CAM++", what="denominator of α",
-       paper="α = G² / (2 G² + G³ ΣF) (Eq. 19)", authors="as the paper; α then divided by its sum",
-       camlite="the paper's, in the form 1 / (2 + G ΣF)",
-       tc="computed as 2 G² + Σ(G³ F), then never applied: the weights are Σ G² ReLU(G)")
+@shows(
+    DIFFERENCES,
+    method="Grad-CAM++",
+    what="denominator of α",
+    paper="α = G² / (2 G² + G³ ΣF) (Eq. 19)",
+    authors="as the paper; α then divided by its sum",
+    camlite="the paper's, in the form 1 / (2 + G ΣF)",
+    tc="computed as 2 G² + Σ(G³ F), then never applied: the weights are Σ G² ReLU(G)",
+)
 def test_grad_cam_plus_plus_is_equation_19():
     model, x = flatten_net(), pictures()
     literal = literal_grad_cam_plus_plus(*features_and_gradient(model, x, C))
@@ -51,10 +56,16 @@ def test_torchcam_grad_cam_plus_plus_never_divides():
     must_fail("tc", far(tc_raw("GradCAMpp", model, x, C).double(), undivided) < 1e-4)
 
 
-@shows(DIFFERENCES, method="Grad-CAM++", what="small number in the denominator",
-       paper="none (Eq. 19)", authors="exact zeros become 1", camlite="none",
-       pgc="1e-6 is added to terms of the size G²: small gradients count less or not at all",
-       tc="1e-8")
+@shows(
+    DIFFERENCES,
+    method="Grad-CAM++",
+    what="small number in the denominator",
+    paper="none (Eq. 19)",
+    authors="exact zeros become 1",
+    camlite="none",
+    pgc="1e-6 is added to terms of the size G²: small gradients count less or not at all",
+    tc="1e-8",
+)
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 1e-6])
 def test_grad_cam_plus_plus_of_small_logits(scale):
     model, x = scaled(scale), pictures()
@@ -81,10 +92,15 @@ def scaled(scale: float) -> nn.Module:
 # ------------------------------------------------------------------ layers that work in place
 
 
-@shows(DIFFERENCES, method="every method", what="a ReLU in place behind the layer",
-       paper="F is the layer's output", camlite="F is copied before anything can change it",
-       pgc="on a CPU F is what the ReLU left, the gradient is that of the layer's output",
-       tc="F and gradient are those behind the ReLU: another layer is explained")
+@shows(
+    DIFFERENCES,
+    method="every method",
+    what="a ReLU in place behind the layer",
+    paper="F is the layer's output",
+    camlite="F is copied before anything can change it",
+    pgc="on a CPU F is what the ReLU left, the gradient is that of the layer's output",
+    tc="F and gradient are those behind the ReLU: another layer is explained",
+)
 def test_features_are_the_layers_own():
     model, x = in_place(), pictures()
     features, classifier = camlite.split(model, "conv2")
@@ -120,16 +136,21 @@ def test_torchcam_keeps_overwritten_features():
 # ------------------------------------------------------------------ Smooth Grad-CAM++
 
 
-@shows(DIFFERENCES, method="Smooth Grad-CAM++", what="feature maps and ReLU factor",
-       paper="gradients averaged over noisy images, feature maps of the clean image",
-       camlite="as the paper: mean gradient in the ReLU, clean F; D₂ in the numerator "
-       "(as_printed=True: D₁)",
-       tc="F and the ReLU's gradient are those of the last noisy image")
+@shows(
+    DIFFERENCES,
+    method="Smooth Grad-CAM++",
+    what="feature maps and ReLU factor",
+    paper="gradients averaged over noisy images, feature maps of the clean image",
+    camlite="as the paper: mean gradient in the ReLU, clean F; D₂ in the numerator "
+    "(as_printed=True: D₁)",
+    tc="F and the ReLU's gradient are those of the last noisy image",
+)
 def test_smooth_grad_cam_plus_plus_uses_clean_features():
     """A literal loop with the same noise."""
     model, x = flatten_net(), pictures(1)
     ours = camlite.smooth_grad_cam_plus_plus(
-        model, "conv2", x, C, samples=3, sigma=0.2, generator=torch.Generator().manual_seed(1))
+        model, "conv2", x, C, samples=3, sigma=0.2, generator=torch.Generator().manual_seed(1)
+    )
     g, scale = torch.Generator().manual_seed(1), 0.2 * float(x.max() - x.min())
     noisy = [x + scale * torch.randn(x.shape[1:], generator=g) for _ in range(3)]
     G = torch.stack([features_and_gradient(model, each, C)[1] for each in noisy])
@@ -154,10 +175,15 @@ def test_torchcam_smooth_grad_cam_plus_plus_uses_the_last_noisy_image():
 # ------------------------------------------------------------------ Ablation-CAM
 
 
-@shows(DIFFERENCES, method="Ablation-CAM", what="value of a removed channel",
-       paper="0 (the channel is set to zero)", camlite="0",
-       pgc="0 only if the smallest value of the batch is 0; else the minimum − 1e7, again for "
-       "each channel: −1e7, −2e7, … depending on batch_size")
+@shows(
+    DIFFERENCES,
+    method="Ablation-CAM",
+    what="value of a removed channel",
+    paper="0 (the channel is set to zero)",
+    camlite="0",
+    pgc="0 only if the smallest value of the batch is 0; else the minimum − 1e7, again for "
+    "each channel: −1e7, −2e7, … depending on batch_size",
+)
 def test_ablation_cam_does_not_depend_on_the_batch_size():
     model, x = net(nn.SiLU()), pictures()
     maps = [camlite.ablation_cam(model, "conv2", x, C, batch_size=b) for b in (1, 3, 8)]
@@ -174,10 +200,14 @@ def test_pytorch_grad_cam_ablation_depends_on_the_batch_size():
     must_fail("pgc", far(a, b) > 1e-3)
 
 
-@shows(DIFFERENCES, method="Ablation-CAM", what="negative logit",
-       paper="(Y − Y_k) / Y, for the positive score of the predicted class",
-       camlite="divided by |Y|; divide=\"score\" is the paper's",
-       pgc="divided by Y: the map is turned around")
+@shows(
+    DIFFERENCES,
+    method="Ablation-CAM",
+    what="negative logit",
+    paper="(Y − Y_k) / Y, for the positive score of the predicted class",
+    camlite='divided by |Y|; divide="score" is the paper\'s',
+    pgc="divided by Y: the map is turned around",
+)
 def test_ablation_cam_of_a_negative_logit():
     model, x = negative(), pictures(1)
     ours = camlite.ablation_cam(model, "conv2", x, C, relu=False)
@@ -218,10 +248,15 @@ class Counter:
         self.largest = max(self.largest, len(out))
 
 
-@shows(DIFFERENCES, method="Ablation-CAM", what="cost for one image",
-       paper="K runs of the network", camlite="1 run of the part before the layer, K of the part "
-       "behind it (none for GAP and one linear layer)",
-       pgc="K runs of the whole network, although the layer's output is replaced")
+@shows(
+    DIFFERENCES,
+    method="Ablation-CAM",
+    what="cost for one image",
+    paper="K runs of the network",
+    camlite="1 run of the part before the layer, K of the part "
+    "behind it (none for GAP and one linear layer)",
+    pgc="K runs of the whole network, although the layer's output is replaced",
+)
 def test_ablation_cam_runs_the_first_part_once():
     model, x = net(deep_head=True), pictures(1)
     counter = Counter(model.conv1[0])
@@ -249,10 +284,15 @@ def features_as_images(seed: int) -> tuple[nn.Module, Tensor]:
     return model.eval(), F
 
 
-@shows(DIFFERENCES, method="Eigen-CAM", what="sign and centring of the first singular vector",
-       paper="L = O V₁; −V₁ is a solution too", camlite="not centred (center=True: centred); the "
-       "sign with Σ V₁ > 0, so the map never runs against the mean feature map",
-       pgc="centred; the sign is what the linear algebra library returns, then ReLU")
+@shows(
+    DIFFERENCES,
+    method="Eigen-CAM",
+    what="sign and centring of the first singular vector",
+    paper="L = O V₁; −V₁ is a solution too",
+    camlite="not centred (center=True: centred); the "
+    "sign with Σ V₁ > 0, so the map never runs against the mean feature map",
+    pgc="centred; the sign is what the linear algebra library returns, then ReLU",
+)
 @pytest.mark.parametrize("center", [False, True])
 def test_eigen_cam_follows_the_mean_feature_map(center):
     for seed in range(40):
@@ -275,12 +315,16 @@ def test_pytorch_grad_cam_eigen_cam_has_any_sign():
 # ------------------------------------------------------------------ Score-CAM
 
 
-@shows(DIFFERENCES, method="Score-CAM", what="score and weights",
-       paper="Algorithm 1: logits, softmax over the channels; experiments: probabilities",
-       authors="probability, no softmax over the channels, no baseline, upsampled maps",
-       camlite="Algorithm 1; probability=, channel_softmax=, baseline=, upsampled= give the others",
-       pgc="logits, softmax; masks upsampled with align_corners=True",
-       tc="logits, softmax; masks scaled before upsampling")
+@shows(
+    DIFFERENCES,
+    method="Score-CAM",
+    what="score and weights",
+    paper="Algorithm 1: logits, softmax over the channels; experiments: probabilities",
+    authors="probability, no softmax over the channels, no baseline, upsampled maps",
+    camlite="Algorithm 1; probability=, channel_softmax=, baseline=, upsampled= give the others",
+    pgc="logits, softmax; masks upsampled with align_corners=True",
+    tc="logits, softmax; masks scaled before upsampling",
+)
 def test_four_score_cams():
     """Four methods under one name; the options tell them apart."""
     model, x = net(deep_head=True), pictures(1)
@@ -288,8 +332,9 @@ def test_four_score_cams():
         camlite.score_cam(model, "conv2", x, C),
         camlite.score_cam(model, "conv2", x, C, probability=True),
         camlite.score_cam(model, "conv2", x, C, channel_softmax=False),
-        camlite.score_cam(model, "conv2", x, C, probability=True, channel_softmax=False,
-                          baseline=None),
+        camlite.score_cam(
+            model, "conv2", x, C, probability=True, channel_softmax=False, baseline=None
+        ),
     ]
     shown = [heat(M) for M in variants]
     assert all(far(shown[i], shown[j]) > 1e-3 for i in range(4) for j in range(i))
@@ -325,10 +370,15 @@ def test_pytorch_grad_cam_score_cam_is_not_algorithm_1():
     must_fail("pgc", far(pgc_raw("ScoreCAM", model, x, C).relu(), ours) > 1e-4)
 
 
-@shows(DIFFERENCES, method="Score-CAM", what="memory", paper="–",
-       camlite="one batch of masked images; no feature maps of the masked images are kept",
-       pgc="all K masked images at once, and the hooks keep the feature maps of all K runs",
-       tc="one batch of masked images")
+@shows(
+    DIFFERENCES,
+    method="Score-CAM",
+    what="memory",
+    paper="–",
+    camlite="one batch of masked images; no feature maps of the masked images are kept",
+    pgc="all K masked images at once, and the hooks keep the feature maps of all K runs",
+    tc="one batch of masked images",
+)
 def test_score_cam_holds_one_batch():
     model, x = net(), pictures(1)
     counter = Counter(model.fc)  # the last layer: the convolutions may run as private copies
@@ -349,10 +399,15 @@ def test_pytorch_grad_cam_score_cam_keeps_all_feature_maps():
 # ------------------------------------------------------------------ cost and side effects
 
 
-@shows(DIFFERENCES, method="gradient methods", what="cost for one image", paper="–",
-       camlite="backward pass through the part behind the layer only, no gradients of weights",
-       pgc="backward pass through the whole network, with the gradients of all weights",
-       tc="backward pass to the layer; the forward pass records a graph of everything")
+@shows(
+    DIFFERENCES,
+    method="gradient methods",
+    what="cost for one image",
+    paper="–",
+    camlite="backward pass through the part behind the layer only, no gradients of weights",
+    pgc="backward pass through the whole network, with the gradients of all weights",
+    tc="backward pass to the layer; the forward pass records a graph of everything",
+)
 def test_gradient_methods_leave_the_first_part_alone():
     model, x = net(), pictures()
     handle = model.conv1[0].register_full_backward_hook(fail)
@@ -365,11 +420,16 @@ def fail(*args: object) -> None:
     raise AssertionError("a gradient reached the first layer")
 
 
-@shows(DIFFERENCES, method="every method", what="the user's model afterwards", paper="–",
-       camlite="unchanged: hooks, flags, gradients, statistics, also after an exception",
-       pgc="gradients of all weights replaced, evaluation mode stays on; GuidedBackprop swaps the "
-       "ReLUs; an exception leaves an AblationLayer inside",
-       tc="hooks stay unless `with` is used; in training mode BatchNorm statistics change")
+@shows(
+    DIFFERENCES,
+    method="every method",
+    what="the user's model afterwards",
+    paper="–",
+    camlite="unchanged: hooks, flags, gradients, statistics, also after an exception",
+    pgc="gradients of all weights replaced, evaluation mode stays on; GuidedBackprop swaps the "
+    "ReLUs; an exception leaves an AblationLayer inside",
+    tc="hooks stay unless `with` is used; in training mode BatchNorm statistics change",
+)
 def test_pytorch_grad_cam_fills_gradients_and_keeps_evaluation_mode():
     model = net().train()
     pgc_raw("GradCAM", model, pictures(), C)
@@ -398,8 +458,11 @@ def test_pytorch_grad_cam_leaves_an_ablation_layer_after_an_exception():
             raise KeyboardInterrupt
         return output[C]
 
-    with (pytest.raises(KeyboardInterrupt), quiet(),
-          library.AblationCAM(model=model, target_layers=[own]) as cam):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        quiet(),
+        library.AblationCAM(model=model, target_layers=[own]) as cam,
+    ):
         cam(input_tensor=pictures(), targets=[interrupt] * 2)
     must_fail("pgc", model.conv2 is not own)
 
@@ -428,9 +491,15 @@ def test_pytorch_grad_cam_guided_backprop_swaps_the_relus():
     must_fail("pgc", model.conv1[1] is not relu)
 
 
-@shows(DIFFERENCES, method="every method", what="a class that does not exist", paper="–",
-       camlite="ValueError with the class and the range",
-       pgc="the IndexError is printed and swallowed by `with`", tc="ValueError or IndexError")
+@shows(
+    DIFFERENCES,
+    method="every method",
+    what="a class that does not exist",
+    paper="–",
+    camlite="ValueError with the class and the range",
+    pgc="the IndexError is printed and swallowed by `with`",
+    tc="ValueError or IndexError",
+)
 def test_a_class_that_does_not_exist():
     with pytest.raises(ValueError, match="target 1000000 is out of range: the model has classes 0"):
         camlite.grad_cam(net(), "conv2", pictures(), 10**6)
@@ -449,8 +518,15 @@ def test_pytorch_grad_cam_swallows_the_error(capsys):
     must_fail("pgc", swallowed)
 
 
-@shows(DIFFERENCES, method="every method", what="fewer targets than images", paper="–",
-       camlite="ValueError", pgc="the remaining maps are zero", tc="ValueError")
+@shows(
+    DIFFERENCES,
+    method="every method",
+    what="fewer targets than images",
+    paper="–",
+    camlite="ValueError",
+    pgc="the remaining maps are zero",
+    tc="ValueError",
+)
 def test_too_few_targets():
     with pytest.raises(ValueError, match="there are 3 images"):
         camlite.grad_cam(net(), "conv2", pictures(3), torch.tensor([C]))
@@ -465,8 +541,15 @@ def test_pytorch_grad_cam_gives_empty_maps():
     must_fail("pgc", not maps[1:].any())
 
 
-@shows(DIFFERENCES, method="every method", what="frozen weights, no_grad, inference_mode",
-       paper="–", camlite="works", pgc="error", tc="error")
+@shows(
+    DIFFERENCES,
+    method="every method",
+    what="frozen weights, no_grad, inference_mode",
+    paper="–",
+    camlite="works",
+    pgc="error",
+    tc="error",
+)
 def test_frozen_weights():
     model, x = net(), pictures()
     expected = camlite.grad_cam(model, "conv2", x, C)
@@ -487,10 +570,16 @@ def test_peers_need_trainable_weights(short, raw):
     must_fail(short, failed)
 
 
-@shows(DIFFERENCES, method="layer=None", what="layer that is chosen",
-       paper="the last convolutional layer", camlite="the last layer with space that every path "
-       "goes through, announced; for token models a clear error",
-       tc="the last output with 4 axes, pooling layers too", pgc="must be given")
+@shows(
+    DIFFERENCES,
+    method="layer=None",
+    what="layer that is chosen",
+    paper="the last convolutional layer",
+    camlite="the last layer with space that every path "
+    "goes through, announced; for token models a clear error",
+    tc="the last output with 4 axes, pooling layers too",
+    pgc="must be given",
+)
 def test_chosen_layer_is_no_pooling_layer():
     with pytest.warns(camlite.LayerChosen, match="'conv2'"):
         camlite.grad_cam(pooled(), None, pictures())

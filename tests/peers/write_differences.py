@@ -1,6 +1,6 @@
 """Writes docs/differences.md from what the tests of the peers declare.
 
-    python tests/peers/write_differences.py
+python tests/peers/write_differences.py
 """
 
 from __future__ import annotations
@@ -37,18 +37,41 @@ def page() -> str:
     import test_agreement  # noqa: F401
     import test_findings  # noqa: F401
 
-    differ = [[r.method, r.what, r.paper, r.authors, r.camlite, r.pgc, r.tc, f"`{r.tests[0]}`"]
-              for r in sorted(declared.DIFFERENCES, key=lambda r: r.method.casefold())]
-    agree = [[r.method, r.what, r.paper, r.camlite, r.pgc, r.tc, f"`{r.tests[0]}`"]
-             for r in sorted(declared.AGREEMENTS, key=lambda r: r.method.casefold())]
-    return "\n".join([
-        HEAD, "## They differ\n",
-        table(["method", "what", "paper", "authors' code", "camlite", "pytorch-grad-cam",
-               "torch-cam", "test"], differ),
-        "\n## They agree, to 1e-5 of the largest value\n",
-        "Raw maps are compared, before resizing and scaling. Eigen-CAM and EigenGrad-CAM: 1e-4.\n",
-        table(["method", "with", "paper", "camlite", "pytorch-grad-cam", "torch-cam", "test"],
-              agree), ""])
+    differ = [
+        [r.method, r.what, r.paper, r.authors, r.camlite, r.pgc, r.tc, f"`{r.tests[0]}`"]
+        for r in sorted(declared.DIFFERENCES, key=lambda r: r.method.casefold())
+    ]
+    agree = [
+        [r.method, r.what, r.paper, r.camlite, r.pgc, r.tc, f"`{r.tests[0]}`"]
+        for r in sorted(declared.AGREEMENTS, key=lambda r: r.method.casefold())
+    ]
+    return "\n".join(
+        [
+            HEAD,
+            "## They differ\n",
+            table(
+                [
+                    "method",
+                    "what",
+                    "paper",
+                    "authors' code",
+                    "camlite",
+                    "pytorch-grad-cam",
+                    "torch-cam",
+                    "test",
+                ],
+                differ,
+            ),
+            "\n## They agree, to 1e-5 of the largest value\n",
+            "Raw maps are compared, before resizing and scaling. Eigen-CAM and EigenGrad-CAM: "
+            "1e-4.\n",
+            table(
+                ["method", "with", "paper", "camlite", "pytorch-grad-cam", "torch-cam", "test"],
+                agree,
+            ),
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from camlite import data, maps, methods, nets, plot
-from camlite.course.paths import DATASETS
+from camlite import data, maps, methods, nets
+from camlite.figures import plot
+from camlite.paths import DATASETS
 
-METHODS = ("cam", "grad_cam", "score_cam")
+SHOWN = ("cam", "grad_cam", "score_cam")
 TITLES = {"cam": "CAM", "grad_cam": "Grad-CAM", "score_cam": "Score-CAM"}
 
 
@@ -25,7 +26,7 @@ def demo(folder: Path) -> dict[str, Any]:
         p, c = model(x).softmax(1).max(1)
 
     layer = "features"  # the last ReLU: 128 maps as large as the image
-    heat = {m: maps.heatmap(getattr(methods, m)(model, layer, x), x.shape[-2:]) for m in METHODS}
+    heat = {m: maps.heatmap(getattr(methods, m)(model, layer, x), x.shape[-2:]) for m in SHOWN}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"three-methods-{name}.png"
     _figure(x, c, p, heat, file)
@@ -54,7 +55,7 @@ def _figure(
     x: torch.Tensor, c: torch.Tensor, p: torch.Tensor, heat: dict[str, torch.Tensor], file: Path
 ) -> None:
     rows = [[(image, None) for image in x]]
-    rows += [[(image, h) for image, h in zip(x, heat[m], strict=True)] for m in METHODS]
+    rows += [[(image, h) for image, h in zip(x, heat[m], strict=True)] for m in SHOWN]
     columns = [f"{int(d)}\np = {q:.3f}" for d, q in zip(c, p, strict=True)]
     plot.grid(
         rows,

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camlite import data, plot
-from camlite.cards import METHODS
-from camlite.evidence import evidence, takes
+from camlite import data
+from camlite.figures import plot
 from camlite.maps import heatmap
+from camlite.methods.cards import METHODS
+from camlite.methods.evidence import evidence, takes
 from camlite.split import LayerChosen, last_spatial_layer
 from camlite.weights import at_hand, preprocess, pretrained
 

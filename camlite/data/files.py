@@ -1,4 +1,4 @@
-"""Images for the course: MNIST, scikit-learn's digits, photographs and generated scenes.
+"""Images from files: MNIST, scikit-learn's digits and photographs.
 
 Nothing is downloaded behind your back. `CAMLITE_DATA` names a folder that is searched first,
 then `datasets/downloads` in the repository; only then is the network tried.
@@ -21,12 +21,6 @@ from tqdm import tqdm
 
 from camlite.errors import DataNotFound
 from camlite.paths import DOWNLOADS
-from camlite.scenes import mosaic, scenes, signals, twins
-
-__all__ = [
-    "digits", "find", "folders", "handwriting", "like_mnist", "load_image", "mnist", "mosaic",
-    "photos", "scenes", "signals", "twins",
-]
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 # sha256 of the unpacked files: a .gz of the same data may be packed in more than one way.
@@ -79,8 +73,9 @@ def _mnist_bytes(name: str) -> bytes:
     except (OSError, EOFError) as error:
         raise DataNotFound(f"{path} is damaged ({error}). Delete it and try again.") from error
     if hashlib.sha256(raw).hexdigest() != MNIST_SHA256[name]:
-        raise DataNotFound(f"{path} is not MNIST's {name}: wrong checksum. "
-                           "Delete it and try again.")
+        raise DataNotFound(
+            f"{path} is not MNIST's {name}: wrong checksum. Delete it and try again."
+        )
     return raw
 
 
@@ -103,8 +98,10 @@ def _download_mnist(name: str) -> Path:
         whole = "not a whole .gz file"
     if whole != MNIST_SHA256[name]:
         partial.unlink()
-        raise DataNotFound(f"the download of {target.name} arrived damaged and was removed: try "
-                           "again, or use camlite.data.digits(), which needs no download.")
+        raise DataNotFound(
+            f"the download of {target.name} arrived damaged and was removed: try "
+            "again, or use camlite.data.digits(), which needs no download."
+        )
     partial.replace(target)
     return target
 
@@ -122,8 +119,14 @@ def _fetch(url: str, partial: Path) -> None:
     with answer:
         goes_on = answer.status == 206  # 200: the server sends the whole file
         size = int(answer.headers.get("Content-Length", 0)) + (have if goes_on else 0)
-        bar = tqdm(total=size or None, initial=have if goes_on else 0, unit="B", unit_scale=True,
-                   desc=url.rsplit("/", 1)[-1], disable=None)  # silent where no terminal is
+        bar = tqdm(
+            total=size or None,
+            initial=have if goes_on else 0,
+            unit="B",
+            unit_scale=True,
+            desc=url.rsplit("/", 1)[-1],
+            disable=None,
+        )  # silent where no terminal is
         with partial.open("ab" if goes_on else "wb") as file, bar:
             while block := answer.read(1 << 16):
                 file.write(block)
@@ -180,8 +183,10 @@ def photos() -> dict[str, Tensor]:
     own = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
     paths = [p for p in own if p.suffix.lower() in PHOTO_TYPES] or _sample_photos()
     if not paths:
-        raise DataNotFound("no photographs: put some into a folder photos/ and name the folder "
-                           "that holds it in the environment variable CAMLITE_DATA")
+        raise DataNotFound(
+            "no photographs: put some into a folder photos/ and name the folder "
+            "that holds it in the environment variable CAMLITE_DATA"
+        )
     return {path.stem: load_image(path) for path in paths}
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from camlite.cutting.running import check_images, checked, evaluation_mode, plain_arithmetic
 from camlite.errors import LayerNotFound
-from camlite.running import check_images, checked, evaluation, plain_arithmetic
 
 Stage = Callable[[Tensor], Tensor]
 
@@ -68,7 +68,7 @@ def _name_in_model(name: str) -> str:
 def trace(model: nn.Module, layers: Sequence[str] | None = None) -> Tracer:
     """The operations of one call `model(x)` in evaluation mode."""
     tracer = Tracer(layers)
-    with evaluation(model):
+    with evaluation_mode(model):
         tracer.trace(_OneCall(model))
     return tracer
 
@@ -157,7 +157,7 @@ class _Part:
         if self.first:
             check_images(self.model, x)
             x = x.detach().clone()
-        with evaluation(self.model), plain_arithmetic(x):
+        with evaluation_mode(self.model), plain_arithmetic(x):
             out = self.graph(x)
         return out if self.last else checked(out, x)
 

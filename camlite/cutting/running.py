@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def evaluation(model: nn.Module) -> Iterator[None]:
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Evaluation mode for a while; each module gets its own flag back."""
     flags = [(module, module.training) for module in model.modules()]
     try:
@@ -40,14 +40,17 @@ def check_images(model: nn.Module, images: Tensor) -> None:
             f"got {tuple(images.shape)}"
         )
     if images.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"images must be float32 or float64, not {images.dtype}: convert images "
-                         "and model")
+        raise ValueError(
+            f"images must be float32 or float64, not {images.dtype}: convert images and model"
+        )
     weight = next(model.parameters(), None)
     if weight is not None and weight.is_floating_point():
         for what in ("dtype", "device"):
             if getattr(weight, what) != getattr(images, what):
-                raise ValueError(f"images have {what} {getattr(images, what)}, the model's weights "
-                                 f"have {getattr(weight, what)}")
+                raise ValueError(
+                    f"images have {what} {getattr(images, what)}, the model's weights "
+                    f"have {getattr(weight, what)}"
+                )
     if not bool(torch.isfinite(images).all()):
         raise ValueError("images hold NaN or infinite values")
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from camlite import data, methods, plot
-from camlite.cards import METHODS
-from camlite.course import explain
+from camlite import data, methods
 from camlite.errors import ArchitectureError
+from camlite.figures import explain, plot
 from camlite.maps import heatmap, up
+from camlite.methods.cards import METHODS
 from camlite.split import LayerChosen, last_spatial_layer, split, stage_ends
 from camlite.weights import Pretrained, at_hand, preprocess, pretrained
 
@@ -186,7 +186,10 @@ def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
     columns = cells if cells <= 7 else min((7, 6, 8, 5), key=lambda n: -cells % n)  # fewest gaps
     rows = -(-cells // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(1.9 * columns + 0.9, 2.25 * rows + 0.6), squeeze=False,
+        rows,
+        columns,
+        figsize=(1.9 * columns + 0.9, 2.25 * rows + 0.6),
+        squeeze=False,
         layout="constrained",
     )
     for axis in axes.flat:
@@ -225,8 +228,15 @@ def _one_line(scene: Scene, c: int) -> str:
 def _write(axis: Any, text: str) -> None:
     import textwrap
 
-    axis.text(0.5, 0.5, "\n".join(textwrap.wrap(f"needs {text}", 22)), ha="center", va="center",
-              fontsize=8, transform=axis.transAxes)
+    axis.text(
+        0.5,
+        0.5,
+        "\n".join(textwrap.wrap(f"needs {text}", 22)),
+        ha="center",
+        va="center",
+        fontsize=8,
+        transform=axis.transAxes,
+    )
 
 
 def _saved(figure: Any, file: str) -> str:
@@ -249,16 +259,23 @@ def draw_signs(scene: Scene, classes: Sequence[int], file: str) -> str:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(
-        len(classes), 5, figsize=(12, 2.2 * len(classes) + 0.9), squeeze=False,
+        len(classes),
+        5,
+        figsize=(12, 2.2 * len(classes) + 0.9),
+        squeeze=False,
         layout="constrained",
     )
     for row, c in zip(axes, classes, strict=True):
         rival = _rival(scene, c, classes)
         alone, contrast = _signed(scene, c), _signed(scene, c, rival)
         names = scene.net.categories
-        cells = (("the network sees", None), (f"{names[c]}, signed", alone),
-                 (f"rather than {names[rival]}", contrast),
-                 ("… for", contrast.relu()), ("… against", (-contrast).relu()))
+        cells = (
+            ("the network sees", None),
+            (f"{names[c]}, signed", alone),
+            (f"rather than {names[rival]}", contrast),
+            ("… for", contrast.relu()),
+            ("… against", (-contrast).relu()),
+        )
         for axis, (title, M) in zip(row, cells, strict=True):
             axis.imshow(plot.picture(scene.seen[0]))
             axis.set(xticks=[], yticks=[])
@@ -268,8 +285,10 @@ def draw_signs(scene: Scene, classes: Sequence[int], file: str) -> str:
             elif M is not None:
                 signed = axis.imshow(M, cmap=plot.SIGNED, vmin=-1, vmax=1, alpha=0.65)
         row[0].set_ylabel(_caption(scene, c), fontsize=9)
-    for drawn, of, label in ((signed, axes[:, :3], "against  ←  0  →  for"),
-                             (heat, axes[:, 3:], "one half of it")):
+    for drawn, of, label in (
+        (signed, axes[:, :3], "against  ←  0  →  for"),
+        (heat, axes[:, 3:], "one half of it"),
+    ):
         plot.opaque(figure.colorbar(drawn, ax=of, shrink=0.8, label=label))
     figure.suptitle(f"{scene.name}, {scene.layer}: Grad-CAM without ReLU, each map by its maximum")
     return _saved(figure, file)
@@ -285,6 +304,7 @@ def _rival(scene: Scene, c: int, classes: Sequence[int]) -> int:
 
 def _signed(scene: Scene, c: int, rival: int | None = None) -> Tensor:
     """Grad-CAM of Y_c, or of Y_c − Y_rival, with its sign: (H, W) in [−1, 1]."""
+
     def score(logits: Tensor) -> Tensor:
         return logits[:, c] if rival is None else logits[:, c] - logits[:, rival]
 
@@ -309,8 +329,12 @@ def draw_ladder(scene: Scene, classes: Sequence[int], file: str) -> str:
             rows.append([(scene.seen[0], None), *((scene.seen[0], h) for h in heat)])
             titles.append(f"{METHODS[name].title.split(':')[0]}\n{scene.net.categories[c]}")
     columns = [f"{end}\n{h}×{w}" for end, (h, w) in zip(ends, sides, strict=True)]
-    figure = plot.grid(rows, titles, ["the network sees", *columns],
-                       title=f"{scene.name}: the same question at each depth")
+    figure = plot.grid(
+        rows,
+        titles,
+        ["the network sees", *columns],
+        title=f"{scene.name}: the same question at each depth",
+    )
     return _saved(figure, file)
 
 
@@ -320,18 +344,29 @@ def draw_networks(scenes: Sequence[Scene], classes: Sequence[int], file: str) ->
     rows = []
     for c in classes:
         heat = [heat_of(name, scene, c) for name, scene in zip(named, scenes, strict=True)]
-        rows.append([(scenes[0].seen[0], None),
-                     *((scene.seen[0], h) for scene, h in zip(scenes, heat, strict=True))])
+        rows.append(
+            [
+                (scenes[0].seen[0], None),
+                *((scene.seen[0], h) for scene, h in zip(scenes, heat, strict=True)),
+            ]
+        )
     first = scenes[0]
     labels = [
-        "\n".join([f"{first.net.categories[c]} ({c})",
-                   *(f"{s.name}: {_short(float(s.p[c]))}" for s in scenes)])
+        "\n".join(
+            [
+                f"{first.net.categories[c]} ({c})",
+                *(f"{s.name}: {_short(float(s.p[c]))}" for s in scenes),
+            ]
+        )
         for c in classes
     ]
-    columns = [f"{s.name}\n{METHODS[name].title.split(':')[0]}"
-               for s, name in zip(scenes, named, strict=True)]
-    figure = plot.grid(rows, labels, ["the networks see", *columns],
-                       title="One picture, several networks")
+    columns = [
+        f"{s.name}\n{METHODS[name].title.split(':')[0]}"
+        for s, name in zip(scenes, named, strict=True)
+    ]
+    figure = plot.grid(
+        rows, labels, ["the networks see", *columns], title="One picture, several networks"
+    )
     return _saved(figure, file)
 
 
@@ -341,4 +376,3 @@ def _cam_or_grad_cam(scene: Scene) -> str:
     except ArchitectureError:
         return "grad_cam"
     return "cam"
-

@@ -13,9 +13,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from camlite.cli.console import AsJson, app, friendly, out, say, show_picture
 from camlite.course import lessons as course
 from camlite.course import progress, workspace
-from camlite.course.console import AsJson, app, friendly, out, say, show_picture
 from camlite.course.judge import Verdict
 from camlite.course.notebook import MARKS, render
 
@@ -33,7 +33,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Draw your first heat maps: CAM, Grad-CAM, Score-CAM of six digits. Example: camlite demo"""
-    from camlite.course.demo import demo as run
+    from camlite.figures.demo import demo as run
 
     facts = run(folder)
     if as_json:
@@ -231,7 +231,7 @@ def status(as_json: AsJson = False) -> None:
 @friendly
 def doctor() -> None:
     """Look whether everything is there. Example: camlite doctor"""
-    from camlite.course.doctor import examine
+    from camlite.cli.doctor import examine
 
     failed = False
     for line in examine():

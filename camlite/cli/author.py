@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from camlite.cli.console import app, dev, friendly, say
 from camlite.course import lessons as course
 from camlite.course import paths
-from camlite.course.console import app, dev, friendly, say
 from camlite.paths import write_whole
 
 

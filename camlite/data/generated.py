@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from camlite import drawing
-from camlite.drawing import OVERSAMPLE, PALETTE, Pen
+from camlite.data import drawing
+from camlite.data.drawing import OVERSAMPLE, PALETTE, Pen
 
 SPLITS = ("train", "varied", "matched", "flipped", "background_only", "object_on_grey")
 _TRAINING = ("train", "varied")  # drawn from other random numbers than the test splits
@@ -277,10 +277,24 @@ def _others(label: int) -> list[int]:
 
 
 WORLDS = {
-    "pond": _World(drawing.ANIMALS, POND_GROUNDS, _others, _others, [0, 1, 2, 3, 4],
-                   (*drawing.ANIMALS, *drawing.GROUNDS), _paint_pond),
-    "rail": _World(drawing.VEHICLES, RAIL_GROUNDS, lambda c: [2], lambda c: [1 - c], [0, 1, 2, 3],
-                   (*drawing.VEHICLES, *drawing.TRACKS, *drawing.DETAILS), _paint_rail),
+    "pond": _World(
+        drawing.ANIMALS,
+        POND_GROUNDS,
+        _others,
+        _others,
+        [0, 1, 2, 3, 4],
+        (*drawing.ANIMALS, *drawing.GROUNDS),
+        _paint_pond,
+    ),
+    "rail": _World(
+        drawing.VEHICLES,
+        RAIL_GROUNDS,
+        lambda c: [2],
+        lambda c: [1 - c],
+        [0, 1, 2, 3],
+        (*drawing.VEHICLES, *drawing.TRACKS, *drawing.DETAILS),
+        _paint_rail,
+    ),
 }
 
 
@@ -323,9 +337,13 @@ def twins(count: int = 100, seed: int = 0, size: int = 72) -> Twins:
         masks.append(np.stack(shares + [empty] * (3 - len(shares))))
         pictures.append(picture)
     object_masks = np.stack(masks) if masks else np.zeros((0, 3, size, size))
-    return Twins(_stack(pictures, size), torch.tensor(labels, dtype=torch.long),
-                 torch.tensor(counts, dtype=torch.long),
-                 torch.from_numpy(object_masks >= 0.5), list(drawing.ANIMALS))
+    return Twins(
+        _stack(pictures, size),
+        torch.tensor(labels, dtype=torch.long),
+        torch.tensor(counts, dtype=torch.long),
+        torch.from_numpy(object_masks >= 0.5),
+        list(drawing.ANIMALS),
+    )
 
 
 def _spots(number: int, rng: np.random.Generator) -> list[tuple[np.ndarray, float]]:
@@ -335,8 +353,11 @@ def _spots(number: int, rng: np.random.Generator) -> list[tuple[np.ndarray, floa
         for base in (0.22, 0.165, 0.12)[:number]:
             r = base * rng.uniform(0.92, 1.08)
             tries = rng.uniform(1.15 * r, 1 - 1.15 * r, (30, 2))
-            room = [xy for xy in tries
-                    if all(np.hypot(*(xy - at)) > 1.12 * (r + other) for at, other in spots)]
+            room = [
+                xy
+                for xy in tries
+                if all(np.hypot(*(xy - at)) > 1.12 * (r + other) for at, other in spots)
+            ]
             if room:
                 spots.append((room[0], r))
         if len(spots) == number:
@@ -368,8 +389,11 @@ def mosaic(count: int = 50, seed: int = 0, split: str = "flipped", size: int = 4
     """
     parts = scenes("pond", split, count=4 * count, seed=seed, size=size)
     rng = np.random.default_rng((seed, 3))
-    order = torch.from_numpy(np.stack([rng.permutation(4) for _ in range(count)])
-                             if count else np.zeros((0, 4), np.int64))
+    order = torch.from_numpy(
+        np.stack([rng.permutation(4) for _ in range(count)])
+        if count
+        else np.zeros((0, 4), np.int64)
+    )
     pick = order + 4 * torch.arange(count)[:, None]  # classes take turns: 4 n + class
     cell = torch.arange(2).repeat_interleave(size)
     number = 2 * cell[:, None] + cell[None, :]  # (2H, 2W): 0 1 above, 2 3 below
@@ -377,8 +401,9 @@ def mosaic(count: int = 50, seed: int = 0, split: str = "flipped", size: int = 4
     which = order[:, number]  # (N, 2H, 2W) the class of each pixel's cell
     cell_masks = torch.stack([which == c for c in range(4)], dim=1)
     objects = _tile(parts.object_mask[pick][:, :, None])
-    return Mosaic(_tile(parts.images[pick]), cells, cell_masks, cell_masks & objects,
-                  parts.class_names)
+    return Mosaic(
+        _tile(parts.images[pick]), cells, cell_masks, cell_masks & objects, parts.class_names
+    )
 
 
 def _tile(parts: Tensor) -> Tensor:
@@ -443,5 +468,9 @@ def signals(
     for n, (label, start) in enumerate(zip(labels, starts, strict=True)):
         strength = rng.uniform(0.8, 1.3)
         series[n, start : start + motif] += strength * list(shapes.values())[label]
-    return Signals(torch.from_numpy(series[:, None].astype(np.float32)), torch.from_numpy(labels),
-                   torch.from_numpy(np.stack([starts, starts + motif], axis=1)), list(shapes))
+    return Signals(
+        torch.from_numpy(series[:, None].astype(np.float32)),
+        torch.from_numpy(labels),
+        torch.from_numpy(np.stack([starts, starts + motif], axis=1)),
+        list(shapes),
+    )

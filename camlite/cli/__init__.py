@@ -6,13 +6,14 @@ import sys
 
 # importing a module of commands adds them to the application, in this order of the help
 # isort: off
-from camlite.course import cli_learn
-from camlite.course import cli_library
-from camlite.course import cli_author
-# isort: on
-from camlite.course.console import app
+from camlite.cli import learn
+from camlite.cli import library
+from camlite.cli import author
 
-__all__ = ["app", "cli_author", "cli_learn", "cli_library", "main"]
+# isort: on
+from camlite.cli.console import app
+
+__all__ = ["app", "author", "learn", "library", "main"]
 
 
 def main() -> None:
@@ -22,7 +23,3 @@ def main() -> None:
     except KeyboardInterrupt:
         print()
         sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from camlite.cards import Card
+from camlite.methods.cards import Card
 from camlite.scores import Target
 from camlite.split import Layer, LayerChosen
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camlite.graph import Stage
-from camlite.running import check_images, checked, evaluation, plain_arithmetic
+from camlite.cutting.graph import Stage
+from camlite.cutting.running import check_images, checked, evaluation_mode, plain_arithmetic
 
 
 def cut_with_hooks(model: nn.Module, names: list[str]) -> tuple[Stage, ...]:
@@ -44,7 +44,7 @@ class _HookedPart:
         else:
             self.memory["map", self.starts[-1]] = x
         images = _as_many(self.memory["images"], x)
-        with evaluation(self.model), plain_arithmetic(x), self._hooks(x) as taken:
+        with evaluation_mode(self.model), plain_arithmetic(x), self._hooks(x) as taken:
             torch.set_grad_enabled(False)  # the graph begins at the start layer, not before
             out = self.model(images.clone())
         return out if self.end is None else checked(taken[-1], x)
@@ -87,8 +87,10 @@ class _HookedPart:
             if not taken:
                 raise ValueError(f"layer {self.end!r} did not run for these images")
             if order[-1] != self.end:
-                raise ValueError(f"layer {self.end!r} runs before {order[-1]!r}: give layers from "
-                                 "the image to the logits")
+                raise ValueError(
+                    f"layer {self.end!r} runs before {order[-1]!r}: give layers from "
+                    "the image to the logits"
+                )
             self.memory["runs", self.end] = len(taken)
 
 
@@ -119,7 +121,7 @@ def run_and_record(
     check_images(model, images)
     handles = [model.get_submodule(n).register_forward_hook(take_out(n)) for n in names]
     try:
-        with evaluation(model), plain_arithmetic(images):
+        with evaluation_mode(model), plain_arithmetic(images):
             return model(images.clone()), taken
     finally:
         for handle in handles:

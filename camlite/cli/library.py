@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from camlite.course.console import AsJson, app, friendly, out, say, show_picture
+from camlite.cli.console import AsJson, app, friendly, out, say, show_picture
 
 
 @app.command()
@@ -22,7 +22,7 @@ def card(
     as_json: AsJson = False,
 ) -> None:
     """What a method needs, costs and cannot do. Example: camlite card score_cam"""
-    from camlite.cards import METHODS, find_card
+    from camlite.methods.cards import METHODS, find_card
 
     if method is None:
         table = Table("method", "what it is", "forwards", "backwards")
@@ -69,8 +69,8 @@ def explain(
 
     Example: camlite explain cat_dog.jpg --model resnet50 --class "bull mastiff" --class "tiger cat"
     """
-    from camlite.course.explain import default_model
-    from camlite.course.explain import explain as run
+    from camlite.figures.explain import default_model
+    from camlite.figures.explain import explain as run
 
     name = model or default_model()
     if save is not None and len(image) > 1:
@@ -137,9 +137,9 @@ def gallery(
 
     Example: camlite gallery cat_dog.jpg --class "bull mastiff" --class "tiger cat" --fast
     """
-    from camlite.course.explain import default_model
-    from camlite.course.gallery import default_models
-    from camlite.course.gallery import gallery as run
+    from camlite.figures.explain import default_model
+    from camlite.figures.gallery import default_models
+    from camlite.figures.gallery import gallery as run
 
     names = model or default_models(default_model())
     answer = run(
@@ -166,26 +166,36 @@ def gallery(
 def evaluate(
     data: Annotated[
         str,
-        typer.Argument(help="A folder: labels.csv (file, class_index), or one folder per class. "
-                            "Or generated pictures: scenes, twins, mosaic."),
+        typer.Argument(
+            help="A folder: labels.csv (file, class_index), or one folder per class. "
+            "Or generated pictures: scenes, twins, mosaic."
+        ),
     ] = "scenes",
     model: Annotated[
         str | None,
-        typer.Option(help="Bundled, torchvision's, or module:function. Default: pond_repaired for "
-                          "generated pictures, else the best at hand."),
+        typer.Option(
+            help="Bundled, torchvision's, or module:function. Default: pond_repaired for "
+            "generated pictures, else the best at hand."
+        ),
     ] = None,
     layer: Annotated[
         str | None, typer.Option(help="Like layer4. Default: the last one with space.")
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option("--methods", help="grad_cam,score_cam; repeatable. Default: all with one "
-                                       "forward pass. Floors are always added."),
+        typer.Option(
+            "--methods",
+            help="grad_cam,score_cam; repeatable. Default: all with one "
+            "forward pass. Floors are always added.",
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metrics", help="average_drop,insertion; repeatable. Default: drop, "
-                                       "increase, insertion, deletion; with masks also places."),
+        typer.Option(
+            "--metrics",
+            help="average_drop,insertion; repeatable. Default: drop, "
+            "increase, insertion, deletion; with masks also places.",
+        ),
     ] = None,
     folder: Annotated[Path, typer.Option("--out", help="Results; a second start goes on.")] = Path(
         "camlite-evaluation"
@@ -239,21 +249,34 @@ def evaluate(
 
     torchrun --nproc-per-node 4 -m camlite evaluate photos/ --model resnet50
     """
-    from camlite.course.explain import default_model
     from camlite.evaluation import Plan
     from camlite.evaluation import evaluate as run
     from camlite.evaluation.items import GENERATED
     from camlite.evaluation.measures import Protocol
     from camlite.evaluation.plan import parse_options
+    from camlite.figures.explain import default_model
 
     name = model or ("pond_repaired" if data in GENERATED else default_model())
     answer = run(
         Plan(
-            data, name, folder, layer=layer, methods=_words(method), metrics=_words(metric),
-            options=parse_options(settings or []), target=target,
-            protocol=Protocol(protocol, steps, keep, _number(fill)), masks=masks, boxes=boxes,
-            classes=classes, side=side, normalize=normalize, limit=limit, seed=seed,
-            batch_size=batch_size, device=device,
+            data,
+            name,
+            folder,
+            layer=layer,
+            methods=_words(method),
+            metrics=_words(metric),
+            options=parse_options(settings or []),
+            target=target,
+            protocol=Protocol(protocol, steps, keep, _number(fill)),
+            masks=masks,
+            boxes=boxes,
+            classes=classes,
+            side=side,
+            normalize=normalize,
+            limit=limit,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
         )
     )
     if not answer:
@@ -288,10 +311,16 @@ def _say_evaluated(answer: dict[str, Any]) -> None:
         columns = {name: answer["metrics"][name]["methods"] for name in some}
         table = Table("", *(METRICS[name].head for name in some))
         for m, following in pairwise([*next(iter(columns.values())), ""]):
-            cells = [f"{of[m]['value']:.{METRICS[name].digits}f}" if m in of else "–"
-                     for name, of in columns.items()]
-            table.add_row(title(m), *cells, style="dim" if m in FLOORS else "",
-                          end_section=following == FLOORS[0])
+            cells = [
+                f"{of[m]['value']:.{METRICS[name].digits}f}" if m in of else "–"
+                for name, of in columns.items()
+            ]
+            table.add_row(
+                title(m),
+                *cells,
+                style="dim" if m in FLOORS else "",
+                end_section=following == FLOORS[0],
+            )
         out.print(table)
     for m, why in answer["without_map"].items():
         say((f"No map from {title(m)}: {why}", "yellow"))

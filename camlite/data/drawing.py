@@ -150,12 +150,29 @@ def bird(pen: Pen, body: Colour, second: Colour) -> None:
         pen.line([(x, 0.48), (x + 0.04, 0.90), (x + 0.20, 0.92)], (190, 120, 50), 0.075)
     pen.fill([(-0.42, -0.02), (-1.10, -0.34), (-1.16, -0.08), (-0.98, 0.06), (-0.40, 0.28)], wing)
     pen.fill(
-        smooth([(-0.62, 0.06), (-0.10, -0.22), (0.22, -0.62), (0.52, -0.72), (0.80, -0.52),
-                (0.80, -0.22), (0.60, 0.22), (0.20, 0.56), (-0.24, 0.52)]), body)
-    pen.fill(smooth([(0.72, -0.10), (0.56, 0.22), (0.20, 0.50), (-0.12, 0.48), (0.26, 0.20)]),
-             second, edge=0)
-    pen.fill(smooth([(0.20, -0.12), (0.24, 0.16), (-0.16, 0.34), (-0.76, 0.28), (-0.30, -0.06)]),
-             wing)
+        smooth(
+            [
+                (-0.62, 0.06),
+                (-0.10, -0.22),
+                (0.22, -0.62),
+                (0.52, -0.72),
+                (0.80, -0.52),
+                (0.80, -0.22),
+                (0.60, 0.22),
+                (0.20, 0.56),
+                (-0.24, 0.52),
+            ]
+        ),
+        body,
+    )
+    pen.fill(
+        smooth([(0.72, -0.10), (0.56, 0.22), (0.20, 0.50), (-0.12, 0.48), (0.26, 0.20)]),
+        second,
+        edge=0,
+    )
+    pen.fill(
+        smooth([(0.20, -0.12), (0.24, 0.16), (-0.16, 0.34), (-0.76, 0.28), (-0.30, -0.06)]), wing
+    )
     pen.line([(-0.60, 0.24), (-0.10, 0.16)], mix(wing, WHITE, 0.35), 0.05)
     pen.fill([(0.80, -0.52), (1.14, -0.36), (0.80, -0.24)], (246, 170, 50))
     eye(pen, 0.54, -0.44, 0.14)
@@ -164,14 +181,42 @@ def bird(pen: Pen, body: Colour, second: Colour) -> None:
 def fish(pen: Pen, body: Colour, second: Colour) -> None:
     """A striped fish, from the side."""
     fin = mix(body, DARK, 0.18)
-    pen.fill(smooth([(-0.52, 0.0), (-0.80, -0.24), (-1.12, -0.48), (-0.98, 0.0), (-1.12, 0.48),
-                     (-0.80, 0.24)]), fin)
+    pen.fill(
+        smooth(
+            [
+                (-0.52, 0.0),
+                (-0.80, -0.24),
+                (-1.12, -0.48),
+                (-0.98, 0.0),
+                (-1.12, 0.48),
+                (-0.80, 0.24),
+            ]
+        ),
+        fin,
+    )
     pen.fill(smooth([(-0.36, -0.28), (-0.16, -0.70), (0.20, -0.66), (0.46, -0.32)]), fin)
     pen.fill(smooth([(-0.16, 0.34), (-0.16, 0.64), (0.12, 0.54), (0.22, 0.36)]), fin)
-    pen.fill(smooth([(-0.66, 0.0), (-0.30, -0.34), (0.20, -0.48), (0.66, -0.34), (0.94, 0.02),
-                     (0.66, 0.34), (0.20, 0.46), (-0.30, 0.32)]), body)
-    pen.tint(smooth([(-0.40, 0.16), (0.20, 0.22), (0.74, 0.20), (0.56, 0.36), (0.16, 0.42),
-                     (-0.26, 0.30)]), (255, 255, 255, 90))
+    pen.fill(
+        smooth(
+            [
+                (-0.66, 0.0),
+                (-0.30, -0.34),
+                (0.20, -0.48),
+                (0.66, -0.34),
+                (0.94, 0.02),
+                (0.66, 0.34),
+                (0.20, 0.46),
+                (-0.30, 0.32),
+            ]
+        ),
+        body,
+    )
+    pen.tint(
+        smooth(
+            [(-0.40, 0.16), (0.20, 0.22), (0.74, 0.20), (0.56, 0.36), (0.16, 0.42), (-0.26, 0.30)]
+        ),
+        (255, 255, 255, 90),
+    )
     for x, height in ((-0.30, 0.26), (0.04, 0.38), (0.36, 0.40)):
         pen.fill(oval(x, -0.01, 0.085, height), second, edge=0)
     pen.fill(smooth([(0.26, 0.08), (-0.04, 0.02), (-0.06, 0.26)]), fin)
@@ -184,17 +229,60 @@ def turtle(pen: Pen, body: Colour, second: Colour) -> None:
     skin = mix(second, body, 0.35)
     pen.fill([(-0.74, 0.30), (-1.04, 0.48), (-0.70, 0.48)], skin)
     for x in (-0.56, 0.40):
-        pen.fill(smooth([(x - 0.16, 0.28), (x + 0.20, 0.28), (x + 0.20, 0.70), (x + 0.02, 0.78),
-                         (x - 0.20, 0.72)]), skin)
-    pen.fill(smooth([(0.56, 0.40), (0.62, 0.14), (0.84, -0.12), (1.08, -0.14), (1.20, 0.04),
-                     (1.10, 0.20), (0.92, 0.26), (0.80, 0.44)]), skin)
-    pen.fill(smooth([(-0.86, 0.36), (-0.80, 0.02), (-0.52, -0.40), (-0.06, -0.58), (0.40, -0.42),
-                     (0.68, 0.0), (0.74, 0.36), (0.30, 0.44), (-0.42, 0.44)]), body)
+        pen.fill(
+            smooth(
+                [
+                    (x - 0.16, 0.28),
+                    (x + 0.20, 0.28),
+                    (x + 0.20, 0.70),
+                    (x + 0.02, 0.78),
+                    (x - 0.20, 0.72),
+                ]
+            ),
+            skin,
+        )
+    pen.fill(
+        smooth(
+            [
+                (0.56, 0.40),
+                (0.62, 0.14),
+                (0.84, -0.12),
+                (1.08, -0.14),
+                (1.20, 0.04),
+                (1.10, 0.20),
+                (0.92, 0.26),
+                (0.80, 0.44),
+            ]
+        ),
+        skin,
+    )
+    pen.fill(
+        smooth(
+            [
+                (-0.86, 0.36),
+                (-0.80, 0.02),
+                (-0.52, -0.40),
+                (-0.06, -0.58),
+                (0.40, -0.42),
+                (0.68, 0.0),
+                (0.74, 0.36),
+                (0.30, 0.44),
+                (-0.42, 0.44),
+            ]
+        ),
+        body,
+    )
     line, scute = mix(body, DARK, 0.55), mix(body, second, 0.42)
     for x, w in ((-0.50, 0.13), (-0.06, 0.17), (0.38, 0.13)):
         top = -0.34 if x == -0.06 else -0.22
-        hexagon = [(x - w, -0.04), (x - 0.6 * w, top), (x + 0.6 * w, top), (x + w, -0.04),
-                   (x + 0.6 * w, 0.16), (x - 0.6 * w, 0.16)]
+        hexagon = [
+            (x - w, -0.04),
+            (x - 0.6 * w, top),
+            (x + 0.6 * w, top),
+            (x + w, -0.04),
+            (x + 0.6 * w, 0.16),
+            (x - 0.6 * w, 0.16),
+        ]
         pen.fill(hexagon, scute, edge=0.045)
     pen.line([(-0.84, 0.26), (-0.40, 0.32), (0.30, 0.32), (0.72, 0.26)], line, 0.05)
     pen.tint(oval(-0.16, -0.42, 0.30, 0.07, -6), (255, 255, 255, 80))
@@ -215,10 +303,13 @@ def train(pen: Pen, body: Colour, second: Colour) -> None:
     """A steam locomotive, from the side."""
     iron, dark = mix(body, DARK, 0.35), (62, 60, 68)
     pen.fill([(0.66, 0.20), (0.84, 0.20), (1.06, 0.56), (0.66, 0.56)], dark)  # cow catcher
-    pen.fill([(0.42, -0.30), (0.38, -0.66), (0.32, -0.76), (0.70, -0.76), (0.64, -0.66),
-              (0.60, -0.30)], dark)  # chimney
-    pen.fill(smooth([(0.00, -0.22), (0.02, -0.44), (0.12, -0.50), (0.22, -0.44), (0.24, -0.22)]),
-             second)
+    pen.fill(
+        [(0.42, -0.30), (0.38, -0.66), (0.32, -0.76), (0.70, -0.76), (0.64, -0.66), (0.60, -0.30)],
+        dark,
+    )  # chimney
+    pen.fill(
+        smooth([(0.00, -0.22), (0.02, -0.44), (0.12, -0.50), (0.22, -0.44), (0.24, -0.22)]), second
+    )
     pen.fill(box(-0.52, -0.30, 0.74, 0.28), body)
     pen.tint(box(-0.50, -0.24, 0.72, -0.14), (255, 255, 255, 80))
     for x in (0.06, 0.48):
@@ -235,13 +326,29 @@ def train(pen: Pen, body: Colour, second: Colour) -> None:
 
 def car(pen: Pen, body: Colour, second: Colour) -> None:
     """A family car, from the side."""
-    pen.fill(smooth([(-0.64, -0.08), (-0.46, -0.48), (-0.10, -0.56), (0.26, -0.50), (0.56, -0.08)]),
-             body)
+    pen.fill(
+        smooth([(-0.64, -0.08), (-0.46, -0.48), (-0.10, -0.56), (0.26, -0.50), (0.56, -0.08)]), body
+    )
     glass = (196, 224, 240)
     pen.fill([(-0.50, -0.10), (-0.38, -0.40), (-0.08, -0.45), (-0.08, -0.10)], glass, edge=0.03)
     pen.fill([(0.02, -0.10), (0.02, -0.45), (0.22, -0.41), (0.42, -0.10)], glass, edge=0.03)
-    pen.fill(smooth([(-1.04, 0.10), (-0.92, -0.10), (-0.40, -0.14), (0.50, -0.12), (0.92, 0.00),
-                     (1.06, 0.22), (1.02, 0.46), (0.40, 0.50), (-0.40, 0.50), (-1.00, 0.46)]), body)
+    pen.fill(
+        smooth(
+            [
+                (-1.04, 0.10),
+                (-0.92, -0.10),
+                (-0.40, -0.14),
+                (0.50, -0.12),
+                (0.92, 0.00),
+                (1.06, 0.22),
+                (1.02, 0.46),
+                (0.40, 0.50),
+                (-0.40, 0.50),
+                (-1.00, 0.46),
+            ]
+        ),
+        body,
+    )
     pen.tint(box(-0.86, -0.04, 0.76, 0.04), (255, 255, 255, 90))
     pen.fill(box(-1.00, 0.34, 1.00, 0.44), second, edge=0)
     pen.line([(-0.03, -0.06), (-0.03, 0.34)], mix(body, DARK, 0.5), 0.035)
@@ -284,8 +391,13 @@ def grass(rng: np.random.Generator, side: int) -> Image.Image:
     for i in range(count):
         w = 0.014 * side
         tip, bend = (x[i] + lean[i], y[i] - long[i]), (x[i] + 0.2 * lean[i], y[i] - 0.55 * long[i])
-        outline = [(x[i] - w, y[i]), (bend[0] - 0.7 * w, bend[1]), tip,
-                   (bend[0] + 0.7 * w, bend[1]), (x[i] + w, y[i])]
+        outline = [
+            (x[i] - w, y[i]),
+            (bend[0] - 0.7 * w, bend[1]),
+            tip,
+            (bend[0] + 0.7 * w, bend[1]),
+            (x[i] + w, y[i]),
+        ]
         draw.polygon(outline, fill=mix((52, 106, 34), (152, 200, 78), light[i]))
     return picture
 
@@ -310,9 +422,11 @@ def water(rng: np.random.Generator, side: int) -> Image.Image:
     v, u = np.mgrid[0 : side // 2, 0 : side // 2].astype(np.float32) / (side // 2)
     a, b = 0.5 * clouds(rng, side // 2, 5), 0.5 * clouds(rng, side // 2, 5)
     start = rng.uniform(0, 1, 3)
-    waves = [np.abs(np.sin(np.pi * (3.2 * (u + a) + start[0]))),
-             np.abs(np.sin(np.pi * (4.2 * (v + b) + start[1]))),
-             np.abs(np.sin(np.pi * (2.4 * (u - v + a + b) + start[2])))]
+    waves = [
+        np.abs(np.sin(np.pi * (3.2 * (u + a) + start[0]))),
+        np.abs(np.sin(np.pi * (4.2 * (v + b) + start[1]))),
+        np.abs(np.sin(np.pi * (2.4 * (u - v + a + b) + start[2]))),
+    ]
     caustic = (1 - np.minimum(np.minimum(waves[0], waves[1]), waves[2])) ** 7
     light = 0.22 * clouds(rng, side // 2, 4) + 0.7 * caustic
     return blend((28, 104, 164), (186, 232, 240), light).resize((side, side))
@@ -371,15 +485,26 @@ def country(rng: np.random.Generator, side: int) -> Image.Image:
 
 def rails(pen: Pen, rng: np.random.Generator) -> None:
     """A bed of gravel, wooden sleepers and two bright rails, across the whole picture."""
-    pen.fill([(-0.1, NEAR - 0.06), (1.1, NEAR - 0.06), (1.1, NEAR + 0.19), (-0.1, NEAR + 0.19)],
-             (150, 140, 130), edge=0)
+    pen.fill(
+        [(-0.1, NEAR - 0.06), (1.1, NEAR - 0.06), (1.1, NEAR + 0.19), (-0.1, NEAR + 0.19)],
+        (150, 140, 130),
+        edge=0,
+    )
     for x, y in rng.uniform((0, NEAR - 0.05), (1, NEAR + 0.18), (160, 2)):
         stone = mix((112, 104, 98), (196, 188, 178), rng.uniform())
         pen.tint(box(x, y, x + 0.014, y + 0.012), stone)
     start = rng.uniform(0, 0.125)
     for x in np.arange(-2, 10) * 0.125 + start:
-        pen.fill([(x + 0.025, NEAR - 0.045), (x + 0.075, NEAR - 0.045), (x + 0.045, NEAR + 0.17),
-                  (x - 0.02, NEAR + 0.17)], (98, 68, 46), edge=0.006)
+        pen.fill(
+            [
+                (x + 0.025, NEAR - 0.045),
+                (x + 0.075, NEAR - 0.045),
+                (x + 0.045, NEAR + 0.17),
+                (x - 0.02, NEAR + 0.17),
+            ],
+            (98, 68, 46),
+            edge=0.006,
+        )
     for y, w in ((NEAR + 0.0, 0.020), (NEAR + 0.115, 0.028)):
         pen.line([(-0.1, y + w), (1.1, y + w)], (62, 58, 62), w)
         pen.line([(-0.1, y), (1.1, y)], (206, 208, 214), w)
@@ -387,8 +512,11 @@ def rails(pen: Pen, rng: np.random.Generator) -> None:
 
 def road(pen: Pen, rng: np.random.Generator) -> None:
     """Asphalt with a dashed line, across the whole picture."""
-    pen.fill([(-0.1, NEAR - 0.06), (1.1, NEAR - 0.06), (1.1, NEAR + 0.19), (-0.1, NEAR + 0.19)],
-             (92, 94, 102), edge=0)
+    pen.fill(
+        [(-0.1, NEAR - 0.06), (1.1, NEAR - 0.06), (1.1, NEAR + 0.19), (-0.1, NEAR + 0.19)],
+        (92, 94, 102),
+        edge=0,
+    )
     for x, y in rng.uniform((0, NEAR - 0.05), (1, NEAR + 0.18), (60, 2)):
         pen.tint(box(x, y, x + 0.014, y + 0.010), (124, 126, 134, 160))
     for y in (NEAR - 0.052, NEAR + 0.182):

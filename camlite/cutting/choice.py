@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from camlite.cutting.graph import Tracer, between, is_batch_size, is_shape, trace
+from camlite.cutting.running import check_images, evaluation_mode, plain_arithmetic
 from camlite.errors import LayerNotFound
-from camlite.graph import Tracer, between, is_batch_size, is_shape, trace
-from camlite.running import check_images, evaluation, plain_arithmetic
 
 # Parts of the names of steps that change the size, or nothing, but never the content.
 RESIZES = ("pool", "dropout", "identity", "upsample", "interpolate")
@@ -34,8 +34,11 @@ def last_spatial_layer(model: nn.Module, images: Tensor) -> str:
     there are only tokens: see `camlite.tokens_to_map`.
     """
     name, shape = _layers_with_space(model, images)[-1]
-    warnings.warn(f"layer=None: using {name!r}, the last layer with space ({_text(shape)})",
-                  LayerChosen, stacklevel=3)
+    warnings.warn(
+        f"layer=None: using {name!r}, the last layer with space ({_text(shape)})",
+        LayerChosen,
+        stacklevel=3,
+    )
     return name
 
 
@@ -49,8 +52,11 @@ def stage_ends(model: nn.Module, images: Tensor) -> list[str]:
     ends = [a for a, b in itertools.pairwise(layers) if a[1][2:] != b[1][2:]]
     ends.append(layers[-1])
     shown = ", ".join(f"{name!r} ({_text(shape)})" for name, shape in ends)
-    warnings.warn(f"layer=None: using {shown}, the last layer before each change of resolution",
-                  LayerChosen, stacklevel=3)
+    warnings.warn(
+        f"layer=None: using {shown}, the last layer before each change of resolution",
+        LayerChosen,
+        stacklevel=3,
+    )
     return [name for name, _ in ends]
 
 
@@ -64,16 +70,17 @@ def _layers_with_space(model: nn.Module, images: Tensor) -> list[tuple[str, torc
         layers = _seen_by_hooks(model, first)
     else:
         layers = _seen_in_graph(model, tracer, first)
-    layers = [(name, shape) for name, shape in layers
-              if len(shape) == images.dim() and shape[2:].numel() > 1]
+    layers = [
+        (name, shape)
+        for name, shape in layers
+        if len(shape) == images.dim() and shape[2:].numel() > 1
+    ]
     if not layers:
         raise LayerNotFound("no layer of this model has an output with space, (N, K, h, w)")
     return layers
 
 
-def _seen_in_graph(
-    model: nn.Module, tracer: Tracer, image: Tensor
-) -> list[tuple[str, torch.Size]]:
+def _seen_in_graph(model: nn.Module, tracer: Tracer, image: Tensor) -> list[tuple[str, torch.Size]]:
     steps = list(tracer.graph.nodes)
     shapes = _shapes(model, fx.GraphModule(tracer.root, between(steps, None, steps[-1])), image)
     names = {step: step.name for step in steps if _keeps_shape(step, shapes)}
@@ -107,7 +114,7 @@ def _shapes(model: nn.Module, graph: fx.GraphModule, image: Tensor) -> dict[str,
                 shapes[n.name] = out.shape
             return out
 
-    with evaluation(model), plain_arithmetic(image):
+    with evaluation_mode(model), plain_arithmetic(image):
         Recorder(graph).run(image.clone())
     return shapes
 
@@ -168,10 +175,13 @@ def _seen_by_hooks(model: nn.Module, image: Tensor) -> list[tuple[str, torch.Siz
             if out is not args[0] and _name_says_resizes(type(module).__name__):
                 resized.add(id(out))
 
-    handles = [module.register_forward_hook(functools.partial(record, name))
-               for name, module in model.named_modules() if name]
+    handles = [
+        module.register_forward_hook(functools.partial(record, name))
+        for name, module in model.named_modules()
+        if name
+    ]
     try:
-        with evaluation(model), plain_arithmetic(image):
+        with evaluation_mode(model), plain_arithmetic(image):
             model(image.clone())
     finally:
         for handle in handles:
