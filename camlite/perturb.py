@@ -14,9 +14,10 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
+from camlite.cutting.graph import Stage
+from camlite.cutting.running import check_images, evaluation_mode, plain_arithmetic, whole
 from camlite.maps import minmax, up
 from camlite.scores import Target, score
-from camlite.split import Stage, check_images, evaluation_mode, plain_arithmetic
 
 Baseline = str | float | Tensor
 Scorer = Callable[[int, Tensor], Tensor]
@@ -25,19 +26,6 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 # ------------------------------------------------------------------ the network as a function
-
-
-def whole(model: nn.Module) -> Stage:
-    """`model` as a function of the images, in evaluation mode; the model stays as it was.
-
-    A graph is recorded only if the images require a gradient.
-    """
-
-    def f(X: Tensor) -> Tensor:
-        with evaluation_mode(model), plain_arithmetic(X):
-            return model(X.clone())
-
-    return f
 
 
 def fast(model: nn.Module, images: Tensor) -> Stage:

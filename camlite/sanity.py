@@ -21,12 +21,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, cross_entropy
 
+from camlite.cutting.running import evaluation_mode, plain_arithmetic, whole
 from camlite.maps import minmax, up
 from camlite.methods.gradient import grad_cam
 from camlite.metrics.shared import classes_of, constant
 from camlite.perturb import noise, one_of, own_generator
 from camlite.scores import Target
-from camlite.split import Layer, evaluation_mode, last_spatial_layer, layer_name, plain_arithmetic
+from camlite.split import Layer, chosen_layer, layer_name
 
 Method = Callable[..., Tensor]  # (model, layer, images, target) -> maps
 
@@ -123,11 +124,9 @@ def _blank(M: Tensor) -> Tensor:
 
 def _by_name(model: nn.Module, layer: Any, images: Tensor) -> Any:
     """The layer by its name: a module of the model is not a module of the copy."""
-    if layer is None:
-        return last_spatial_layer(model, images)
     if isinstance(layer, (list, tuple)):
         return [layer_name(model, each) for each in layer]
-    return layer_name(model, layer)
+    return chosen_layer(model, layer, images)
 
 
 def layers_from_top(model: nn.Module, images: Tensor) -> list[str]:
@@ -139,8 +138,7 @@ def layers_from_top(model: nn.Module, images: Tensor) -> list[str]:
     own = {m: n for n, m in model.named_modules() if any(True for _ in m.parameters(recurse=False))}
     hooks = [m.register_forward_pre_hook(lambda m, args: ran.append(own[m])) for m in own]
     try:
-        with evaluation_mode(model), plain_arithmetic(images.detach()):
-            model(images[:1].detach())
+        whole(model)(images[:1].detach())
     finally:
         for hook in hooks:
             hook.remove()

@@ -13,15 +13,14 @@ forward pass; a `SplitByHook` warning says so. The two ways are in
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from camlite.cutting.choice import LayerChosen, last_spatial_layer, stage_ends
 from camlite.cutting.graph import Stage, cut_graph, not_found
-from camlite.cutting.hooks import cut_with_hooks, run_and_record
-from camlite.cutting.running import check_images, evaluation_mode, plain_arithmetic
+from camlite.cutting.hooks import cut_with_hooks
 from camlite.errors import LayerNotFound
 
 __all__ = [
@@ -29,13 +28,12 @@ __all__ = [
     "LayerChosen",
     "SplitByHook",
     "Stage",
-    "check_images",
-    "evaluation_mode",
+    "chosen_layer",
     "last_spatial_layer",
     "layer_name",
-    "plain_arithmetic",
-    "run_and_record",
     "split",
+    "split_at",
+    "split_at_all",
     "stage_ends",
 ]
 
@@ -76,6 +74,42 @@ def split(model: nn.Module, layer: Layer | Sequence[Layer]) -> tuple[Stage, ...]
             stacklevel=2,
         )
         return cut_with_hooks(model, names)
+
+
+def split_at(model: nn.Module, layer: Layer, images: Tensor) -> tuple[Stage, Stage]:
+    """`split` at one layer, for the methods: None is the last layer with space.
+
+    Raises ValueError where several layers are given: the method has no place for the others.
+    """
+    if isinstance(layer, (list, tuple)):
+        if len(layer) != 1:
+            raise ValueError(
+                f"this method takes one layer, not {len(layer)}; methods over several layers are "
+                "layer_cam, zoom_cam, poly_cam and refine_cam"
+            )
+        layer = layer[0]
+    features, classifier = split(model, chosen_layer(model, layer, images, stacklevel=5))
+    return features, classifier
+
+
+def split_at_all(
+    model: nn.Module,
+    layer: Layer | Sequence[Layer],
+    images: Tensor,
+    *,
+    otherwise: Callable[..., Any],
+) -> tuple[Stage, ...]:
+    """`split` at one layer or several, for the methods: None is what `otherwise` finds."""
+    if layer is None:
+        return split(model, otherwise(model, images, stacklevel=4))
+    return split(model, layer)
+
+
+def chosen_layer(model: nn.Module, layer: Layer, images: Tensor, *, stacklevel: int = 4) -> str:
+    """The layer's dotted name; None is the last layer with space, announced by `LayerChosen`."""
+    if layer is None:
+        return last_spatial_layer(model, images, stacklevel=stacklevel)
+    return layer_name(model, layer)
 
 
 def layer_name(model: nn.Module, layer: Layer) -> str:

@@ -22,7 +22,7 @@ class LayerChosen(UserWarning):
     """No layer was given; the message names the one that was taken."""
 
 
-def last_spatial_layer(model: nn.Module, images: Tensor) -> str:
+def last_spatial_layer(model: nn.Module, images: Tensor, *, stacklevel: int = 3) -> str:
     """The last layer with space: more than one position, and every path goes through it.
 
     Pooling, dropout and resizing do not count. Of nested modules with the same output the
@@ -37,12 +37,12 @@ def last_spatial_layer(model: nn.Module, images: Tensor) -> str:
     warnings.warn(
         f"layer=None: using {name!r}, the last layer with space ({_text(shape)})",
         LayerChosen,
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
     return name
 
 
-def stage_ends(model: nn.Module, images: Tensor) -> list[str]:
+def stage_ends(model: nn.Module, images: Tensor, *, stacklevel: int = 3) -> list[str]:
     """The last layer before each change of resolution, from the image to the logits.
 
     ResNet: relu, layer1, layer2, layer3, layer4. Layers are found and announced as by
@@ -55,7 +55,7 @@ def stage_ends(model: nn.Module, images: Tensor) -> list[str]:
     warnings.warn(
         f"layer=None: using {shown}, the last layer before each change of resolution",
         LayerChosen,
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
     return [name for name, _ in ends]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -28,6 +28,19 @@ def plain_arithmetic(x: Tensor) -> Iterator[None]:
     no_autocast = torch.autocast(x.device.type, enabled=False)
     with torch.inference_mode(False), torch.set_grad_enabled(x.requires_grad), no_autocast:
         yield
+
+
+def whole(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """`model` as a function of the images, in evaluation mode; the model stays as it was.
+
+    A graph is recorded only if the images require a gradient.
+    """
+
+    def f(X: Tensor) -> Tensor:
+        with evaluation_mode(model), plain_arithmetic(X):
+            return model(X.clone())
+
+    return f
 
 
 def check_images(model: nn.Module, images: Tensor) -> None:

@@ -13,10 +13,9 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from camlite.cutting.running import checked, evaluation_mode
+from camlite.cutting.running import checked, whole
 from camlite.evaluation import items as sources
 from camlite.evaluation.items import DataSet, Item
 from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, Protocol
@@ -24,7 +23,7 @@ from camlite.evaluation.subject import Subject, View, example, fingerprint, subj
 from camlite.evaluation.team import Team
 from camlite.methods.cards import METHODS, find_card
 from camlite.perturb import at_once, fused, one_of
-from camlite.split import last_spatial_layer, split
+from camlite.split import chosen_layer, split
 
 CHECKSUM = "checksum of pictures, labels, masks and boxes"
 FLOORS = ("random_cam", "center_gaussian", "fake_cam", "sobel_edges")
@@ -184,8 +183,7 @@ def _first(items: list[Item], view: View) -> Tensor:
 def _layer(plan: Plan, found: Subject, x: Tensor) -> str:
     """The layer to explain; ValueError if it, or the network, does not fit the pictures."""
     try:
-        with evaluation_mode(found.model), torch.no_grad():
-            logits = found.model(x)
+        logits = whole(found.model)(x)
     except Exception as error:  # a network may be anyone's code
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
@@ -204,7 +202,7 @@ def _layer(plan: Plan, found: Subject, x: Tensor) -> str:
     at_once(x, plan.batch_size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the card names the layer
-        layer = plan.layer or last_spatial_layer(found.model, x)
+        layer = chosen_layer(found.model, plan.layer, x)
         checked(split(found.model, layer)[0](x), x)
     return layer
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camlite import metrics as measuring
-from camlite.cutting.running import evaluation_mode, plain_arithmetic
+from camlite.cutting.running import whole
 from camlite.evaluation.items import Item
 from camlite.evaluation.measures import METRICS, Case
 from camlite.evaluation.plan import Job
@@ -90,8 +90,7 @@ def _on_device(item: Item, job: Job) -> Example:
 
 def _explained(item: Item, shown: Example, job: Job) -> tuple[Tensor, dict[str, Any]]:
     """The class that is explained, (1,), and what the network says about the picture."""
-    with evaluation_mode(job.quick), plain_arithmetic(shown.x):
-        logits = job.quick(shown.x)
+    logits = whole(job.quick)(shown.x)
     predicted = chosen(logits, None)
     c = predicted if job.plan.target == "predicted" else chosen(logits, item.label)
     assert isinstance(predicted, Tensor)

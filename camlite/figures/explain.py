@@ -14,7 +14,7 @@ from camlite.figures import plot
 from camlite.maps import heatmap
 from camlite.methods.cards import METHODS
 from camlite.methods.evidence import evidence, takes
-from camlite.split import LayerChosen, last_spatial_layer
+from camlite.split import LayerChosen, chosen_layer
 from camlite.weights import at_hand, preprocess, pretrained
 
 
@@ -39,7 +39,7 @@ def explain(
     chosen = [net.classes(c) for c in classes] or [int(p.argmax())]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LayerChosen)  # the layer is part of the answer
-        layer = layer or last_spatial_layer(net.model, x)
+        layer = chosen_layer(net.model, layer, x)
     rows = [
         [(seen[0], heat_of(m, net.model, layer, x, c, progress)) for c in chosen] for m in methods
     ]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from camlite.scores import Target, chosen, score_and_gradient
-from camlite.split import Layer, last_spatial_layer, split
+from camlite.split import Layer, split_at
 
 
 def eigen_cam(
@@ -37,7 +37,7 @@ def eigen_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Muhammad & Yeasin 2020, arXiv 2008.00299; the sign rule is this package's.
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)
     if target is not None:
         chosen(classifier(F), target)  # only to refuse a class that does not exist
@@ -63,7 +63,7 @@ def eigen_grad_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: no paper; pytorch-grad-cam's EigenGradCAM (there with center=True).
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)
     _, G = score_and_gradient(classifier, F, target)
     if pooled:

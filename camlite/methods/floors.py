@@ -8,10 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from camlite.cutting.running import check_images
 from camlite.maps import weighted_sum
 from camlite.perturb import own_generator
 from camlite.scores import Target
-from camlite.split import Layer, check_images, last_spatial_layer, split
+from camlite.split import Layer, split_at
 
 
 def random_cam(
@@ -31,7 +32,7 @@ def random_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: no paper; the same control is in pytorch-grad-cam (RandomCAM).
     """
-    features, _ = split(model, layer or last_spatial_layer(model, images))
+    features, _ = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     g = own_generator(generator)
     r = 2 * torch.rand(F.shape[1], generator=g, device=g.device).to(F) - 1

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from camlite.cutting.running import plain_arithmetic
 from camlite.errors import ArchitectureError
 from camlite.maps import gap, same_size, weighted_sum
 from camlite.perturb import (
@@ -29,7 +30,7 @@ from camlite.scores import (
     score_and_gradient,
     score_and_gradients,
 )
-from camlite.split import Layer, Stage, last_spatial_layer, plain_arithmetic, split
+from camlite.split import Layer, Stage, last_spatial_layer, split_at, split_at_all
 
 
 def cam(model: nn.Module, layer: Layer, images: Tensor, target: Target = None) -> Tensor:
@@ -43,7 +44,7 @@ def cam(model: nn.Module, layer: Layer, images: Tensor, target: Target = None) -
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Zhou et al. 2016, arXiv 1512.04150, Eq. 2.
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     W, Y = _linear_head(model, classifier, F)  # (C, K), (N, C)
     c = chosen(Y, target)  # (N,)
@@ -79,7 +80,7 @@ def grad_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Selvaraju et al. 2017, arXiv 1610.02391, Eq. 1 and 2. Y is the logit, as there.
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     _, G = score_and_gradient(classifier, F, target)  # G = ∂Y/∂F
     α = gap(G)  # Eq. 1
@@ -110,7 +111,7 @@ def grad_cam_plus_plus(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Chattopadhyay et al. 2018, arXiv 1710.11063v3, Eq. 5, 19 and 20.
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)
     _, G = score_and_gradient(classifier, F, target)
     α = _pixel_weights(F, G) * (G > 0)  # Eq. 19; the others meet ReLU(G) = 0 anyway
@@ -163,7 +164,7 @@ def smooth_grad_cam_plus_plus(
     Shapes: images (N, C, H, W) -> maps (N, h, w). Cost: `samples` forwards and backwards.
     Source: Omeiza et al. 2019, arXiv 1908.01224 (checked through other implementations only).
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)
     c = chosen(classifier(F), target)
     D1, D2, D3 = torch.zeros_like(F), torch.zeros_like(F), torch.zeros_like(F)
@@ -216,7 +217,7 @@ def xgrad_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Fu et al. 2020, arXiv 2008.02312, weights as in the authors' code (there + 1e-6).
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)
     _, G = score_and_gradient(classifier, F, target)
     w = (_divide(F, _sum(F)) * G).flatten(2).sum(2)
@@ -237,7 +238,7 @@ def hires_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Draelos & Carin 2020, arXiv 2011.08891.
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)
     _, G = score_and_gradient(classifier, F, target)
     L = (G * F).sum(1)
@@ -268,7 +269,7 @@ def layer_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the (largest) layer's resolution.
     Source: Jiang et al. 2021, IEEE TIP 30:5875, as described by the authors' code and libraries.
     """
-    features, *stages = split(model, layer or last_spatial_layer(model, images))
+    features, *stages = split_at_all(model, layer, images, otherwise=last_spatial_layer)
     _, F, G = score_and_gradients(stages, features(images), target)
     if not relu and len(F) > 1:
         raise ValueError("relu=False gives a signed map of one layer; several layers were given")
@@ -312,7 +313,7 @@ def integrated_grad_cam(
     """
     one_of("variant", variant, ("paper", "code", "gradient"))
     at_least_one(steps=steps)
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)
     c = chosen(classifier(F), target)
     X_b = baseline_images(images, baseline)
@@ -349,7 +350,7 @@ def finer_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Zhang et al., Finer-CAM, CVPR 2025, arXiv 2501.11309, as in the authors' code.
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)
     S = classifier(F)
     c = chosen(S, target)
@@ -401,7 +402,7 @@ def shapley_cam(
     Source: Cai 2025, arXiv 2501.06261, as in the authors' code.
     """
     one_of("utility", utility, ("rest", "logit"))
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)
     c = chosen(classifier(F), target)
 

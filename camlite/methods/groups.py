@@ -13,7 +13,7 @@ from torch.nn.functional import normalize, one_hot
 from camlite.maps import gap, weighted_sum
 from camlite.perturb import at_least_one, at_once, blur, masks, one_of, own_generator, scorer
 from camlite.scores import Target, chosen, score_and_gradient
-from camlite.split import Layer, last_spatial_layer, split
+from camlite.split import Layer, split_at
 
 
 def group_cam(
@@ -46,7 +46,7 @@ def group_cam(
     """
     one_of("cluster", cluster, ("chunks", "k_means"))
     at_least_one(groups=groups)
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     X = images.detach()
     c = chosen(classifier(F), target)
@@ -136,7 +136,7 @@ def cluster_cam(
     Source: Feng et al. 2024, Neural Networks 178:106473, arXiv 2302.01642.
     """
     at_least_one(clusters=clusters)
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     X = images.detach()
     V = normalize(F.flatten(2), dim=2) if cosine else F.flatten(2)
@@ -186,7 +186,7 @@ def cosine_cam(
     Source: no paper. The identity is elementary; the weights are Score-CAM's Eq. 6.
     """
     at_least_one(clusters=clusters)
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     X = images.detach()
     l = _k_means(normalize(F.flatten(2), dim=2), clusters, generator)  # (N, K)

@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from camlite.cutting.hooks import run_and_record
+from camlite.cutting.running import check_images
 from camlite.maps import minmax, same_size, up, weighted_sum
 from camlite.methods.gradient import _pixel_weights
 from camlite.perturb import Scorer, at_once, one_of, scorer
 from camlite.scores import Target, chosen, recording, score, score_and_gradients
-from camlite.split import Layer, check_images, run_and_record, split, stage_ends
+from camlite.split import Layer, split_at_all, stage_ends
 
 
 class Incomplete(UserWarning):
@@ -39,7 +41,7 @@ def zoom_cam(
     Source: Shi et al. 2020, arXiv 2010.08644, as in the authors' code (which upsamples from layer
     to layer; here once).
     """
-    features, *stages = split(model, layer or stage_ends(model, images))
+    features, *stages = split_at_all(model, layer, images, otherwise=stage_ends)
     _, F, G = score_and_gradients(stages, features(images), target)
     M = [(g * f).sum(1).relu() for g, f in zip(G, F, strict=True)]
     return same_size([minmax(m, dims=m.dim() - 1) for m in M]).amax(0)
@@ -63,7 +65,7 @@ def refine_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) in [0, 1] at the largest layer's resolution.
     Source: Domeniconi et al. 2026, arXiv 2605.14641, as in the authors' code.
     """
-    features, *stages = split(model, layer or stage_ends(model, images))
+    features, *stages = split_at_all(model, layer, images, otherwise=stage_ends)
     _, F, G = score_and_gradients(stages, features(images), target)
     w = [(_pixel_weights(f, g) * g.relu()).flatten(2).sum(2) for f, g in zip(F, G, strict=True)]
     M = [weighted_sum(w_l, f).relu() for w_l, f in zip(w, F, strict=True)]
@@ -101,7 +103,7 @@ def poly_cam(
     Source: Englebert et al. 2022, arXiv 2204.13359, as in the authors' code.
     """
     one_of("variant", variant, ("+", "-", "+-"))
-    features, *stages = split(model, layer or stage_ends(model, images))
+    features, *stages = split_at_all(model, layer, images, otherwise=stage_ends)
     F = [features(images)]
     for stage in stages[:-1]:
         F.append(stage(F[-1]))

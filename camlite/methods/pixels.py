@@ -19,6 +19,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from tqdm import tqdm, trange
 
+from camlite.cutting.running import check_images
 from camlite.maps import up, weighted_sum
 from camlite.methods.gradient import grad_cam
 from camlite.perturb import (
@@ -32,7 +33,7 @@ from camlite.perturb import (
     whole,
 )
 from camlite.scores import Target, chosen, score_and_gradient
-from camlite.split import Layer, check_images
+from camlite.split import Layer
 
 
 def saliency(model: nn.Module, images: Tensor, target: Target = None) -> Tensor:

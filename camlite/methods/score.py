@@ -27,7 +27,7 @@ from camlite.perturb import (
     scorer,
 )
 from camlite.scores import Target, chosen, score
-from camlite.split import Layer, Stage, last_spatial_layer, split
+from camlite.split import Layer, Stage, split_at
 
 
 def score_cam(
@@ -61,7 +61,7 @@ def score_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution; (N, H, W) upsampled.
     Source: Wang et al. 2020, arXiv 1910.01279, Eq. 6-10 and Algorithm 1.
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     X, size = images.detach(), images.shape[2:]
     Y = scorer(model, X, chosen(classifier(F), target), probability)
@@ -119,7 +119,7 @@ def ss_cam(
     """
     one_of("variant", variant, ("mask", "input"))
     at_least_one(samples=samples)
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     X, size = images.detach(), images.shape[2:]
     Y = scorer(model, X, chosen(classifier(F), target), probability)
@@ -159,7 +159,7 @@ def is_cam(
     Source: Naidu et al. 2020, arXiv 2010.03023 (known second hand).
     """
     at_least_one(steps=steps)
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     X, size = images.detach(), images.shape[2:]
     Y = scorer(model, X, chosen(classifier(F), target), probability)
@@ -198,7 +198,7 @@ def ablation_cam(
     Source: Desai and Ramaswamy, WACV 2020.
     """
     one_of("divide", divide, ("abs", "score", "norm", "none"))
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     logits = classifier(F)
     c = chosen(logits, target)
@@ -270,7 +270,7 @@ def recipro_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Byun and Lee, CVPR Workshops 2024, arXiv 2209.14074; formula from the authors' code.
     """
-    features, classifier = split(model, layer or last_spatial_layer(model, images))
+    features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     c = chosen(classifier(F), target)
     spread = torch.ones((1, 1), dtype=F.dtype, device=F.device)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from camlite.cutting.running import evaluation_mode, plain_arithmetic
+from camlite.cutting.running import whole
 from camlite.metrics.shared import classes_of, constant, fitted, ranks, score_name
 from camlite.perturb import noise as normal
 from camlite.perturb import own_generator
@@ -161,11 +161,7 @@ def neighbour_weights(height: int, width: int) -> csr_array:
 
 
 def _outputs(model: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    logits = []
-    for x in images.detach().split(batch_size):
-        with evaluation_mode(model), plain_arithmetic(x):
-            logits.append(model(x))
-    return torch.cat(logits)
+    return torch.cat([whole(model)(x) for x in images.detach().split(batch_size)])
 
 
 def _read(outputs: list[Tensor], c: Tensor, probability: bool) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, conv2d
 
-from camlite.cutting.running import evaluation_mode, plain_arithmetic
+from camlite.cutting.running import whole
 from camlite.maps import up
 from camlite.perturb import one_of, own_generator
 from camlite.scores import Target, chosen, score
@@ -134,8 +134,7 @@ def confidence(
     Y = []
     for start in range(0, len(images), batch_size):
         x = images[start : start + batch_size].detach()
-        with evaluation_mode(model), plain_arithmetic(x):
-            out = model(x)
+        out = whole(model)(x)
         some = target[start : start + batch_size] if _per_image(target) else target  # type: ignore[index]
         Y.append(score(out.softmax(1) if probability and not callable(some) else out, some))
     result = torch.cat(Y)
@@ -156,8 +155,7 @@ def classes_of(model: nn.Module, images: Tensor, target: Target, batch_size: int
         return target.to(images.device)  # type: ignore[union-attr]  # known: no forward pass
     logits = []
     for x in images.detach().split(batch_size):
-        with evaluation_mode(model), plain_arithmetic(x):
-            logits.append(model(x))
+        logits.append(whole(model)(x))
     return chosen(torch.cat(logits), target)
 
 
