@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 
 import pytest
+import torch
 
 from camlite.paths import ROOT
 
 BESIDE = ROOT.parent / "shared" / "data"
 if "CAMLITE_DATA" not in os.environ and BESIDE.is_dir():
     os.environ["CAMLITE_DATA"] = str(BESIDE)
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the workers share the cores
+    workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,12 +1,8 @@
-"""Every solution runs from start to end, as a script and as a notebook, and all its checks pass."""
+"""Every solution runs as a notebook. As a script, with what it says: tests/prose."""
 
 from __future__ import annotations
 
 import os
-import re
-import subprocess
-import sys
-import time
 
 import jupytext
 import pytest
@@ -22,24 +18,6 @@ def environment(tmp_path, monkeypatch):
     monkeypatch.setenv("CAMLITE_HOME", str(tmp_path))
     monkeypatch.setenv("MPLBACKEND", "agg")
     return os.environ
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", LESSONS)
-def test_solution_runs_as_a_script(name, environment, tmp_path):
-    begin = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(LESSONS[name].master)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        check=False,
-    )
-    print(f"{name}: {time.monotonic() - begin:.0f} s")
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert re.findall(r"✔ (\d+\.\d+)", done.stdout) == list(LESSONS[name].exercises), done.stdout
-    assert "✘" not in done.stdout
 
 
 @pytest.mark.slow
