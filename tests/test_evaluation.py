@@ -55,7 +55,7 @@ def arguments(out: Path, limit: int) -> list[str]:
     return [
         "evaluate",
         "scenes",
-        "--methods",
+        "--method",
         ",".join(METHODS),
         "--limit",
         str(limit),

@@ -307,7 +307,7 @@ def test_a_missing_table_of_classes_says_what_it_should_hold(tmp_path):
 
 def test_a_table_of_classes_beside_labels_is_not_silently_unused(tmp_path):
     classes = table(tmp_path / "classes.csv", "folder,class_index\n")
-    with pytest.raises(ValueError, match=r"labels\.csv already names the class .* --classes"):
+    with pytest.raises(ValueError, match=r"labels\.csv already names the class .* --class-table"):
         items(pond(tmp_path), classes=classes)
 
 

@@ -1,4 +1,4 @@
-"""The command line, `camlite`. Exit codes: 0 good, 1 an answer is not right yet, 2 wrong use."""
+"""The command line, `camlite`. Exit codes: 0 good, 1 not right yet, 2 wrong use."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import sys
 # isort: off
 from camlite.cli import learn
 from camlite.cli import library
+from camlite.cli import measure
 from camlite.cli import author
 
 # isort: on
 from camlite.cli.console import app
 
-__all__ = ["app", "author", "learn", "library", "main"]
+__all__ = ["app", "author", "learn", "library", "main", "measure"]
 
 
 def main() -> None:

@@ -7,23 +7,27 @@ from typing import Annotated
 
 import typer
 
-from camlite.cli.console import app, dev, friendly, say
+from camlite.cli.console import AUTHORS, Command, app, dev, friendly, say
 from camlite.course import lessons as course
 from camlite.course import paths
 from camlite.paths import write_whole
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=AUTHORS)
 @friendly
 def release(
     check_only: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 if a lesson drifted.")
+        bool,
+        typer.Option(
+            "--check", help="Write nothing; exit code 1 if a lesson differs from its master."
+        ),
     ] = False,
     folder: Annotated[
-        Path | None, typer.Option("--out", help="Default: lessons/ of the clone.")
+        Path | None,
+        typer.Option("--out", help="Folder of the lessons. Default: lessons/ of the clone."),
     ] = None,
 ) -> None:
-    """Make lessons/ from solutions/. Example: camlite release --check"""
+    """Write lessons/ from solutions/, without the answers. Example: camlite release --check"""
     folder = folder or paths.ROOT / "lessons"
     drifted = False
     for one in course.all_lessons():
@@ -38,7 +42,10 @@ def release(
 @dev.command(name="check")
 @friendly
 def dev_check() -> None:
-    """Prove every lesson: stubs, solutions, wrong answers, other right answers, leaks, drift."""
+    """Test every lesson: stubs, solutions, wrong and other right answers, leaks, drift.
+
+    Example: camlite dev check
+    """
     from camlite.course.proofs import check_everything
 
     counts: dict[str, list[int]] = {}
@@ -51,7 +58,7 @@ def dev_check() -> None:
     for name, (good, bad) in counts.items():
         say(
             (
-                f"{'✘' if bad else '✔'} {name}: {good} proofs hold, {bad} fail",
+                f"{'✘' if bad else '✔'} {name}: {good} proofs passed, {bad} failed",
                 "red" if bad else "green",
             )
         )

@@ -1,4 +1,4 @@
-"""What all commands share: the application, how it speaks, and how it takes a user's mistake."""
+"""What all commands share: the application, its printing, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -12,8 +12,17 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer.core import TyperCommand
 
 from camlite.errors import DataNotFound
+
+LEARN, DRAW, MEASURE, AUTHORS = "Learn", "Draw", "Measure", "For authors"  # panels of the help
+OLD_SPELLINGS = {  # they work where the new option exists, and are not shown
+    "--save": "--out",
+    "--methods": "--method",
+    "--metrics": "--metric",
+    "--classes": "--class-table",
+}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,11 +32,31 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Learn class activation maps step by step.\n\nBegin with: camlite demo",
 )
-dev = typer.Typer(no_args_is_help=True, help="For authors of lessons.")
-app.add_typer(dev, name="dev")
+dev = typer.Typer(no_args_is_help=True, help="Test the lessons themselves.")
+app.add_typer(dev, name="dev", rich_help_panel=AUTHORS)
 out = Console(soft_wrap=True, highlight=False, markup=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
+
+
+class Command(TyperCommand):
+    """A command whose old options still work."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Old spellings become new ones; then as ever."""
+        options = {name for parameter in self.params for name in parameter.opts}
+        end = args.index("--") if "--" in args else len(args)
+        for i, arg in enumerate(args[:end]):
+            name, equals, value = arg.partition("=")
+            new = OLD_SPELLINGS.get(name)
+            if new in options and name not in options:
+                args[i] = f"{new}{equals}{value}"
+        return super().parse_args(ctx, args)
+
+
+def words(given: list[str] | None) -> list[str]:
+    """A repeated option that also takes lists: `a,b`, `c` -> a, b, c."""
+    return [w.strip() for text in given or [] for w in text.split(",") if w.strip()]
 
 
 def friendly(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,7 +82,7 @@ def say(*lines: tuple[str, str]) -> None:
 
 
 def show_picture(path: Path) -> None:
-    """Show a picture if there is a screen and a person before it."""
+    """Open the figure if there is a screen and the output is a terminal."""
     has_screen = (
         sys.platform in ("win32", "darwin")
         or os.environ.get("DISPLAY")

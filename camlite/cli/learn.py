@@ -13,21 +13,21 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from camlite.cli.console import AsJson, app, friendly, out, say, show_picture
+from camlite.cli.console import LEARN, AsJson, Command, app, friendly, out, say, show_picture
 from camlite.course import lessons as course
 from camlite.course import progress, workspace
 from camlite.course.judge import Verdict
 from camlite.course.notebook import MARKS, render
 
 WhichLesson = Annotated[
-    str | None, typer.Argument(help="Number of the lesson. Default: the current one.")
+    str | None, typer.Argument(help="Number of the lesson. Default: the lesson you started last.")
 ]
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LEARN)
 @friendly
 def demo(
-    folder: Annotated[Path, typer.Option("--out", help="Where the figure goes.")] = Path(
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the figure.")] = Path(
         "camlite-demo"
     ),
     as_json: AsJson = False,
@@ -39,7 +39,7 @@ def demo(
     if as_json:
         print(json.dumps(facts, indent=1))
         return
-    source = {"mnist": "MNIST", "digits": "scikit-learn's digits (MNIST is not at hand)"}[
+    source = {"mnist": "MNIST", "digits": "scikit-learn's digits (MNIST is not on this machine)"}[
         facts["data"]
     ]
     say(
@@ -57,7 +57,7 @@ def demo(
     show_picture(Path(facts["figure"]))
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LEARN)
 @friendly
 def lessons(as_json: AsJson = False) -> None:
     """List the lessons. Example: camlite lessons"""
@@ -89,16 +89,16 @@ def lessons(as_json: AsJson = False) -> None:
             ", ".join(one.exercises),
         )
     out.print(table)
-    say(("Open one: camlite start N", "dim"))
+    say(("Open a lesson: camlite start N", "dim"))
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LEARN)
 @friendly
 def start(
     lesson: WhichLesson = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Start Jupyter.")] = True,
 ) -> None:
-    """Open a lesson in Jupyter; its notebook is made if needed. Example: camlite start 3"""
+    """Open a lesson as a notebook in Jupyter. Example: camlite start 3"""
     one = _lesson(lesson)
     path = workspace.start(one)
     state = progress.load()
@@ -116,21 +116,28 @@ def start(
     os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", str(path)])
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LEARN)
 @friendly
 def check(
-    lesson: Annotated[str | None, typer.Argument(help="Lesson (3) or exercise (3.1).")] = None,
+    lesson: Annotated[
+        str | None,
+        typer.Argument(help="Lesson (3) or exercise (3.1). Default: the lesson you started last."),
+    ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="Any .py or .ipynb, wherever it lies.")
+        Path | None,
+        typer.Option(
+            "--file", help="A .py or .ipynb file in any folder. Default: your file of this lesson."
+        ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Check again whenever the file is saved.")
+        bool, typer.Option("--watch", help="Check again each time the file is saved.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check your answers of a lesson. Example: camlite check 3
+    """Check your answers to a lesson. Example: camlite check 3
 
-    Runs imports and exercise cells only, in a process of its own. Exit code 0: all passed.
+    Only imports and exercise cells are run, in a separate process. Exit code 0: all passed;
+    1: not yet; 2: wrong use.
     """
     one = _lesson(lesson)
     only = lesson if lesson and "." in lesson else None
@@ -180,32 +187,37 @@ def _check_once(one: course.Lesson, path: Path, only: str | None, as_json: bool)
     return verdicts
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LEARN)
 @friendly
-def hint(exercise: Annotated[str, typer.Argument(help="Like 3.2.")]) -> None:
+def hint(
+    exercise: Annotated[
+        str | None,
+        typer.Argument(help="For example 3.2. Default: the next one that you have not passed."),
+    ] = None,
+) -> None:
     """Show the next of three hints. Example: camlite hint 3.2"""
-    found = course.find_exercise(exercise)
+    found = course.find_exercise(exercise or _next_exercise())
     number = progress.next_hint(found.id)
     say((f"Hint {number} of 3 for {found.id} {found.name}", "bold"), (found.hints[number - 1], ""))
     if number < 3:
-        say((f"A stronger one: camlite hint {found.id}", "dim"))
+        say((f"A stronger hint: camlite hint {found.id}", "dim"))
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LEARN)
 @friendly
-def reset(lesson: Annotated[str, typer.Argument(help="Number of the lesson.")]) -> None:
-    """Put a lesson back to its start; your file is kept as a backup. Example: camlite reset 3"""
+def reset(lesson: WhichLesson = None) -> None:
+    """Start a lesson again; a backup of your file is kept. Example: camlite reset 3"""
     saved, written = workspace.reset(_lesson(lesson))
     for path in saved:
-        say((f"Your file is kept: {_shown(path)}", ""))
+        say((f"Backup of your file: {_shown(path)}", ""))
     for path in written:
-        say((f"Fresh: {_shown(path)}", "bold"))
+        say((f"Ready to start again: {_shown(path)}", "bold"))
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LEARN)
 @friendly
 def status(as_json: AsJson = False) -> None:
-    """Show what you have done. Example: camlite status"""
+    """Show your progress. Example: camlite status"""
     state = progress.load()
     if as_json:
         print(json.dumps(state, indent=1))
@@ -223,14 +235,16 @@ def status(as_json: AsJson = False) -> None:
     out.print(table)
     begun = state.get("lesson")
     following = begun if begun in unfinished else min(unfinished, default=None)
-    next_step = f"Next: camlite start {following}" if following else "You have done it all."
+    next_step = (
+        f"Next: camlite start {following}" if following else "You have passed all exercises."
+    )
     say((next_step, "bold green"))
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=LEARN)
 @friendly
 def doctor() -> None:
-    """Look whether everything is there. Example: camlite doctor"""
+    """Check that camlite is completely installed. Example: camlite doctor"""
     from camlite.cli.doctor import examine
 
     failed = False
@@ -254,8 +268,21 @@ def _lesson(which: str | None) -> course.Lesson:
     return course.find_lesson(started) if started else course.all_lessons()[0]
 
 
+def _next_exercise() -> str:
+    """The first exercise of the current lesson that is not passed."""
+    one, done = _lesson(None), progress.load()["exercises"]
+    todo = [id for id in one.exercises if done.get(id, {}).get("status") != "passed"]
+    if not todo:
+        first = next(iter(one.exercises))
+        raise ValueError(
+            f"you have passed all exercises of lesson {one.number}: name the exercise, "
+            f"for example camlite hint {first}"
+        )
+    return todo[0]
+
+
 def _shown(path: Path) -> str:
-    """A path as short as it can be."""
+    """The path relative to the current folder where that is possible."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

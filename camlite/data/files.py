@@ -179,6 +179,11 @@ def photos() -> dict[str, Tensor]:
     none, the sample photographs that come with scikit-learn ("china", "flower") and matplotlib
     ("grace_hopper"). Raises `DataNotFound` where these are missing too.
     """
+    return {path.stem: load_image(path) for path in photo_files()}
+
+
+def photo_files() -> list[Path]:
+    """The files of `photos()`; at least one, or `DataNotFound`."""
     folder = find("photos")
     own = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
     paths = [p for p in own if p.suffix.lower() in PHOTO_TYPES] or _sample_photos()
@@ -187,7 +192,7 @@ def photos() -> dict[str, Tensor]:
             "no photographs: put some into a folder photos/ and name the folder "
             "that holds it in the environment variable CAMLITE_DATA"
         )
-    return {path.stem: load_image(path) for path in paths}
+    return paths
 
 
 def _sample_photos() -> list[Path]:

@@ -86,8 +86,8 @@ def from_folder(
         boxes = boxes or _if_there(folder / "boxes.csv")
         if classes is not None:
             raise ValueError(
-                f"{table} already names the class of each picture: leave --classes "
-                "out, or remove that file"
+                f"{table} already names the class of each picture: leave "
+                "--class-table out, or remove that file"
             )
         found = _labelled_by_table(folder, table, len(categories), masks)
     else:
@@ -213,8 +213,8 @@ def _folder_classes(
     raise ValueError(
         f"the {len(names)} class folders ({', '.join(names[:3])}{' …' if len(names) > 3 else ''}) "
         f"are neither numbers nor names of the network's {len(categories)} classes, and there are "
-        "not as many as classes: name each folder by its class number, or give --classes FILE "
-        "with the columns folder, class_index"
+        "not as many as classes: name each folder by its class number, or give "
+        "--class-table FILE with the columns folder, class_index"
     )
 
 

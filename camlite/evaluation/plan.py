@@ -141,6 +141,11 @@ def data_set(plan: Plan, found: Subject) -> DataSet:
     if plan.limit is not None and plan.limit < 1:
         raise ValueError(f"--limit must be 1 or more pictures, not {plan.limit}")
     if plan.data in sources.GENERATED:
+        given = {"masks": plan.masks, "boxes": plan.boxes, "class-table": plan.classes}
+        for option in (name for name, path in given.items() if path is not None):
+            raise ValueError(
+                f"--{option} is for a folder of images: {plan.data} knows its classes and objects"
+            )
         world = found.name.partition("_")[0]
         if world not in ("pond", "rail"):
             raise ValueError(

@@ -1,0 +1,239 @@
+"""The command line: one vocabulary, help with examples, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from camlite.cli import app, library, measure
+from camlite.cli.console import OLD_SPELLINGS, words
+from camlite.course import workspace
+from camlite.course.lessons import find_lesson
+
+GROUP = get_command(app)
+assert isinstance(GROUP, TyperGroup)
+COMMANDS: dict[str, Any] = {
+    **{name: command for name, command in GROUP.commands.items() if name != "dev"},
+    **{f"dev {name}": command for name, command in GROUP.commands["dev"].commands.items()},
+}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CAMLITE_LESSONS", str(tmp_path / "lessons"))
+    monkeypatch.setenv("CAMLITE_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def camlite(*args: str):
+    return CliRunner().invoke(app, list(args))
+
+
+def options(command: Any) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts if "-" in name}
+
+
+# ------------------------------------------------------------------ one vocabulary
+
+
+def test_no_command_has_an_option_that_another_spells_differently() -> None:
+    every = set().union(*(options(command) for command in COMMANDS.values()))
+    assert {"--method", "--metric", "--class", "--class-table", "--out", "--json"} <= every
+    assert not every & set(OLD_SPELLINGS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example_and_shows_no_old_spelling(name: str) -> None:
+    done = camlite(*name.split(), "--help")
+    assert done.exit_code == 0
+    unwrapped = " ".join(done.stdout.replace("│", " ").split())
+    assert f"Example: camlite {name}" in unwrapped
+    assert not [old for old in OLD_SPELLINGS if re.search(rf"{old}\b(?!-)", unwrapped)]
+
+
+def test_help_groups_the_commands() -> None:
+    shown = camlite("--help").stdout
+    panels = [p for p in ("Learn", "Draw", "Measure", "For authors") if f"─ {p} ─" in shown]
+    assert panels == ["Learn", "Draw", "Measure", "For authors"]
+    assert "a.b" not in shown
+
+
+def received(monkeypatch: pytest.MonkeyPatch, *args: str) -> dict[str, Any]:
+    """What the command's function is given; the function itself does not run."""
+    given: dict[str, Any] = {}
+    command = COMMANDS[args[0]]
+    monkeypatch.setattr(command, "callback", lambda **values: given.update(values))
+    command.main(list(args[1:]), standalone_mode=False)
+    return given
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("explain a.jpg --save b.png", "explain a.jpg --out b.png"),
+        ("explain a.jpg --save=b.png", "explain a.jpg --out=b.png"),
+        ("gallery a.jpg --save b", "gallery a.jpg --out b"),
+        ("evaluate x --methods a,b --methods c", "evaluate x --method a,b --method c"),
+        ("evaluate x --metrics a --classes t.csv", "evaluate x --metric a --class-table t.csv"),
+    ],
+)
+def test_old_spellings_still_work(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    before, now = (received(monkeypatch, *line.split()) for line in (old, new))
+    assert before == now
+    assert any(value for value in now.values())
+
+
+def test_an_old_spelling_means_nothing_where_the_new_one_does_not_exist() -> None:
+    done = camlite("explain", "--classes", "3")
+    assert done.exit_code == 2
+    assert "No such option: --classes" in done.stderr
+
+
+def test_an_argument_after_two_dashes_is_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert received(monkeypatch, "explain", "--", "--save")["image"] == [Path("--save")]
+
+
+def test_lists_and_repetition_mean_the_same() -> None:
+    assert words(["a, b", "c"]) == words(["a", "b", "c"]) == ["a", "b", "c"]
+    assert words(None) == words([" ,"]) == []
+
+
+# ------------------------------------------------------------------ without arguments
+
+
+def test_the_next_hint_is_for_the_first_exercise_that_is_not_passed(own_folder: Path) -> None:
+    camlite("start", "3", "--no-open")
+    assert "Hint 1 of 3 for 3.1" in camlite("hint").stdout
+    assert "Hint 2 of 3 for 3.1" in camlite("hint").stdout
+    progress = own_folder / "home" / "progress.json"
+    state = json.loads(progress.read_text())
+    for id in find_lesson("3").exercises:
+        state["exercises"][id] = {"status": "passed", "attempts": 1, "hints": 0}
+        if id == "3.1":
+            progress.write_text(json.dumps(state))
+            assert "for 3.2" in camlite("hint").stdout
+    progress.write_text(json.dumps(state))
+    done = camlite("hint")
+    assert done.exit_code == 2
+    assert "passed all exercises of lesson 3" in done.stderr
+
+
+def test_reset_takes_the_current_lesson() -> None:
+    camlite("start", "3", "--no-open")
+    file = workspace.paths.learner_folder() / f"{find_lesson('3').name}.ipynb"
+    fresh = file.read_bytes()
+    file.write_text("mine")
+    done = camlite("reset")
+    assert "Backup of your file" in done.stdout
+    assert file.read_bytes() == fresh
+
+
+def test_explain_and_gallery_take_a_sample_photograph(monkeypatch: pytest.MonkeyPatch) -> None:
+    from camlite.data.files import photo_files
+    from camlite.figures import explain, gallery
+
+    seen = []
+
+    def stop(image: Path, *_: Any, **__: Any) -> None:
+        seen.append(image)
+        raise ValueError("seen")
+
+    monkeypatch.setattr(explain, "explain", stop)
+    monkeypatch.setattr(gallery, "gallery", stop)
+    assert camlite("explain").exit_code == camlite("gallery").exit_code == 2
+    assert seen == [photo_files()[0]] * 2
+    assert seen[0].is_file()
+
+
+def test_card_lists_all_methods_as_json() -> None:
+    every = json.loads(camlite("card", "--json").stdout)
+    one = json.loads(camlite("card", "grad_cam", "--json").stdout)
+    assert one in every
+    assert len(every) > 30
+
+
+# ------------------------------------------------------------------ mistakes
+
+WRONG = [
+    "nonsense",
+    "start 99",
+    "start three",
+    "check 3.77",
+    "check 3 --file no.py",
+    "check 3",
+    "hint 3",
+    "hint 99.1",
+    "reset x",
+    "card grad-camm",
+    "explain no.jpg",
+    "explain {text}",
+    "explain {folder}",
+    "explain {image} --model resnet5",
+    "explain {image} {image} --out a.png",
+    "explain {image} --method nope",
+    "gallery no.jpg",
+    "gallery {image} --method nope",
+    "gallery {image} --model nope",
+    "evaluate no/where",
+    "evaluate scenes --method nope",
+    "evaluate scenes --metric nope",
+    "evaluate scenes --limit 0",
+    "evaluate scenes --limit x",
+    "evaluate scenes --steps 0",
+    "evaluate scenes --keep 2",
+    "evaluate scenes --keep nan",
+    "evaluate scenes --fill red",
+    "evaluate scenes --fill nan",
+    "evaluate scenes --protocol mine",
+    "evaluate scenes --target best",
+    "evaluate scenes --set rise",
+    "evaluate scenes --set rise.size=3",
+    "evaluate scenes --set rise.samples=many",
+    "evaluate scenes --set nope.samples=1",
+    "evaluate scenes --layer nope",
+    "evaluate scenes --model nope",
+    "evaluate scenes --model nope:make",
+    "evaluate scenes --device tpu",
+    "evaluate scenes --batch-size 0",
+    "evaluate scenes --side -1",
+    "evaluate scenes --seed -1 --limit 1 --out {text}",
+    "evaluate scenes --masks no",
+    "evaluate {folder} --model pond_repaired",
+    "evaluate {folder} --model pond_repaired --out {folder}/x",
+    "evaluate {text} --model pond_repaired",
+    "demo --out {text}",
+    "release --out {text}",
+]
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_wrong_use_is_one_line_and_exit_code_2(own_folder: Path, line: str) -> None:
+    from PIL import Image
+
+    (own_folder / "folder").mkdir()
+    (own_folder / "text.txt").write_text("no image")
+    Image.new("RGB", (8, 8)).save(own_folder / "image.png")
+    done = camlite(*line.format(text="text.txt", image="image.png", folder="folder").split())
+    assert done.exit_code == 2, (done.exit_code, done.stdout, done.exception)
+    assert isinstance(done.exception, SystemExit)
+    assert "Traceback" not in done.output
+    assert done.stderr.count("\n") == 1 or "Usage" in done.stderr, done.stderr
+
+
+def test_every_command_takes_a_mistake_kindly() -> None:
+    """All functions are wrapped, so that a mistake cannot become a traceback."""
+    for command in COMMANDS.values():
+        assert hasattr(inspect.unwrap(command.callback), "__wrapped__") or hasattr(
+            command.callback, "__wrapped__"
+        )
+    assert library.card.__wrapped__
+    assert measure.evaluate.__wrapped__
