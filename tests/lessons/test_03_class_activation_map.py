@@ -44,6 +44,9 @@ def _(rng):
         -normal(rng, 5, 6).abs(),
         torch.tensor([4, 4, 2]),
     )
+    dead, rows = normal(rng, 2, 3, 4, 2), normal(rng, 4, 3)
+    dead[:, 1] = 0
+    yield Case("a channel without any answer, huge values", 1e4 * dead, rows, torch.tensor([0, 3]))
 
 
 @class_activation_map.reference
@@ -125,6 +128,45 @@ def summed_over_space(F, W, c):
     return torch.einsum("nk,nkxy->n", W[torch.as_tensor(c).expand(len(F))], F)
 
 
+@class_activation_map.wrong(
+    "You picked the classes after you had computed the maps of all images: now every class goes with "
+    "every image. Image n belongs to class c[n] only, so the result is (N, h, w)."
+)
+def every_class_with_every_image(F, W, c):
+    return torch.einsum("ck,nkxy->cnxy", W, F)[c]
+
+
+@class_activation_map.wrong(
+    "You took maps[:, c]: with one class for each image this gives every class for every image. "
+    "Image n belongs to class c[n] only, so the result is (N, h, w)."
+)
+def every_image_with_every_class(F, W, c):
+    return torch.einsum("ck,nkxy->ncxy", W, F)[:, c]
+
+
+@class_activation_map.wrong(
+    "You added up the maps of all classes. Only one row of W belongs to the class that is asked for."
+)
+def all_classes_summed(F, W, c):
+    return torch.einsum("ck,nkxy->nxy", W, F)
+
+
+@class_activation_map.wrong(
+    "You divided by the number of places. The map itself is not averaged: that comes in exercise 3.2."
+)
+def divided_by_the_places(F, W, c):
+    weights = W[torch.as_tensor(c).expand(len(F))]
+    return torch.einsum("nk,nkxy->nxy", weights, F) / F[0, 0].numel()
+
+
+@class_activation_map.wrong(
+    "You used the size of the weights without their sign. A negative weight says that this pattern "
+    "speaks against the class."
+)
+def sign_of_the_weights_lost(F, W, c):
+    return torch.einsum("nk,nkxy->nxy", W[torch.as_tensor(c).expand(len(F))].abs(), F)
+
+
 @class_activation_map.accepts
 def einsum(F, W, c):
     c = torch.as_tensor(c).expand(len(F))
@@ -157,6 +199,12 @@ def one_by_one_convolution(F, W, c):
     return every[torch.arange(len(F)), torch.as_tensor(c).expand(len(F))]
 
 
+@class_activation_map.accepts
+def float64_inside(F, W, c):
+    weights = W.double()[torch.as_tensor(c).expand(len(F))]
+    return (weights[..., None, None] * F.double()).sum(1)
+
+
 # ------------------------------------------------------------------ 3.2
 
 logit_from_map = Exercise(
@@ -179,6 +227,10 @@ def _(rng):
     )
     yield Case("one number as the bias of all", normal(rng, 3, 2, 3), torch.tensor(-1.5))
     yield Case("one image", normal(rng, 1, 1, 4), normal(rng, 1))
+    signs = torch.tensor([2.0, -2.0])[:, None, None]
+    yield Case(
+        "one logit is positive, one negative", signs + normal(rng, 2, 4, 3), 0.1 * normal(rng, 2)
+    )
 
 
 @logit_from_map.reference
@@ -232,6 +284,25 @@ def bias_subtracted(M, bias):
     return M.mean(dim=(1, 2)) - bias
 
 
+@logit_from_map.wrong("You divided by h·h. The map need not be square: there are h·w places.")
+def square_maps_assumed(M, bias):
+    return M.sum(dim=(1, 2)) / M.shape[1] ** 2 + bias
+
+
+@logit_from_map.wrong(
+    "You averaged one axis only. All places of the map disappear: the result is (N,)."
+)
+def one_axis_averaged(M, bias):
+    return M.mean(dim=2) + torch.as_tensor(bias).expand(len(M))[:, None]
+
+
+@logit_from_map.wrong(
+    "You divided the bias by the number of places too. Only the map is averaged; the bias is added once."
+)
+def bias_averaged(M, bias):
+    return (M.sum(dim=(1, 2)) + bias) / M[0].numel()
+
+
 @logit_from_map.accepts
 def flatten_first(M, bias):
     return M.flatten(1).mean(1) + bias
@@ -252,6 +323,11 @@ def pooling_layer(M, bias):
 def bias_inside_the_mean(M, bias):
     b = torch.as_tensor(bias).expand(len(M))
     return (M + b[:, None, None]).mean(dim=(1, 2))
+
+
+@logit_from_map.accepts
+def numpy_and_float64(M, bias):
+    return M.numpy().astype(np.float64).mean(axis=(1, 2)) + np.asarray(bias)
 
 
 # ------------------------------------------------------------------ 3.3
@@ -279,6 +355,7 @@ def _(rng):
     )
     yield Case("the second map is constant", torch.stack([M[0], torch.full((5, 7), 2.5), M[1]]))
     yield Case("only negative values", -normal(rng, 2, 4, 3).abs() - 1)
+    yield Case("only positive values", normal(rng, 2, 3, 5).abs() + 1)
     yield Case("tiny values", normal(rng, 1, 2, 6) * 1e-6)
 
 
@@ -332,13 +409,55 @@ def per_row(M):
     return torch.where(high > low, (M - low) / (high - low), torch.zeros_like(M))
 
 
+def with_epsilon(epsilon):
+    def answer(M):
+        low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
+        return (M - low) / (high - low + epsilon)
+
+    answer.__name__ = f"epsilon_of_{epsilon:.0e}_in_denominator".replace("-", "minus_")
+    return answer
+
+
+for power in range(3, 10):  # 1e-10 and less changes nothing that counts: accepted below
+    normalize.wrong(
+        "A small number in the denominator changes maps with small values. Test for "
+        "max = min instead of adding an epsilon."
+    )(with_epsilon(10.0**-power))
+
+
 @normalize.wrong(
-    "A small number in the denominator changes maps with small values. Test for "
-    "max = min instead of adding an epsilon."
+    "You took a map with small values for a constant one. A map may have values of a millionth: "
+    "only where max = min is it constant."
 )
-def epsilon_in_denominator(M):
+def small_is_not_constant(M):
     low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
-    return (M - low) / (high - low + 1e-5)
+    return torch.where(high - low > 1e-5, (M - low) / (high - low), torch.zeros_like(M))
+
+
+@normalize.wrong(
+    "You divided by the largest absolute value. Then zero stays zero, which is often better; but "
+    "here the formula asks for min-max scaling to [0, 1]."
+)
+def divided_by_the_largest_absolute_value(M):
+    return M / M.abs().amax((1, 2), keepdim=True)
+
+
+@normalize.wrong("A constant map gave ones. It points nowhere: return zeros for it.")
+def constant_map_is_ones(M):
+    low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
+    return torch.where(high > low, (M - low) / (high - low), torch.ones_like(M))
+
+
+@normalize.wrong("A constant map kept its values. It points nowhere: return zeros for it.")
+def constant_map_is_kept(M):
+    low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
+    return torch.where(high > low, (M - low) / (high - low), M)
+
+
+@normalize.wrong("One constant map made all maps of the batch zero. Each map is judged on its own.")
+def one_constant_map_stops_all(M):
+    low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
+    return (M - low) / (high - low) if (high > low).all() else torch.zeros_like(M)
 
 
 @normalize.wrong(
@@ -376,6 +495,18 @@ def numpy_answer(M):
     return np.divide(M - low, span, out=np.zeros_like(M), where=span > 0)
 
 
+@normalize.accepts
+def negligible_epsilon(M):
+    low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
+    return (M - low) / (high - low + 1e-12)
+
+
+@normalize.accepts
+def denominator_not_below_a_tiny_number(M):
+    M = M.double() - M.double().amin((1, 2), keepdim=True)
+    return M / M.amax((1, 2), keepdim=True).clamp_min(1e-30)
+
+
 # ------------------------------------------------------------------ 3.4
 
 upsample = Exercise(
@@ -396,6 +527,7 @@ def _(rng):
     yield Case("two maps of 5×7 to 10×21", normal(rng, 2, 5, 7), (10, 21))
     yield Case("one map of 3×2 to 9×9", normal(rng, 1, 3, 2), (9, 9))
     yield Case("the same size: nothing changes", normal(rng, 2, 4, 6), (4, 6))
+    yield Case("three maps of 2×3 to 7×4, no whole factor", normal(rng, 3, 2, 3), (7, 4))
 
 
 @upsample.reference
@@ -450,6 +582,49 @@ def spline(M, size):
     return torch.from_numpy(ndimage.zoom(M.numpy(), zoom, order=2))
 
 
+@upsample.wrong(
+    "interpolate did not find the axes that its mode needs. mode='bilinear' wants four: "
+    "(N, channels, h, w)."
+)
+def channel_axis_missing(M, size):
+    return functional.interpolate(M, size=size, mode="bilinear", align_corners=False)
+
+
+@upsample.wrong(
+    "You enlarged both sides by the same factor. size says how large each side shall be."
+)
+def one_factor_for_both_sides(M, size):
+    return functional.interpolate(
+        M[:, None], scale_factor=size[0] / M.shape[1], mode="bilinear", align_corners=False
+    )[:, 0]
+
+
+@upsample.wrong(
+    "You repeated each value. The map then shows blocks, and whole factors only are possible; "
+    "bilinear interpolation mixes the four neighbours."
+)
+def repeated_values(M, size):
+    rows, columns = size[0] // M.shape[1], size[1] // M.shape[2]
+    return M.repeat_interleave(rows, dim=1).repeat_interleave(columns, dim=2)
+
+
+@upsample.wrong(
+    "You enlarged a scaled map. Here the values stay as they are: scaling is exercise 3.3."
+)
+def scaled_too(M, size):
+    low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
+    return right_size((M - low) / (high - low), size)
+
+
+@upsample.wrong("Only the first map came back. The result has one map for each image.")
+def first_map_only(M, size):
+    return right_size(M[:1], size)
+
+
+def right_size(M, size):
+    return functional.interpolate(M[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+
+
 @upsample.accepts
 def upsample_module(M, size):
     return torch.nn.Upsample(size=size, mode="bilinear")(M.unsqueeze(1)).squeeze(1)
@@ -474,6 +649,11 @@ def by_hand(M, size):
     return weights(M.shape[1], size[0]) @ M @ weights(M.shape[2], size[1]).T
 
 
+@upsample.accepts
+def one_map_after_the_other(M, size):
+    return np.stack([right_size(one[None].double(), list(size))[0].numpy() for one in M])
+
+
 # ------------------------------------------------------------------ 3.5
 
 overlay = Exercise(
@@ -488,7 +668,7 @@ overlay = Exercise(
         "Get the colours with matplotlib.colormaps['jet'](heat), keep the first three channels, stack "
         "a grey image three times on the last axis, and mix.",
     ),
-    rtol=5e-3,
+    rtol=2.5e-2,  # one step of a table with 256 colours
 )
 
 
@@ -502,6 +682,7 @@ def _(rng):
         torch.rand(4, 6, generator=rng),
         0.3,
     )
+    yield Case("weak heat, nothing above 0.4", grey, 0.4 * heat)
     yield Case("alpha 0: only the image", grey, heat, 0.0)
     yield Case("alpha 1: only the colours", grey, heat, 1.0)
 
@@ -568,6 +749,57 @@ def channels_first(image, heat, alpha=0.5):
 @overlay.wrong("The values run from 0 to 255. Keep them in [0, 1].")
 def bytes_instead_of_fractions(image, heat, alpha=0.5):
     return 255 * ((1 - alpha) * as_colour(image) + alpha * jet(heat))
+
+
+@overlay.wrong(
+    "Your colours run from 0 to 255, the image from 0 to 1. Divide the colours by 255 before you mix."
+)
+def colours_in_bytes(image, heat, alpha=0.5):
+    return (1 - alpha) * as_colour(image) + alpha * 255 * jet(heat)
+
+
+@overlay.wrong("alpha is not used: you always mixed half and half.")
+def always_half(image, heat, alpha=0.5):
+    return (as_colour(image) + jet(heat)) / 2
+
+
+@overlay.wrong(
+    "You turned the colour map round: here hot is blue. Small heat is blue, large is red."
+)
+def jet_reversed(image, heat, alpha=0.5):
+    return (1 - alpha) * as_colour(image) + alpha * jet(1 - heat)
+
+
+@overlay.wrong(
+    "You scaled the heat once more. It lies in [0, 1] already, and the same value must have the same "
+    "colour in every picture."
+)
+def heat_scaled_again(image, heat, alpha=0.5):
+    heat = (heat - heat.min()) / (heat.max() - heat.min())
+    return (1 - alpha) * as_colour(image) + alpha * jet(heat)
+
+
+@overlay.wrong(
+    "You used alpha times heat as the share, so only hot places are coloured. alpha is the same at "
+    "all places."
+)
+def opacity_follows_the_heat(image, heat, alpha=0.5):
+    share = alpha * heat[..., None]
+    return (1 - share) * as_colour(image) + share * jet(heat)
+
+
+@overlay.accepts
+def through_a_table_of_bytes(image, heat, alpha=0.5):
+    """As with OpenCV: heat in 256 steps, the colours as uint8."""
+    table = matplotlib.colormaps["jet"](np.arange(256), bytes=True)[:, :3]
+    colours = torch.from_numpy(table[(heat.numpy() * 255).astype(np.uint8)] / 255.0)
+    return (1 - alpha) * as_colour(image).double() + alpha * colours
+
+
+@overlay.accepts
+def bytes_of_matplotlib(image, heat, alpha=0.5):
+    colours = torch.from_numpy(matplotlib.colormaps["jet"](heat.numpy(), bytes=True)[..., :3])
+    return torch.lerp(as_colour(image).contiguous(), colours.float() / 255, float(alpha))
 
 
 @overlay.accepts
