@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 
 import pytest
@@ -23,6 +24,38 @@ def test_a_card_is_complete(name):
     assert card.caveats, "every method fails somewhere"
     assert card.call.startswith(f"camlite.{name}(model, ")
     assert json.dumps(card.as_dict())
+    assert card.title.startswith(card.short)
+    assert len(card.short) <= 22, "it stands above a small picture"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_card_says_of_the_layer_is_in_the_signature(name):
+    given = inspect.signature(METHODS[name].function).parameters
+    takes = str(given["layer"].annotation) if "layer" in given else ""
+    possible = {"": {"none"}, "Layer": {"one"}}.get(takes, {"several", "one or several"})
+    assert METHODS[name].layers in possible
+
+
+def test_options_are_those_of_the_signature():
+    assert METHODS["rise"].options["samples"] == 4000
+    assert METHODS["saliency"].options == {}
+
+
+def test_quick_methods_need_one_forward_pass():
+    quick = {name for name, card in METHODS.items() if card.quick}
+    assert {"cam", "grad_cam", "shapley_cam", "ablation_cam", "saliency"} <= quick
+    assert not quick & {"score_cam", "rise", "occlusion", "smooth_grad", "guided_grad_cam"}
+
+
+def test_costs_are_printed_from_the_numbers():
+    card = METHODS["score_cam"]
+    assert card.forwards == "K + 2 (ResNet50 layer4: 2,050)"
+    assert METHODS["rise"].forwards == "samples + 1 (4,001)"
+    assert METHODS["grad_cam"].backwards == "1, after the layer only"
+    assert METHODS["recipro_cam"].forwards.startswith(
+        "1, and h·w (ResNet50 layer4: 49) of the part"
+    )
+    assert METHODS["center_gaussian"].forwards == "0"
 
 
 @pytest.mark.parametrize(

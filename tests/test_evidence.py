@@ -8,7 +8,6 @@ import torch
 import camlite
 from camlite import nets
 from camlite.methods.cards import METHODS
-from camlite.methods.evidence import evidence, takes
 
 FEWER = {
     "rise": {"samples": 20},
@@ -30,7 +29,7 @@ def pond():
 @pytest.mark.parametrize("name", METHODS)
 def test_each_method_gives_one_map_per_image(name, pond):
     model, images, labels = pond
-    maps = evidence(METHODS[name], model, "features", images, labels, **FEWER.get(name, {}))
+    maps = METHODS[name].evidence(model, "features", images, labels, **FEWER.get(name, {}))
     assert maps.dim() == 3
     assert len(maps) == 2
     assert bool((maps >= 0).all())
@@ -41,14 +40,14 @@ def test_signed_maps_keep_their_positive_part(pond):
     model, images, labels = pond
     signed = camlite.hires_cam(model, "features", images, labels)
     assert bool((signed < 0).any())
-    maps = evidence(METHODS["hires_cam"], model, "features", images, labels)
+    maps = METHODS["hires_cam"].evidence(model, "features", images, labels)
     assert torch.equal(maps, signed.clamp(min=0))
 
 
 def test_pixel_methods_keep_the_largest_value_of_the_colours(pond):
     model, images, labels = pond
     values = camlite.integrated_gradients(model, images, labels, steps=3)
-    maps = evidence(METHODS["integrated_gradients"], model, "features", images, labels, steps=3)
+    maps = METHODS["integrated_gradients"].evidence(model, "features", images, labels, steps=3)
     slow = torch.stack(
         [
             torch.stack(
@@ -65,12 +64,7 @@ def test_pixel_methods_keep_the_largest_value_of_the_colours(pond):
 
 def test_methods_over_several_layers_choose_their_own(pond):
     model, images, labels = pond
-    maps = evidence(METHODS["zoom_cam"], model, "features", images, labels)
+    maps = METHODS["zoom_cam"].evidence(model, "features", images, labels)
     with pytest.warns(camlite.LayerChosen):
         assert torch.equal(maps, camlite.zoom_cam(model, None, images, labels).relu())
     assert maps.shape[1:] != camlite.grad_cam(model, "features", images, labels).shape[1:]
-
-
-def test_takes_looks_into_the_signature():
-    assert takes(METHODS["rise"], "samples")
-    assert not takes(METHODS["rise"], "layer")

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,7 @@ from camlite.split import chosen_layer, split
 
 CHECKSUM = "checksum of pictures, labels, masks and boxes"
 FLOORS = ("random_cam", "center_gaussian", "fake_cam", "sobel_edges")
-QUICK = tuple(
-    name for name, card in METHODS.items() if card.forwards.startswith("1") and name not in FLOORS
-)
+QUICK = tuple(name for name, card in METHODS.items() if card.quick and name not in FLOORS)
 
 
 @dataclass(frozen=True)
@@ -214,14 +211,14 @@ def _layer(plan: Plan, found: Subject, x: Tensor) -> str:
 
 def _require_options(options: Mapping[str, Mapping[str, Any]]) -> None:
     for method, given in options.items():
-        known = signature(METHODS[method].function).parameters
-        possible = [n for n, p in known.items() if p.kind is p.KEYWORD_ONLY and n != "generator"]
+        known = METHODS[method].options
+        possible = [n for n in known if n != "generator"]
         for name, value in given.items():
             if name not in possible:
                 raise ValueError(
                     f"{method} has no option {name!r}; it has {', '.join(possible) or 'none'}"
                 )
-            _require_kind(f"--set {method}.{name}", value, known[name].default)
+            _require_kind(f"--set {method}.{name}", value, known[name])
 
 
 def _require_kind(option: str, value: Any, default: Any) -> None:

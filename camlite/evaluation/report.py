@@ -95,7 +95,7 @@ def _problems(summary: Summary) -> dict[str, str]:
 def title(method: str) -> str:
     """A method's or floor's name for people."""
     own = {"fake_cam": "Fake-CAM", "sobel_edges": "Sobel edges"}
-    return own.get(method) or METHODS[method].title.split(":")[0].split(" (")[0]
+    return own.get(method) or METHODS[method].short
 
 
 # ------------------------------------------------------------------ tables

@@ -23,7 +23,6 @@ from camlite.evaluation.plan import Job
 from camlite.evaluation.store import RowFile, Stored, read_rows
 from camlite.evaluation.subject import Example, example
 from camlite.methods.cards import METHODS
-from camlite.methods.evidence import evidence, takes
 from camlite.perturb import at_once
 from camlite.scores import chosen
 
@@ -179,9 +178,9 @@ def map_of(method: str, job: Job, x: Tensor, c: Tensor, seed: int) -> Tensor:
         return floor(x)
     card = METHODS[method]
     options = dict(job.plan.options.get(method, {}))
-    if takes(card, "generator"):
+    if "generator" in card.options:
         options["generator"] = torch.Generator().manual_seed(seed)
-    return evidence(card, job.subject.model, job.layer, x, c, **options)
+    return card.evidence(job.subject.model, job.layer, x, c, **options)
 
 
 def _seed(seed: int, item: Item) -> int:

@@ -13,7 +13,6 @@ from camlite import data
 from camlite.figures import plot
 from camlite.maps import heatmap
 from camlite.methods.cards import METHODS
-from camlite.methods.evidence import evidence, takes
 from camlite.split import LayerChosen, chosen_layer
 from camlite.weights import at_hand, preprocess, pretrained
 
@@ -46,7 +45,7 @@ def explain(
     titles = [f"{net.categories[c]} ({c})\np = {p[c]:.3f}" for c in chosen]
     plot.grid(
         [[(seen[0], None), *row] for row in rows],
-        [METHODS[m].title.split(":")[0] for m in methods],
+        [METHODS[m].short for m in methods],
         ["the network sees", *titles],
         save=save,
         title=f"{model}, layer {layer}",
@@ -70,9 +69,9 @@ def heat_of(
 ) -> Tensor:
     """(H, W) in [0, 1]: the positive part of a method's map, or the size of each pixel's value."""
     card = METHODS[method]
-    if takes(card, "progress"):
+    if "progress" in card.options:
         options["progress"] = progress
-    maps = evidence(card, model, layer, x, c, **options)
+    maps = card.evidence(model, layer, x, c, **options)
     if maps.shape[1:] == x.shape[2:] and method not in ("center_gaussian", "occlusion"):
         return _stretched(maps)
     return heatmap(maps, x.shape[2:])[0]

@@ -213,7 +213,7 @@ def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
 
 
 def _title(panel: Panel) -> str:
-    short = METHODS[panel.method].title.split(":")[0].split(" (")[0]
+    short = METHODS[panel.method].short
     fewer = ", ".join(f"{v} {k}" for k, v in FEWER.get(panel.method, {}).items())
     cost = f"{panel.seconds:.1f} s" if panel.seconds >= 0.1 else "under 0.1 s"
     cost = cost if panel.heat is not None else "no map"
@@ -327,7 +327,7 @@ def draw_ladder(scene: Scene, classes: Sequence[int], file: str) -> str:
             maps = [function(scene.net.model, end, scene.x, c).relu() for end in ends]
             heat = [heatmap(m, scene.x.shape[2:])[0] for m in maps]
             rows.append([(scene.seen[0], None), *((scene.seen[0], h) for h in heat)])
-            titles.append(f"{METHODS[name].title.split(':')[0]}\n{scene.net.categories[c]}")
+            titles.append(f"{METHODS[name].short}\n{scene.net.categories[c]}")
     columns = [f"{end}\n{h}×{w}" for end, (h, w) in zip(ends, sides, strict=True)]
     figure = plot.grid(
         rows,
@@ -360,10 +360,7 @@ def draw_networks(scenes: Sequence[Scene], classes: Sequence[int], file: str) ->
         )
         for c in classes
     ]
-    columns = [
-        f"{s.name}\n{METHODS[name].title.split(':')[0]}"
-        for s, name in zip(scenes, named, strict=True)
-    ]
+    columns = [f"{s.name}\n{METHODS[name].short}" for s, name in zip(scenes, named, strict=True)]
     figure = plot.grid(
         rows, labels, ["the networks see", *columns], title="One picture, several networks"
     )
