@@ -1,4 +1,4 @@
-"""Asking the network about changed images: many forward passes, masks, baselines, noise.
+"""Asking the network about changed images: many forward passes, masks, fills, noise.
 
 The score, group and perturbation methods are built on these few functions. Letters: X an image,
 X_b its baseline, F (N, K, h, w) feature maps, H_k the mask made of channel k, Y the score.
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.functional import conv1d, conv2d
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
+from camlite.checks import at_least_one, finite, one_of
 from camlite.cutting.graph import Stage
 from camlite.cutting.running import check_images, evaluation_mode, plain_arithmetic, whole
-from camlite.maps import minmax, up
+from camlite.maps import constant, minmax, up
 from camlite.scores import Target, score
 
-Baseline = str | float | Tensor
+Fill = str | float | Tensor | Callable[[Tensor], Tensor]
 Scorer = Callable[[int, Tensor], Tensor]
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -116,9 +119,8 @@ def at_once(images: Tensor, batch_size: int | None) -> int:
     if batch_size is None:
         few, most = (8, 64) if images.device.type == "cpu" else (128, 1024)
         return max(1, min(most, few * 224 * 224 // images[0, 0].numel()))
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size must be a whole number, 1 or more, not {batch_size!r}")
-    return batch_size
+    at_least_one(batch_size=batch_size)
+    return int(batch_size)
 
 
 # ------------------------------------------------------------------ masks
@@ -132,8 +134,7 @@ def masks(
     Made when they are needed, B at a time: never all K. A constant channel has no mask (s is 0/0
     there) and is left out. Source: Wang et al. 2020 (Score-CAM, arXiv 1910.01279), Eq. 7 and 8.
     """
-    flat = F.flatten(2)
-    alive = flat.amax(2) > flat.amin(2)
+    alive = ~constant(F, F.dim() - 2)
     with tqdm(total=int(alive.sum()), desc=name, disable=not progress, unit="mask") as bar:
         for n in range(len(F)):
             for k in alive[n].nonzero()[:, 0].split(B):
@@ -141,10 +142,90 @@ def masks(
                 bar.update(len(k))
 
 
-# ------------------------------------------------------------------ baselines and noise
+# ------------------------------------------------------------------ what fills the hole, and noise
 
 
-def blur(images: Tensor, kernel: int = 51, sigma: float = 50.0) -> Tensor:
+def filled(images: Tensor, fill: Fill, name: str = "fill") -> Tensor:
+    """What stands in the hole, for each of the images (N, C, H, W) or signals (N, C, L): (N, …).
+
+    The one vocabulary of all methods and metrics, for `fill` (what a hidden place shows) and for
+    `baseline` (the image at which a path or a difference begins):
+    - a number, or "zero": 0 is the mean colour of the data set where images are normalised, and
+      black where they are in [0, 1];
+    - "mean": each image's own mean colour;
+    - "blur": the image under RISE's blur, `blur`;
+    - "strong_blur": the image under Group-CAM's, `strong_blur`: hardly more than its colours;
+    - "original": the image itself;
+    - a tensor like one image, (C, H, W) or (C, 1, 1), or like all of them;
+    - a function images -> tensor.
+
+    Raises ValueError for anything else, and for values that are not finite; `name` is what the
+    message calls the argument.
+    """
+    images = images.detach()
+    if isinstance(fill, str):
+        one_of(name, fill, tuple(_FILLS))
+        out = _FILLS[fill](images)
+    elif callable(fill):
+        out = fill(images)
+    elif isinstance(fill, Real) and not isinstance(fill, bool):
+        out = torch.full_like(images, float(fill))
+    else:
+        out = fill  # type: ignore[assignment]
+    return _like_images(out, images, name)
+
+
+def _like_images(out: Tensor, images: Tensor, name: str) -> Tensor:
+    """`out`, expanded to the images' shape; ValueError where it does not fit or is not finite."""
+    if not isinstance(out, Tensor):
+        raise ValueError(
+            f"{name} must be a number, one of {', '.join(map(repr, _FILLS))}, a tensor like one "
+            f"image {tuple(images.shape[1:])} or a function, not {type(out).__name__}"
+        )
+    finite(name, out)
+    try:
+        if out.dim() < images.dim() - 1:
+            raise RuntimeError
+        return out.detach().to(images).expand_as(images)
+    except RuntimeError:
+        raise ValueError(
+            f"{name} has shape {tuple(out.shape)}, one image has {tuple(images.shape[1:])}"
+        ) from None
+
+
+def fill_name(fill: Fill) -> str:
+    """How a protocol names a fill."""
+    if isinstance(fill, Tensor):
+        return f"tensor {tuple(fill.shape)}"
+    return getattr(fill, "__name__", type(fill).__name__) if callable(fill) else str(fill)
+
+
+def mean_colour(images: Tensor) -> Tensor:
+    """Each image's mean over the positions, in the images' shape."""
+    mean = images.flatten(2).mean(2)  # (N, C)
+    return mean.reshape(*mean.shape, *[1] * (images.dim() - 2)).expand_as(images)
+
+
+def blur(images: Tensor, width: int = 11, sigma: float = 5.0) -> Tensor:
+    """RISE's blur of images (N, C, H, W) or signals (N, C, L), with its authors' two peculiarities.
+
+    The kernel is a Gaussian-filtered impulse with reflecting borders, hence nearly flat: σ = 5 is
+    wide for 11 pixels. Beyond the image it reads zeros, so borders fade towards 0.
+    Source: Petsiuk et al. 2018, code of the authors (evaluation.py).
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    impulse = torch.zeros(width, dtype=torch.float64)
+    impulse[width // 2] = 1
+    k = torch.from_numpy(gaussian_filter1d(impulse.numpy(), sigma)).to(images)
+    C, signal = images.shape[1], images.dim() == 3
+    kernel = k if signal else torch.outer(k, k)
+    kernel = kernel.expand(C, 1, *kernel.shape)
+    with torch.autocast(images.device.type, enabled=False):  # it would round to 16 bits
+        return (conv1d if signal else conv2d)(images, kernel, padding=width // 2, groups=C)
+
+
+def strong_blur(images: Tensor, kernel: int = 51, sigma: float = 50.0) -> Tensor:
     """Gaussian blur of images (N, C, H, W) or signals (N, C, L), mirrored at the border.
 
     The kernel shrinks to what a small image allows. Source of 51 and 50: Group-CAM's code.
@@ -157,35 +238,25 @@ def blur(images: Tensor, kernel: int = 51, sigma: float = 50.0) -> Tensor:
         return gaussian_blur(X, [width, height], [sigma, sigma]).reshape(images.shape)
 
 
-def baseline_images(images: Tensor, baseline: Baseline) -> Tensor:
-    """X_b for each image: "zero", "blur", "original", a number, or a tensor like one image.
-
-    Zero is the mean colour where images are normalised, and black where they are in [0, 1].
-    """
-    if isinstance(baseline, Tensor):
-        if baseline.shape not in (images.shape, images.shape[1:]):
-            raise ValueError(
-                f"baseline has shape {tuple(baseline.shape)}, one image has "
-                f"{tuple(images.shape[1:])}"
-            )
-        return baseline.to(images).expand_as(images)
-    if isinstance(baseline, (int, float)):
-        return torch.full_like(images, float(baseline))
-    made: dict[str, Callable[[Tensor], Tensor]] = {
-        "zero": torch.zeros_like,
-        "blur": blur,
-        "original": torch.clone,
-    }
-    if baseline not in made:
-        raise ValueError(
-            f"baseline must be one of {', '.join(made)}, a number or a tensor, not {baseline!r}"
-        )
-    return made[baseline](images)
+_FILLS: dict[str, Callable[[Tensor], Tensor]] = {
+    "zero": torch.zeros_like,
+    "mean": mean_colour,
+    "blur": blur,
+    "strong_blur": strong_blur,
+    "original": torch.clone,
+}
 
 
 def own_generator(generator: torch.Generator | None) -> torch.Generator:
     """The given generator, or a new one with seed 0: the global random state stays untouched."""
-    return generator if generator is not None else torch.Generator().manual_seed(0)
+    if generator is None:
+        return torch.Generator().manual_seed(0)
+    if not isinstance(generator, torch.Generator):
+        raise ValueError(
+            "generator must be a torch.Generator, such as torch.Generator().manual_seed(5), "
+            f"not {generator!r}"
+        )
+    return generator
 
 
 def noise(shape: Sequence[int], generator: torch.Generator | None, like: Tensor) -> Tensor:
@@ -196,16 +267,3 @@ def noise(shape: Sequence[int], generator: torch.Generator | None, like: Tensor)
     generator = own_generator(generator)
     drawn = torch.randn(tuple(shape), generator=generator, device=generator.device)
     return drawn.to(device=like.device, dtype=like.dtype)
-
-
-def one_of(name: str, value: object, choices: Sequence[object]) -> None:
-    """ValueError unless `value` is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-
-
-def at_least_one(**counts: int) -> None:
-    """ValueError unless each number is a whole number, 1 or more."""
-    for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ValueError(f"{name} must be a whole number, 1 or more, not {count!r}")

@@ -21,11 +21,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, cross_entropy
 
+from camlite.checks import one_of
 from camlite.cutting.running import evaluation_mode, plain_arithmetic, whole
-from camlite.maps import minmax, up
+from camlite.maps import constant, minmax, up
 from camlite.methods.gradient import grad_cam
-from camlite.metrics.shared import classes_of, constant
-from camlite.perturb import noise, one_of, own_generator
+from camlite.metrics.shared import classes_of, pearson
+from camlite.perturb import noise, own_generator
 from camlite.scores import Target
 from camlite.split import Layer, chosen_layer, layer_name
 
@@ -97,7 +98,7 @@ def cascading_randomization(
         ["original", *steps],
         M,
         _compare(M, images, upsample),
-        _blank(M),
+        torch.stack([constant(m) for m in _one_map_each(M, images)]),
         {
             "method": getattr(method, "__name__", "method"),
             "order": order,
@@ -110,16 +111,16 @@ def cascading_randomization(
 
 
 def _compare(M: Tensor, images: Tensor, upsample: bool) -> dict[str, Tensor]:
-    if M.dim() == images.dim() + 1:  # pixel methods give (N, C, H, W): the largest over colours
-        M = M.abs().amax(2)
+    M = _one_map_each(M, images)
     size = images.shape[2:] if upsample else M.shape[2:]
     heat = [minmax(up(m, size), dims=len(size)) for m in M]
     measures = SIMILARITIES if len(size) == 2 else {"spearman": spearman}
     return {n: torch.stack([f(heat[0], h) for h in heat]) for n, f in measures.items()}
 
 
-def _blank(M: Tensor) -> Tensor:
-    return torch.stack([constant(m) for m in M])
+def _one_map_each(M: Tensor, images: Tensor) -> Tensor:
+    """(S, N, h, w); pixel methods give (S, N, C, H, W): the largest |M| over the colours."""
+    return M.abs().amax(2) if M.dim() == images.dim() + 1 else M
 
 
 def _by_name(model: nn.Module, layer: Any, images: Tensor) -> Any:
@@ -203,7 +204,7 @@ def spearman(a: Tensor, b: Tensor, *, absolute: bool = False) -> Tensor:
 
     a, b = (M.abs() if absolute else M for M in _pair(a, b))
     rank = [torch.from_numpy(rankdata(M.flatten(1).numpy(), axis=1)) for M in (a, b)]
-    return _pearson(rank[0], rank[1])
+    return torch.where(constant(a) | constant(b), 0.0, pearson(rank[0], rank[1]))
 
 
 def ssim(a: Tensor, b: Tensor, *, window: int = 11, sigma: float = 1.5) -> Tensor:
@@ -241,11 +242,11 @@ def hog_correlation(a: Tensor, b: Tensor, *, cell: int | None = None) -> Tensor:
     """The correlation of the maps' histograms of oriented gradients: are the edges alike? (N,)
 
     −1 to 1. `cell` is the side of a cell in pixels: 16, as in the paper, or as large as three
-    cells fit into the map. Maps without any edge: 0. Shapes: both (N, H, W).
+    cells fit into the map. Constant maps: 0. Shapes: both (N, H, W).
     """
     a, b = _pair(a, b, dims=3)
     cell = cell or min(16, min(a.shape[1:]) // 3)
-    return _pearson(hog(a, cell), hog(b, cell))
+    return torch.where(constant(a) | constant(b), 0.0, pearson(hog(a, cell), hog(b, cell)))
 
 
 def hog(maps: Tensor, cell: int = 16, orientations: int = 9, block: int = 3) -> Tensor:
@@ -294,15 +295,6 @@ def _pair(a: Tensor, b: Tensor, dims: int | None = None) -> list[Tensor]:
     if not bool(torch.isfinite(a).all() & torch.isfinite(b).all()):
         raise ValueError("maps hold NaN or infinite values")
     return [M.detach().cpu() for M in (a, b)]
-
-
-def _pearson(a: Tensor, b: Tensor) -> Tensor:
-    """Pearson correlation of the rows of (N, D); 0 where a row is constant."""
-    flat = constant(a) | constant(b)
-    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
-    size = a.norm(dim=1) * b.norm(dim=1)
-    r = (a * b).sum(1) / torch.where(size > 0, size, 1.0)
-    return torch.where(flat, 0.0, r.clamp(-1, 1))
 
 
 # ------------------------------------------------------------------ the data randomisation test

@@ -19,7 +19,8 @@ import camlite
 from camlite import boxes, metrics
 from camlite.data import digits
 from camlite.metrics.imputation import neighbour_weights
-from camlite.metrics.shared import blurred, ranks
+from camlite.metrics.shared import ranks
+from camlite.perturb import blur as rise_blur
 
 torch.set_num_threads(1)
 
@@ -223,7 +224,7 @@ def slow_curve(net, x, M, c, steps, start, finish):
 @pytest.mark.parametrize("steps", [7, 24, 1000])
 def test_curves_equal_the_loop(steps):
     net, X, M = small_net(), small_images(2), small_maps(2)
-    blur = blurred(X)
+    blur = rise_blur(X)
     down = metrics.deletion(net, X, M, 2, steps=steps)
     rise = metrics.insertion(net, X, M, 2, steps=steps)
     for n in range(2):
@@ -320,7 +321,7 @@ def test_blur_is_the_authors_blur():
     impulse[5, 5] = 1
     X = small_images(1)
     theirs = [convolve2d(x, gaussian_filter(impulse, 5), mode="same") for x in X[0].numpy()]
-    np.testing.assert_allclose(blurred(X)[0].numpy(), theirs, atol=1e-12)
+    np.testing.assert_allclose(rise_blur(X)[0].numpy(), theirs, atol=1e-12)
 
 
 def test_fills():

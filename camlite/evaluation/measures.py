@@ -22,9 +22,9 @@ from torch import Tensor, nn
 
 from camlite import metrics
 from camlite.boxes import bounding_box, component_boxes, iou_matrix
+from camlite.checks import one_of
 from camlite.evaluation.subject import Example
 from camlite.maps import minmax, up
-from camlite.perturb import one_of
 
 TAUS = tuple(t / 20 for t in range(20))  # thresholds at which boxes are drawn: 0, 0.05, … 0.95
 DELTAS = (0.3, 0.5, 0.7)

@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from camlite.checks import one_of
 from camlite.cutting.running import checked, whole
 from camlite.evaluation import items as sources
 from camlite.evaluation.items import DataSet, Item
@@ -21,7 +22,7 @@ from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, Pro
 from camlite.evaluation.subject import Subject, View, example, fingerprint, subject
 from camlite.evaluation.team import Team
 from camlite.methods.cards import METHODS, find_card
-from camlite.perturb import at_once, fused, one_of
+from camlite.perturb import at_once, fused
 from camlite.split import chosen_layer, split
 
 CHECKSUM = "checksum of pictures, labels, masks and boxes"

@@ -22,6 +22,7 @@ from camlite.evaluation.measures import METRICS, Case
 from camlite.evaluation.plan import Job
 from camlite.evaluation.store import RowFile, Stored, read_rows
 from camlite.evaluation.subject import Example, example
+from camlite.maps import constant
 from camlite.methods.cards import METHODS
 from camlite.perturb import at_once
 from camlite.scores import chosen
@@ -128,7 +129,7 @@ def _row(
         "method": method,
         **facts,
         **values,
-        "blank": int(L.amax() == L.amin()),
+        "blank": int(constant(L)),
         "metrics": list(job.metrics),
         "notes": notes,
         "problem": "",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from camlite.checks import finite
+from camlite.maps import constant, gap
 from camlite.scores import Target, chosen, score_and_gradient
 from camlite.split import Layer, split_at
 
@@ -74,12 +76,23 @@ def eigen_grad_cam(
 
 def _first_component(F: Tensor, center: bool) -> Tensor:
     """O V_1 for each image, in the shape of one feature map: (N, h, w)."""
-    O = F.flatten(2).transpose(1, 2)  # (N, Z, K)
+    finite("the layer's output", F)
     if center:
-        O = O - O.mean(1, keepdim=True)
+        F = F - _mean_map(F)
+    O = F.flatten(2).transpose(1, 2)  # (N, Z, K)
     _, _, Vh = torch.linalg.svd(O, full_matrices=False)
     v = _with_sign(Vh[:, 0])  # (N, K)
     return (O * v[:, None]).sum(2).unflatten(1, F.shape[2:])
+
+
+def _mean_map(F: Tensor) -> Tensor:
+    """Each channel's mean at all positions; a constant channel is its own mean, not rounded."""
+    mean = _like(gap(F), F).expand_as(F)
+    return torch.where(_like(constant(F, F.dim() - 2), F), F, mean)
+
+
+def _like(a: Tensor, F: Tensor) -> Tensor:
+    return a.reshape(*a.shape, *[1] * (F.dim() - 2))
 
 
 def _with_sign(v: Tensor) -> Tensor:

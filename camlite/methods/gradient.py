@@ -11,17 +11,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from camlite.cutting.running import plain_arithmetic
-from camlite.errors import ArchitectureError
-from camlite.maps import gap, same_size, weighted_sum
-from camlite.perturb import (
-    Baseline,
-    at_least_one,
-    baseline_images,
-    noise,
-    one_of,
-    own_generator,
-)
+from camlite.checks import at_least_one, one_of
+from camlite.maps import channel_sum, gap, same_size, weighted_sum
+from camlite.methods.head import linear_head
+from camlite.perturb import Fill, filled, noise, own_generator
 from camlite.scores import (
     Target,
     chosen,
@@ -30,7 +23,7 @@ from camlite.scores import (
     score_and_gradient,
     score_and_gradients,
 )
-from camlite.split import Layer, Stage, last_spatial_layer, split_at, split_at_all
+from camlite.split import Layer, last_spatial_layer, split_at, split_at_all
 
 
 def cam(model: nn.Module, layer: Layer, images: Tensor, target: Target = None) -> Tensor:
@@ -38,7 +31,7 @@ def cam(model: nn.Module, layer: Layer, images: Tensor, target: Target = None) -
 
     The mean of the map plus the bias is the logit: Y_c = (1/Z) Σ_xy M_c[x, y] + b_c.
     Needs a network that ends in global average pooling and one linear layer; raises
-    `ArchitectureError` where `layer` is not directly in front of them. There is no ReLU in the
+    `ArchitectureError` where `layer` is not directly before them. There is no ReLU in the
     paper's formula and none here: negative values speak against the class.
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
@@ -46,27 +39,11 @@ def cam(model: nn.Module, layer: Layer, images: Tensor, target: Target = None) -
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
-    W, Y = _linear_head(model, classifier, F)  # (C, K), (N, C)
+    W, Y = linear_head(model, classifier, F)  # (C, K), (N, C)
     c = chosen(Y, target)  # (N,)
     if callable(c):
         raise ValueError("CAM explains one class: give an int or a tensor of classes, no function")
     return weighted_sum(W[c], F)  # Eq. 2
-
-
-def _linear_head(model: nn.Module, classifier: Stage, F: Tensor) -> tuple[Tensor, Tensor]:
-    """W of the head, and its logits; proved on these images to be W·GAP(F) + b."""
-    Y = classifier(F)
-    heads = [m for m in model.modules() if isinstance(m, nn.Linear) and m.in_features == F.shape[1]]
-    for head in heads:
-        with plain_arithmetic(F):
-            by_hand = nn.functional.linear(gap(F), head.weight, head.bias)
-        if by_hand.shape == Y.shape and torch.allclose(by_hand, Y, rtol=1e-3, atol=1e-4):
-            return head.weight.detach(), Y
-    raise ArchitectureError(
-        "CAM needs global average pooling and then one linear layer directly behind the chosen "
-        f"layer ({F.shape[1]} channels); this network does something else there. Choose the layer "
-        "after the last activation function, or use grad_cam, which needs no special head."
-    )
 
 
 def grad_cam(
@@ -241,7 +218,7 @@ def hires_cam(
     features, classifier = split_at(model, layer, images)
     F = features(images)
     _, G = score_and_gradient(classifier, F, target)
-    L = (G * F).sum(1)
+    L = channel_sum(G * F)
     return L.relu() if relu else L
 
 
@@ -274,7 +251,7 @@ def layer_cam(
     if not relu and len(F) > 1:
         raise ValueError("relu=False gives a signed map of one layer; several layers were given")
     GF = [(g * f).relu() if element_wise else g.relu() * f for g, f in zip(G, F, strict=True)]
-    M = [gf.sum(1).relu() if relu else gf.sum(1) for gf in GF]
+    M = [channel_sum(gf).relu() if relu else channel_sum(gf) for gf in GF]
     if len(M) == 1:
         return M[0]
     M = [_divide(m, _like(m.flatten(1).amax(1), m)) for m in M]  # in [0, 1]
@@ -290,7 +267,7 @@ def integrated_grad_cam(
     target: Target = None,
     *,
     relu: bool = True,
-    baseline: Baseline = "zero",
+    baseline: Fill = "zero",
     steps: int = 50,
     variant: str = "paper",
     progress: bool = False,
@@ -316,7 +293,7 @@ def integrated_grad_cam(
     features, classifier = split_at(model, layer, images)
     F = features(images)
     c = chosen(classifier(F), target)
-    X_b = baseline_images(images, baseline)
+    X_b = filled(images, baseline, "baseline")
     F_b = features(X_b) if variant == "paper" else torch.zeros_like(F)
     L = torch.zeros_like(F[:, 0])
     for t in tqdm(range(steps), disable=not progress):

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
+from camlite.checks import at_least_one, one_of
 from camlite.maps import gap, weighted_sum
-from camlite.perturb import at_least_one, at_once, blur, masks, one_of, own_generator, scorer
+from camlite.perturb import at_once, filled, masks, noise, own_generator, scorer
 from camlite.scores import Target, chosen, score_and_gradient
 from camlite.split import Layer, split_at
 
@@ -55,7 +56,7 @@ def group_cam(
     l = _chunks(A, groups) if cluster == "chunks" else _k_means(A, groups, generator)
     signed = _group_maps(F, l, α)
     M = _highest(signed.relu(), denoise)  # (N, groups, h, w)
-    P, X_b = scorer(model, X, c, probability=True), blur(X)
+    P, X_b = scorer(model, X, c, probability=True), filled(X, "strong_blur")
     P_b = [P(n, each[None]) for n, each in enumerate(X_b)]
     β = torch.zeros_like(M.flatten(2)[..., 0])
     for n, k, H in masks(M, X.shape[2:], at_once(X, batch_size), progress, "Group-CAM"):
@@ -74,18 +75,26 @@ def _chunks(A: Tensor, groups: int) -> Tensor:
 def _k_means(V: Tensor, groups: int, generator: torch.Generator | None) -> Tensor:
     """The group of each channel, (N, K), by k-means on the vectors V (N, K, h·w), image by image.
 
-    Never more groups than different vectors. The same start for each image of a batch.
+    Never more groups than different vectors. The same start for each image of a batch. A channel
+    that is 0 everywhere takes no part, it adds nothing to any group: a vector of zeros is equally
+    far from all vectors of length 1, so rounding alone would decide where it goes. Other ties are
+    decided by a fixed noise of 1e-5 of the vectors' size, large beside rounding: so a batch gives
+    what its images give alone.
     """
     from sklearn.cluster import KMeans
 
     generator = own_generator(generator)
     seed = int(torch.randint(2**31 - 1, (1,), generator=generator, device=generator.device))
-    labels = []
-    for v in V.cpu().double().numpy():
-        different = len(torch.unique(torch.from_numpy(v), dim=0))
-        start = KMeans(n_clusters=min(groups, different), n_init=3, random_state=seed)
-        labels.append(torch.from_numpy(start.fit_predict(v)).long())
-    return torch.stack(labels).to(V.device)
+    l = torch.zeros(V.shape[:2], dtype=torch.long)
+    tilt = 1e-5 * noise(V.shape[1:], None, l.double())
+    for n, v in enumerate(V.detach().cpu().double()):
+        alive = v.any(1)
+        v = v + tilt * v.square().mean().sqrt()
+        different = len(V[n].detach().cpu()[alive].unique(dim=0))
+        if different > 0:
+            k_means = KMeans(n_clusters=min(groups, different), n_init=3, random_state=seed)
+            l[n, alive] = torch.from_numpy(k_means.fit_predict(v[alive].numpy())).long()
+    return l.to(V.device)
 
 
 def _group_maps(F: Tensor, l: Tensor, α: Tensor | float = 1.0) -> Tensor:

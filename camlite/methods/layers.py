@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from camlite.checks import one_of
 from camlite.cutting.hooks import run_and_record
 from camlite.cutting.running import check_images
-from camlite.maps import minmax, same_size, up, weighted_sum
+from camlite.maps import channel_sum, minmax, same_size, up, weighted_sum
 from camlite.methods.gradient import _pixel_weights
-from camlite.perturb import Scorer, at_once, one_of, scorer
+from camlite.perturb import Scorer, at_once, scorer
 from camlite.scores import Target, chosen, recording, score, score_and_gradients
 from camlite.split import Layer, split_at_all, stage_ends
 
@@ -43,7 +44,7 @@ def zoom_cam(
     """
     features, *stages = split_at_all(model, layer, images, otherwise=stage_ends)
     _, F, G = score_and_gradients(stages, features(images), target)
-    M = [(g * f).sum(1).relu() for g, f in zip(G, F, strict=True)]
+    M = [channel_sum(g * f).relu() for g, f in zip(G, F, strict=True)]
     return same_size([minmax(m, dims=m.dim() - 1) for m in M]).amax(0)
 
 

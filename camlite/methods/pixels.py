@@ -19,19 +19,11 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from tqdm import tqdm, trange
 
+from camlite.checks import at_least_one
 from camlite.cutting.running import check_images
 from camlite.maps import up, weighted_sum
 from camlite.methods.gradient import grad_cam
-from camlite.perturb import (
-    Baseline,
-    at_least_one,
-    at_once,
-    baseline_images,
-    noise,
-    own_generator,
-    scorer,
-    whole,
-)
+from camlite.perturb import Fill, at_once, filled, noise, own_generator, scorer, whole
 from camlite.scores import Target, chosen, score_and_gradient
 from camlite.split import Layer
 
@@ -87,7 +79,7 @@ def integrated_gradients(
     images: Tensor,
     target: Target = None,
     *,
-    baseline: Baseline = "zero",
+    baseline: Fill = "zero",
     steps: int = 50,
     progress: bool = False,
 ) -> Tensor:
@@ -103,7 +95,7 @@ def integrated_gradients(
     at_least_one(steps=steps)
     check_images(model, images)
     X, f = images.detach(), whole(model)
-    X_b, c = baseline_images(X, baseline), chosen(f(X), target)
+    X_b, c = filled(X, baseline, "baseline"), chosen(f(X), target)
     mean = torch.zeros_like(X)
     for t in trange(1, steps + 1, desc="Integrated Gradients", disable=not progress):
         mean += score_and_gradient(f, X_b + (t / steps) * (X - X_b), c)[1] / steps
@@ -261,7 +253,7 @@ def occlusion(
     *,
     patch: int | None = None,
     stride: int | None = None,
-    fill: Baseline = "zero",
+    fill: Fill = "zero",
     probability: bool = True,
     batch_size: int | None = None,
     progress: bool = False,
@@ -283,7 +275,7 @@ def occlusion(
     stride = max(1, patch // 2) if stride is None else stride
     at_least_one(patch=patch, stride=stride)
     Y = scorer(model, X, chosen(whole(model)(X), target), probability)
-    Y_X, X_fill = [Y(n, each[None]) for n, each in enumerate(X)], baseline_images(X, fill)
+    Y_X, X_fill = [Y(n, each[None]) for n, each in enumerate(X)], filled(X, fill)
     M, times = torch.zeros_like(X[:, 0]), torch.zeros(size).to(X)
     for hide in _patches(size, patch, stride, at_once(X, batch_size), progress):  # (B, H, W)
         hide = hide.to(X)

@@ -12,20 +12,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from camlite.checks import at_least_one, one_of
 from camlite.errors import ArchitectureError
 from camlite.maps import gap, up, weighted_sum
-from camlite.methods.gradient import _linear_head
-from camlite.perturb import (
-    Baseline,
-    Scorer,
-    at_least_one,
-    at_once,
-    baseline_images,
-    masks,
-    noise,
-    one_of,
-    scorer,
-)
+from camlite.methods.head import linear_head
+from camlite.perturb import Fill, Scorer, at_once, filled, masks, noise, scorer
 from camlite.scores import Target, chosen, score
 from camlite.split import Layer, Stage, split_at
 
@@ -39,7 +30,7 @@ def score_cam(
     relu: bool = True,
     probability: bool = False,
     channel_softmax: bool = True,
-    baseline: Baseline | None = "zero",
+    baseline: Fill | None = "zero",
     upsampled: bool = False,
     batch_size: int | None = None,
     progress: bool = False,
@@ -74,11 +65,11 @@ def score_cam(
     return L.relu() if relu else L
 
 
-def _baseline_scores(Y: Scorer, X: Tensor, baseline: Baseline | None) -> list[Tensor] | list[float]:
+def _baseline_scores(Y: Scorer, X: Tensor, baseline: Fill | None) -> list[Tensor] | list[float]:
     """Y(X_b) of each image."""
     if baseline is None:
         return [0.0] * len(X)
-    return [Y(n, X_b[None]) for n, X_b in enumerate(baseline_images(X, baseline))]
+    return [Y(n, X_b[None]) for n, X_b in enumerate(filled(X, baseline, "baseline"))]
 
 
 def _channel_weights(C: Tensor, channel_softmax: bool) -> Tensor:
@@ -234,11 +225,9 @@ def _without_channels(
 
 
 def _pool_and_linear(model: nn.Module, classifier: Stage, F: Tensor) -> Tensor | None:
-    """W if the part is W·GAP(F) + b: proved on F, and on F without every second channel."""
-    pairs = F.repeat_interleave(2, 0)
-    pairs[1::2, 1::2] = 0
+    """W if the part is proved to be W·GAP(F) + b."""
     try:
-        return _linear_head(model, classifier, pairs)[0]
+        return linear_head(model, classifier, F)[0]
     except ArchitectureError:
         return None
 

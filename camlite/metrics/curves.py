@@ -21,19 +21,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from camlite.checks import one_of
+from camlite.maps import constant
 from camlite.metrics.shared import (
-    Fill,
     classes_of,
     confidence,
-    constant,
-    fill_name,
-    filled,
     fitted,
     ranks,
     require,
     score_name,
 )
-from camlite.perturb import one_of
+from camlite.perturb import Fill, fill_name, filled
 from camlite.scores import Target
 
 PROTOCOLS: dict[str, dict[str, dict[str, Any]]] = {

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from camlite.cutting.running import whole
-from camlite.metrics.shared import classes_of, constant, fitted, ranks, score_name
+from camlite.maps import constant
+from camlite.metrics.shared import classes_of, fitted, ranks, score_name
 from camlite.perturb import noise as normal
 from camlite.perturb import own_generator
 from camlite.scores import Target

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from camlite.boxes import EMPTY, component_boxes, iou_matrix, largest_component
-from camlite.maps import minmax
-from camlite.metrics.shared import constant, require
-from camlite.perturb import one_of
+from camlite.checks import one_of
+from camlite.maps import constant, minmax
+from camlite.metrics.shared import require
 
 Truths = Tensor | Sequence[Tensor]
 

@@ -12,21 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camlite.maps import minmax
+from camlite.checks import finite, one_of
+from camlite.maps import constant, minmax
 from camlite.metrics.shared import (
-    Fill,
     classes_of,
     confidence,
-    constant,
-    fill_name,
-    filled,
     fitted,
+    pearson,
     ranks,
     require,
     same_length,
     score_name,
 )
-from camlite.perturb import one_of
+from camlite.perturb import Fill, fill_name, filled
 from camlite.scores import Target
 
 
@@ -171,12 +169,8 @@ def coherency(maps: Tensor, again: Tensor) -> Tensor:
         shapes = f"{tuple(maps.shape)} and {tuple(again.shape)}"
         raise ValueError(f"coherency needs two sets of maps of one shape, not {shapes}")
     a, b = (M.detach().double().flatten(1) for M in (maps, again))
-    if not bool(torch.isfinite(a).all() & torch.isfinite(b).all()):
-        raise ValueError("maps hold NaN or infinite values")
-    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
-    size = a.norm(dim=1) * b.norm(dim=1)
-    r = ((a * b).sum(1) / size.clamp(min=1e-300)).clamp(-1, 1)
-    return torch.where(constant(maps) | constant(again), 0.0, (1 + r) / 2)
+    finite("maps", torch.stack([a, b]))
+    return torch.where(constant(maps) | constant(again), 0.0, (1 + pearson(a, b)) / 2)
 
 
 def complexity(heat: Tensor) -> Tensor:

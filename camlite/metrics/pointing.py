@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from camlite.maps import minmax
-from camlite.metrics.shared import Measure, constant, fitted, require
-from camlite.perturb import one_of
+from camlite.checks import one_of
+from camlite.maps import constant, minmax
+from camlite.metrics.shared import Measure, fitted, require
 
 
 def pointing_game(

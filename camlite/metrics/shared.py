@@ -8,14 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d, conv2d
 
+from camlite.checks import one_of
 from camlite.cutting.running import whole
-from camlite.maps import up
-from camlite.perturb import one_of, own_generator
+from camlite.maps import constant, up
+from camlite.perturb import own_generator
 from camlite.scores import Target, chosen, score
-
-Fill = float | str | Tensor | Callable[[Tensor], Tensor]
 
 
 class Undefined(ValueError):
@@ -113,12 +111,6 @@ def fitted(maps: Tensor, size: Sequence[int], count: int) -> Tensor:
     return maps if tuple(maps.shape[1:]) == tuple(size) else up(maps, size)
 
 
-def constant(maps: Tensor) -> Tensor:
-    """Which of the maps (N, ...) have the same value everywhere: they point nowhere. (N,) bool."""
-    flat = maps.flatten(1)
-    return flat.amax(1) == flat.amin(1)
-
-
 def confidence(
     model: nn.Module,
     images: Tensor,
@@ -159,53 +151,9 @@ def classes_of(model: nn.Module, images: Tensor, target: Target, batch_size: int
     return chosen(torch.cat(logits), target)
 
 
-def filled(images: Tensor, fill: Fill) -> Tensor:
-    """What stands in for removed pixels, of the images' shape.
-
-    A number (0 is the data set's mean colour if images are normalised), "mean" (each image's own
-    mean colour), "blur" (RISE's: 11×11, σ = 5), a tensor that broadcasts, or a function of images.
-    """
-    if isinstance(fill, str):
-        one_of("fill", fill, ("mean", "blur"))
-        if fill == "blur":
-            return blurred(images)
-        fill = images.flatten(2).mean(2).reshape(*images.shape[:2], *[1] * (images.dim() - 2))
-    out = fill(images) if callable(fill) else torch.as_tensor(fill)
-    try:
-        return out.to(images).expand_as(images)
-    except RuntimeError:
-        shapes = f"{tuple(out.shape)} does not fit images {tuple(images.shape)}"
-        raise ValueError(f"fill of shape {shapes}") from None
-
-
 def score_name(target: Target, probability: bool) -> str:
     """How a protocol names the score."""
     return "function" if callable(target) else "probability" if probability else "logit"
-
-
-def fill_name(fill: Fill) -> str:
-    """How a protocol names a fill."""
-    if isinstance(fill, Tensor):
-        return f"tensor {tuple(fill.shape)}"
-    return getattr(fill, "__name__", type(fill).__name__) if callable(fill) else str(fill)
-
-
-def blurred(images: Tensor, width: int = 11, sigma: float = 5.0) -> Tensor:
-    """RISE's blur of images (N, C, H, W) or signals (N, C, L), with its authors' two peculiarities.
-
-    The kernel is a Gaussian-filtered impulse with reflecting borders, hence nearly flat: σ = 5 is
-    wide for 11 pixels. Beyond the image it reads zeros, so borders fade towards 0.
-    Source: Petsiuk et al. 2018, code of the authors (evaluation.py).
-    """
-    from scipy.ndimage import gaussian_filter1d
-
-    impulse = torch.zeros(width, dtype=torch.float64)
-    impulse[width // 2] = 1
-    k = torch.from_numpy(gaussian_filter1d(impulse.numpy(), sigma)).to(images)
-    C, signal = images.shape[1], images.dim() == 3
-    kernel = k if signal else torch.outer(k, k)
-    kernel = kernel.expand(C, 1, *kernel.shape)
-    return (conv1d if signal else conv2d)(images, kernel, padding=width // 2, groups=C)
 
 
 def ranks(maps: Tensor, ties: str, generator: torch.Generator | None = None) -> Tensor:
@@ -225,3 +173,12 @@ def ranks(maps: Tensor, ties: str, generator: torch.Generator | None = None) -> 
     before = before.to(M.device)
     order = before[M[:, before].argsort(dim=1, descending=True, stable=True)]
     return order.argsort(1)
+
+
+def pearson(a: Tensor, b: Tensor) -> Tensor:
+    """Pearson correlation of the rows of (N, D): (N,); 0 where a row is constant."""
+    flat = constant(a) | constant(b)
+    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
+    size = a.norm(dim=1) * b.norm(dim=1)
+    r = (a * b).sum(1) / torch.where(size > 0, size, 1.0)
+    return torch.where(flat, 0.0, r.clamp(-1, 1))

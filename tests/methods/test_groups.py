@@ -342,3 +342,40 @@ def test_every_method_here_has_a_card():
         assert len(names) >= 2
         for name in names:
             assert camlite.METHODS[name].function is getattr(camlite, name) is vars(file)[name]
+
+
+@pytest.mark.parametrize("method", [cluster_cam, cosine_cam])
+def test_a_batch_gives_what_its_images_give_alone_where_channels_are_dead(method):
+    """A vector of zeros is equally far from all vectors of length 1: rounding decided its group."""
+    wrong = 0
+    for seed in range(4):
+        torch.manual_seed(seed)
+        net = nn.Sequential(
+            nn.Conv2d(3, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(32, 5),
+        )
+        X = torch.rand(4, 3, 24, 24, generator=torch.Generator().manual_seed(seed))
+        options = {"clusters": 3, "relu": False, "batch_size": 32}
+        together = method(net, "4", X, 1, **options)
+        alone = torch.cat([method(net, "4", x[None], 1, **options) for x in X])
+        assert (net[:5](X).flatten(2).amax(2) == 0).any(), "no channel is dead: nothing is tested"
+        off = (together - alone).flatten(1).abs().amax(1)
+        wrong += int((off > 1e-3 * alone.flatten(1).abs().amax(1)).sum())
+    assert wrong == 0
+
+
+def test_dead_channels_change_no_group():
+    V = torch.rand(1, 12, 20, generator=torch.Generator().manual_seed(0)).double()
+    with_dead = torch.cat([V[:, :5], torch.zeros(1, 6, 20).double(), V[:, 5:]], 1)
+    l = _k_means(with_dead, 4, None)[0]
+    l = torch.cat([l[:5], l[11:]])
+    alone = _k_means(V, 4, None)[0]
+    assert len(l.unique()) == 4
+    assert torch.equal(l[:, None] == l, alone[:, None] == alone)
+    assert not _k_means(torch.zeros(2, 6, 9), 3, None).any()

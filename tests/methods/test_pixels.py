@@ -82,10 +82,10 @@ def test_smooth_grad_is_the_mean_gradient_of_noisy_images(kind):
 
 
 @pytest.mark.parametrize("kind", NETS)
-@pytest.mark.parametrize("baseline", ["zero", "blur", 0.5])
+@pytest.mark.parametrize("baseline", ["zero", "blur", "strong_blur", "mean", 0.5])
 def test_integrated_gradients_add_up_to_the_difference_of_the_scores(kind, baseline):
     net, X = ready(kind), pictures(2)
-    X_b = camlite.perturb.baseline_images(X, baseline)
+    X_b = camlite.perturb.filled(X, baseline)
     with torch.no_grad():
         difference = net(X)[:, 1] - net(X_b)[:, 1]
     gaps = []

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 
 import camlite
 from camlite import ablation_cam, is_cam, recipro_cam, score_cam, ss_cam
-from camlite.perturb import baseline_images, blur, fast, masks
+from camlite.perturb import fast, filled, masks, strong_blur
 
 pytestmark = pytest.mark.filterwarnings("ignore::camlite.split.SplitByHook")
 CLOSE = {"rtol": 1e-9, "atol": 1e-10}
@@ -114,7 +114,9 @@ def test_score_cam_of_the_authors_code_is_reachable():
     torch.testing.assert_close(got, L.relu()[:, 0], **CLOSE)
 
 
-@pytest.mark.parametrize("baseline", ["blur", "original", 0.7, None, torch.full((3, 11, 13), 2.0)])
+@pytest.mark.parametrize(
+    "baseline", ["blur", "strong_blur", "mean", "original", 0.7, None, torch.full((3, 11, 13), 2.0)]
+)
 def test_the_baseline_cancels_under_the_softmax_over_channels_and_only_there(baseline):
     net, X = ready(Flat), pictures()
     same = [score_cam(net, "features", X, 0, baseline=b) for b in ("zero", baseline)]
@@ -566,9 +568,9 @@ def test_masks_are_made_a_batch_at_a_time():
     assert sizes == 2 * [(4, 1, 9, 8), (4, 1, 9, 8), (2, 1, 9, 8)]
 
 
-def test_blur_keeps_a_constant_image_and_takes_small_ones():
+def test_the_strong_blur_keeps_a_constant_image_and_takes_small_ones():
     for shape in ((1, 3, 60, 70), (2, 1, 4, 9), (1, 2, 5), (1, 1, 1, 1)):
         X = torch.full(shape, 2.5)
-        torch.testing.assert_close(blur(X), X)
-    assert blur(torch.randn(1, 1, 60, 60)).std() < 0.1
-    assert torch.equal(baseline_images(X, "original"), X)
+        torch.testing.assert_close(strong_blur(X), X)
+    assert strong_blur(torch.randn(1, 1, 60, 60)).std() < 0.1
+    assert torch.equal(filled(X, "original"), X)
