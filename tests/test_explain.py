@@ -6,8 +6,11 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import torchvision
+from PIL import Image
 from typer.testing import CliRunner
 
 from camlite import weights
@@ -38,6 +41,44 @@ def test_explain_draws_a_dog_and_a_cat(tmp_path):
     assert figure.stat().st_size > 20_000
     probabilities = [row["probability"] for row in answer["top"]]
     assert probabilities == sorted(probabilities, reverse=True)
+
+
+WHY = "CAM is left out: it needs global average pooling and one linear layer after the layer"
+TOKENS = "the tokens of encoder.layers.encoder_layer_10 are shown as a map"
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn", "says"),
+    [
+        ("mobilenet_v3_small", ["grad_cam"], [WHY]),
+        ("shufflenet_v2_x0_5", ["cam", "grad_cam"], []),
+        pytest.param("alexnet", ["grad_cam"], [WHY], marks=pytest.mark.slow),
+        pytest.param("vgg11", ["grad_cam"], [WHY], marks=pytest.mark.slow),
+        pytest.param("vit_b_16", ["grad_cam"], [TOKENS, WHY], marks=pytest.mark.slow),
+    ],
+)
+def test_the_usual_methods_are_those_that_fit(tmp_path, monkeypatch, name, drawn, says):
+    torch.manual_seed(0)
+    (tmp_path / "weights").mkdir()
+    network = torchvision.models.get_model(name, weights=None)
+    if name == "vit_b_16":
+        torch.nn.init.normal_(network.heads.head.weight)  # zeros would suit every formula
+    torch.save(network.state_dict(), tmp_path / "weights" / f"{name}-random.pth")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (240, 300, 3), "uint8")).save(
+        tmp_path / "photo.png"
+    )
+    monkeypatch.setenv("CAMLITE_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    done = camlite("explain", "photo.png", "--model", name, "--json")
+    assert done.exit_code == 0, done.output
+    (answer,) = json.loads(done.stdout)
+    assert answer["methods"] == drawn
+    assert len(answer["notes"]) == len(says)
+    assert all(text in note for text, note in zip(says, answer["notes"], strict=True))
+    assert Path(answer["figure"]).stat().st_size > 10_000
+    done = camlite("explain", "photo.png", "--model", name, "--method", "cam")
+    assert done.exit_code == (0 if "cam" in drawn else 2), "asked for, and it does not fit"
+    assert "cam" in drawn or "use grad_cam" in done.stderr
 
 
 @needs_data

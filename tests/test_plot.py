@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib
 import pytest
 import torch
@@ -12,21 +14,77 @@ from camlite.figures import plot
 matplotlib.use("agg")
 
 
+def maps_of(figure: Any) -> list[Any]:
+    """The heat that is drawn over the images."""
+    return [i for axis in figure.axes for i in axis.images if i.get_alpha()]
+
+
+def bar_of(figure: Any) -> Any:
+    return next(axis for axis in figure.axes if axis.get_label() == "<colorbar>")
+
+
 def test_show_draws_images_heat_titles_and_one_bar(tmp_path):
     images, heat = torch.rand(7, 3, 8, 10), torch.rand(7, 8, 10)
-    figure = camlite.show(images, heat, titles=[f"n{i}" for i in range(7)], save=tmp_path / "a.png")
+    names = [f"n{i}" for i in range(7)]
+    figure = camlite.show(images, heat, titles=names, title="seven", save=tmp_path / "a.png")
     drawn = [axis for axis in figure.axes if axis.images]
     assert len(drawn) == 14
-    assert [a.get_title() for a in drawn if a.get_title()] == [f"n{i}" for i in range(7)]
+    assert [a.get_title() for a in drawn if a.get_title()] == names
     assert len(figure.axes) == 24 + 1  # two rows of six, doubled, and the bar
+    assert figure.get_suptitle() == "seven"
     assert (tmp_path / "a.png").stat().st_size > 1000
+    for n, drawn_map in enumerate(maps_of(figure)):  # over its own image, the image above it
+        torch.testing.assert_close(torch.as_tensor(drawn_map.get_array().data), heat[n] / heat[n].max())
+        below = drawn_map.axes
+        above = drawn[drawn.index(below) - (6 if n < 6 else 1)]
+        assert (below.images[0].get_array() == plot.picture(images[n])).all()
+        assert (above.images[0].get_array() == plot.picture(images[n])).all()
+        assert above.get_title() == names[n]
 
 
-def test_signed_maps_share_one_symmetric_scale():
-    images, maps = torch.rand(2, 1, 4, 4), torch.stack([torch.full((4, 4), -3.0), torch.rand(4, 4)])
-    figure = camlite.show(images, maps, signed=True)
-    limits = {i.get_clim() for axis in figure.axes for i in axis.images if i.get_alpha()}
-    assert limits == {(-3.0, 3.0)}
+@pytest.mark.parametrize(
+    ("scale", "signed", "limits", "largest"),
+    [
+        ("each", False, (0, 1), [1, 1]),
+        ("shared", False, (0, 4), [2, 4]),
+        ("each", True, (-1, 1), [1, 1]),
+        ("shared", True, (-4, 4), [2, 4]),
+    ],
+)
+def test_maps_have_a_scale_each_or_a_shared_one(scale, signed, limits, largest):
+    image, one = torch.rand(1, 4, 4), torch.rand(4, 4)
+    one[0, 0] = 2
+    two = torch.full((4, 4), -4.0 if signed else 4.0)
+    figures = (
+        camlite.show(torch.stack([image] * 2), torch.stack([one, two]), signed=signed, scale=scale),
+        plot.grid([[(image, one)], [(image, two)]], ["a", "b"], [""], signed=signed, scale=scale),
+    )
+    for figure in figures:
+        drawn = maps_of(figure)
+        assert [i.get_clim() for i in drawn] == [limits] * 2
+        assert [abs(i.get_array()).max() for i in drawn] == pytest.approx(largest)
+        assert {i.get_cmap().name for i in drawn} == {plot.SIGNED if signed else plot.HEAT}
+        assert ("per map" in bar_of(figure).get_ylabel()) == (scale == "each")
+
+
+def test_zero_is_seen_on_the_bar():
+    image, map_ = torch.rand(1, 4, 4), torch.tensor([[-0.3, 2.0], [0.0, 1.0]]).repeat(2, 2)
+    signed = bar_of(plot.grid([[(image, map_)]], [""], [""], signed=True, scale="shared"))
+    assert signed.get_ylim() == (-2, 2)
+    assert 0 in signed.get_yticks()
+    assert [list(line.get_ydata()) for line in signed.lines] == [[0, 0]]
+    assert matplotlib.colormaps[plot.SIGNED](0.5)[:3] == pytest.approx((0.97, 0.97, 0.97), abs=0.01)
+    assert bar_of(plot.grid([[(image, map_)]], [""], [""])).get_ylim() == (0, 1)
+
+
+def test_a_grid_has_titles_at_its_sides_and_a_map_that_is_zero_stays_zero():
+    image = torch.rand(3, 4, 4)
+    cells = [[(image, None), (image, torch.zeros(4, 4))], [(image, None), (image, image[0])]]
+    figure = plot.grid(cells, ["one", "two"], ["left", "right"], title="all")
+    assert [a.get_ylabel() for a in figure.axes[:4]] == ["one", "", "two", ""]
+    assert [a.get_title() for a in figure.axes[:4]] == ["left", "right", "", ""]
+    assert figure.get_suptitle() == "all"
+    assert [i.get_array().max() for i in maps_of(figure)] == [0, 1]
 
 
 def test_normalised_images_are_stretched_and_one_channel_is_grey():
@@ -46,6 +104,19 @@ def test_normalised_images_are_stretched_and_one_channel_is_grey():
 def test_what_does_not_fit_is_said(images, heat, titles, says):
     with pytest.raises(ValueError, match=says):
         camlite.show(torch.rand(images), torch.rand(heat), titles=titles)
+
+
+@pytest.mark.parametrize(
+    ("map_", "options", "says"),
+    [
+        (torch.rand(2, 2), {}, "use heatmap"),
+        (torch.full((4, 4), torch.nan), {}, "NaN"),
+        (torch.rand(4, 4), {"scale": "both"}, "scale must be one of 'each', 'shared'"),
+    ],
+)
+def test_what_a_grid_cannot_draw_is_said(map_, options, says):
+    with pytest.raises(ValueError, match=says):
+        plot.grid([[(torch.rand(1, 4, 4), map_)]], [""], [""], **options)
 
 
 def test_the_colours_of_heat_only_become_lighter():

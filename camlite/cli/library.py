@@ -91,7 +91,10 @@ def explain(
     classes: Classes = None,
     method: Annotated[
         list[str] | None,
-        typer.Option(help="For example grad_cam,score_cam; repeatable. Default: cam,grad_cam."),
+        typer.Option(
+            help="For example grad_cam,score_cam; repeatable. Default: cam,grad_cam, as far as "
+            "they fit the network."
+        ),
     ] = None,
     save: Annotated[
         Path | None,
@@ -120,7 +123,7 @@ def explain(
                 name,
                 layer,
                 classes or [],
-                words(method) or ["cam", "grad_cam"],
+                words(method),
                 figure,
                 progress=sys.stderr.isatty(),
             )
@@ -142,6 +145,7 @@ def _say_explained(answer: dict[str, Any]) -> None:
     for row in answer["top"]:
         table.add_row(str(row["class"]), row["name"], f"{row['probability']:.3f}")
     out.print(table)
+    say(*((f"Note: {note}", "yellow") for note in answer["notes"]))
     say((f"Figure: {answer['figure']}", "bold"))
     show_picture(Path(answer["figure"]))
 
