@@ -34,7 +34,9 @@ def test_show_draws_images_heat_titles_and_one_bar(tmp_path):
     assert figure.get_suptitle() == "seven"
     assert (tmp_path / "a.png").stat().st_size > 1000
     for n, drawn_map in enumerate(maps_of(figure)):  # over its own image, the image above it
-        torch.testing.assert_close(torch.as_tensor(drawn_map.get_array().data), heat[n] / heat[n].max())
+        torch.testing.assert_close(
+            torch.as_tensor(drawn_map.get_array().data), heat[n] / heat[n].max()
+        )
         below = drawn_map.axes
         above = drawn[drawn.index(below) - (6 if n < 6 else 1)]
         assert (below.images[0].get_array() == plot.picture(images[n])).all()

@@ -16,7 +16,7 @@ CARDS = (
         "Localization. CVPR 2016. arXiv 1512.04150",
         equation="M_c = Σ_k W[c, k] F_k  (Eq. 2)",
         needs="global average pooling and one linear layer after the layer",
-        passes=lambda s, o: Cost(forwards=1),
+        passes=lambda s, o: Cost(forwards=1, forwards_after=1),  # the proof of the head
         caveats=(
             "Not unique: adding one vector to all rows of W changes every map but no probability.",
             "As coarse as the layer: 7×7 for ResNet at 224×224.",

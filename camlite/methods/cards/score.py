@@ -91,8 +91,8 @@ CARDS = (
         "via Gradient-free Localization. WACV 2020",
         equation="α_k = (Y − Y_k) / |Y|, L = ReLU(Σ_k α_k F_k)",
         needs="forward passes of the part after the layer",
-        passes=lambda s, o: Cost(forwards=1, forwards_after=3 if s.linear_head else s.K + 2),
-        formula={"forwards_after": "K + 2, or 3 for GAP + one linear layer"},
+        passes=lambda s, o: Cost(forwards=1, forwards_after=3 if s.linear_head else s.K + 1),
+        formula={"forwards_after": "K + 1, or 3 for GAP + one linear layer"},
         caveats=(
             "Channels are removed one by one: two that say the same seem worthless.",
             "On GAP + linear the weight is W[c, k]·GAP(F)_k: each channel counts by its own mean "
