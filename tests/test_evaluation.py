@@ -18,11 +18,11 @@ import pytest
 import torch
 from PIL import Image
 
-from camlite import metrics, nets
-from camlite.evaluation import Plan, evaluate, report, work
+from camlite import data, metrics, nets
+from camlite.evaluation import Plan, evaluate, loop, report
+from camlite.evaluation.compared import FLOORS
 from camlite.evaluation.measures import METRICS, TAUS, Protocol
-from camlite.evaluation.plan import FLOORS
-from camlite.evaluation.store import RowFile, claim, read_rows
+from camlite.evaluation.store import RowFile, bind_settings, read_rows
 from camlite.evaluation.summary import _halves, summarize
 
 TABLES = ("rows.csv", "summary.csv", "pairs.csv")
@@ -132,7 +132,7 @@ def test_many_kills_at_any_moment(tmp_path: Path) -> None:
 def test_a_finished_run_makes_no_map_again(tmp_path: Path, monkeypatch) -> None:
     evaluate(plan(tmp_path), progress=False)
     before = tables(tmp_path)
-    monkeypatch.setattr(work, "map_of", lambda *_: pytest.fail("a map was made again"))
+    monkeypatch.setattr(loop, "map_of", lambda *_: pytest.fail("a map was made again"))
     evaluate(plan(tmp_path), progress=False)
     assert tables(tmp_path) == before
 
@@ -253,11 +253,11 @@ def test_a_row_counts_once_its_line_is_whole(tmp_path: Path) -> None:
         RowFile(tmp_path, 1).append({"x": float("nan")})  # never a silent NaN
 
 
-def test_claim_ignores_what_only_adds(tmp_path: Path) -> None:
-    claim(tmp_path, {"model": "a", "methods": ["x"]}, free=("methods",))
-    claim(tmp_path, {"model": "a", "methods": ["y"]}, free=("methods",))
+def test_binding_ignores_what_only_adds(tmp_path: Path) -> None:
+    bind_settings(tmp_path, {"model": "a", "methods": ["x"]}, free=("methods",))
+    bind_settings(tmp_path, {"model": "a", "methods": ["y"]}, free=("methods",))
     with pytest.raises(ValueError, match="model was a, and is b now"):
-        claim(tmp_path, {"model": "b", "methods": ["x"]}, free=("methods",))
+        bind_settings(tmp_path, {"model": "b", "methods": ["x"]}, free=("methods",))
 
 
 # ------------------------------------------------------------------ several processes
@@ -282,7 +282,7 @@ def test_two_processes_make_the_same_tables_as_one(tmp_path: Path) -> None:
     evaluate(plan(tmp_path / "one"), progress=False)
     done = under_torchrun(tmp_path / "two", processes=2, limit=5)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["pictures"] == 5  # one answer, from the leading process
+    assert json.loads(done.stdout)["pictures"] == 5  # one answer, from rank 0
     shares = [p.read_bytes().count(b"\n") for p in (tmp_path / "two" / "parts").glob("rank-*")]
     assert sorted(shares) == [2 * 7, 3 * 7]
     assert tables(tmp_path / "two") == tables(tmp_path / "one")
@@ -552,17 +552,69 @@ def test_a_metric_without_a_value_leaves_the_others_theirs(tmp_path: Path, monke
 
 @pytest.mark.parametrize("error", [RuntimeError("shapes do not fit"), ValueError("score is NaN")])
 def test_a_picture_on_which_a_method_fails_is_one_row(tmp_path: Path, monkeypatch, error) -> None:
-    def fails_once(method, job, x, c, seed, real=work.map_of):
+    def fails_once(method, run, x, c, seed, real=loop.map_of):
         if method == "grad_cam" and int(c) == 1:
             raise error
-        return real(method, job, x, c, seed)
+        return real(method, run, x, c, seed)
 
-    monkeypatch.setattr(work, "map_of", fails_once)
+    monkeypatch.setattr(loop, "map_of", fails_once)
     answer = evaluate(plan(tmp_path, limit=4, methods=("grad_cam",)), progress=False)
     drop = answer["metrics"]["average_drop"]
     assert (drop["pictures"], drop["excluded"]) == (3, {str(error): 1})
     problems = [r["problem"] for r in table(tmp_path / "rows.csv") if r["problem"]]
     assert problems == [str(error)]
+
+
+INPLACE = """
+import torch
+from camlite import nets
+
+class Scaled(torch.nn.Module):
+    def __init__(self, in_place):
+        super().__init__()
+        self.net, self.in_place = nets.bundled("pond_repaired"), in_place
+        self.categories = list("abcd")
+
+    def forward(self, x):
+        return self.net(x.mul_(0.9) if self.in_place else x * 0.9)
+
+def in_place():
+    return Scaled(True)
+
+def as_usual():
+    return Scaled(False)
+"""
+
+
+def test_a_network_that_changes_its_input_in_place_has_the_same_numbers(
+    tmp_path: Path, monkeypatch
+) -> None:
+    """Each method and metric sees the image as it is in the file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "scaled_pond.py").write_text(INPLACE)
+    scene = data.scenes("pond", "flipped", count=2, seed=1)
+    for n, image in enumerate(scene.images):
+        pixels = (image.permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+        file = tmp_path / "data" / str(int(scene.labels[n])) / f"{n}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(file)
+    for name in ("as_usual", "in_place"):
+        evaluate(
+            plan(
+                tmp_path / name,
+                data=str(tmp_path / "data"),
+                model=f"scaled_pond:{name}",
+                side=0,
+                normalize=False,
+                layer="net.features",
+                methods=("cam", "grad_cam", "score_cam", "saliency", "occlusion"),
+                metrics=("average_drop", "insertion", "deletion", "road", "adcc"),
+            ),
+            progress=False,
+        )
+    assert tables(tmp_path / "in_place") == tables(tmp_path / "as_usual")
+    assert not [row for row in table(tmp_path / "in_place" / "rows.csv") if row["problem"]]
 
 
 def test_constant_maps_are_counted(tmp_path: Path) -> None:

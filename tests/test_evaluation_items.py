@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 from torchvision.datasets import ImageFolder
 
-from camlite.evaluation.items import Item, Picture, from_folder, generated
-from camlite.evaluation.subject import View, bundled_names, example, fingerprint, subject
+from camlite.evaluation.dataset import AnnotatedImage, Sample, generated
+from camlite.evaluation.folders import from_folder
+from camlite.evaluation.network import bundled_names, fingerprint, load_network
+from camlite.evaluation.preprocessing import Preprocessing, preprocessed
 
 POND = ("frog", "bird", "fish", "turtle")
 
@@ -51,12 +53,12 @@ def table(path: Path, text: str) -> Path:
     return path
 
 
-def items(folder: Path, categories=POND, **options) -> list[Item]:
-    return from_folder(folder, categories, **options).items
+def samples(folder: Path, categories=POND, **options) -> list[Sample]:
+    return from_folder(folder, categories, **options).samples
 
 
 def found(folder: Path, categories=POND, **options) -> list[tuple[str, int | None, str]]:
-    return [(i.name, i.label, i.problem) for i in items(folder, categories, **options)]
+    return [(i.name, i.label, i.problem) for i in samples(folder, categories, **options)]
 
 
 def good(folder: Path, categories=POND, **options) -> dict[str, int | None]:
@@ -80,7 +82,7 @@ def test_labels_name_the_class_of_each_picture(tmp_path):
     picture(tmp_path / "deep" / "er" / "a.jpg")
     labels(tmp_path, "deep/er/a.jpg,3", "b.png,1")
     assert found(tmp_path) == [("b.png", 1, ""), ("deep/er/a.jpg", 3, "")]
-    read = items(tmp_path)[0].read()
+    read = samples(tmp_path)[0].read()
     assert read.image.shape == (1, 3, 20, 30)
     assert float(read.image[0, 0].min()) == 1.0
     assert read.mask is None
@@ -118,7 +120,7 @@ def test_boxes_csv_in_the_folder_is_found(tmp_path):
     folder = pond(tmp_path)
     table(folder / "boxes.csv", "file,x0,y0,x1,y1\na.png,1,2,3,4.5\na.png,5,6,48,48\n")
     data = from_folder(folder, POND)
-    listed, annotated = data.items, data.annotated
+    listed, annotated = data.samples, data.annotated
     assert annotated
     assert listed[0].read().boxes.tolist() == [[1, 2, 3, 4.5], [5, 6, 48, 48]]
     assert listed[1].read().boxes is None
@@ -143,7 +145,7 @@ def test_names_may_have_spaces_commas_and_any_letters(tmp_path):
         picture(tmp_path / name)
     labels(tmp_path, *(f'"{name}",{n}' for n, name in enumerate(names)))
     assert good(tmp_path) == {name: n for n, name in enumerate(names)}
-    assert all(item.read().image.shape == (1, 3, 48, 48) for item in items(tmp_path))
+    assert all(sample.read().image.shape == (1, 3, 48, 48) for sample in samples(tmp_path))
 
 
 @pytest.mark.parametrize(("row", "label", "says"), [
@@ -165,7 +167,7 @@ def test_a_wrong_row_is_one_item_with_a_problem(tmp_path, row, label, says):
     if name == "c.png":
         picture(folder / name)
     labels(folder, "a.png,0", row, "b.png,3")
-    listed = {item[0]: item[1:] for item in found(folder)}
+    listed = {sample[0]: sample[1:] for sample in found(folder)}
     assert listed.pop("a.png") == (0, "")
     assert listed.pop("b.png") == (3, "")
     ((wrong, (its_label, problem)),) = listed.items()
@@ -208,28 +210,28 @@ def test_a_table_that_is_none_is_one_sentence(tmp_path, content, says):
     pond(tmp_path)
     (tmp_path / "labels.csv").write_bytes(content)
     with pytest.raises(ValueError, match=rf"labels\.csv.*{says}"):
-        items(tmp_path)
+        samples(tmp_path)
 
 
 def test_a_table_of_bad_rows_only_is_no_table_of_nothing(tmp_path):
     labels(tmp_path)
     with pytest.raises(ValueError, match=r"holds no pictures \(.*\.jpg"):
-        items(tmp_path)
+        samples(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "file.txt"])
 def test_what_is_no_folder_is_one_sentence(tmp_path, name):
     (tmp_path / "file.txt").touch()
     with pytest.raises(ValueError, match=rf"{name} is no folder: give a folder .* scenes, twins"):
-        items(tmp_path / name)
+        samples(tmp_path / name)
 
 
 def test_an_empty_folder_says_what_it_should_hold(tmp_path):
     with pytest.raises(ValueError, match=r"neither labels\.csv .* nor one folder for each class"):
-        items(tmp_path)
+        samples(tmp_path)
     (tmp_path / "frog").mkdir()
     with pytest.raises(ValueError, match="holds no pictures"):
-        items(tmp_path)
+        samples(tmp_path)
 
 
 # ------------------------------------------------------------------ a folder of class folders
@@ -266,7 +268,7 @@ def test_class_names_of_several_words_may_have_underscores(tmp_path):
 def test_a_class_name_that_two_classes_have_is_not_guessed(tmp_path):
     tree(tmp_path, "crane")
     with pytest.raises(ValueError, match="neither numbers nor names"):
-        items(tmp_path, ["crane", "crane", "fish"])
+        samples(tmp_path, ["crane", "crane", "fish"])
 
 
 def test_as_many_folders_as_classes_are_numbered_as_imagefolder_does(tmp_path):
@@ -296,26 +298,26 @@ def test_a_wrong_table_of_classes_is_one_sentence(tmp_path, text, says):
     tree(tmp_path / "data", "cats", "dogs")
     classes = table(tmp_path / "classes.csv", text)
     with pytest.raises(ValueError, match=f"classes.csv.* {says}"):
-        items(tmp_path / "data", classes=classes)
+        samples(tmp_path / "data", classes=classes)
 
 
 def test_a_missing_table_of_classes_says_what_it_should_hold(tmp_path):
     tree(tmp_path / "data", "cats", "dogs")
     with pytest.raises(ValueError, match=r"no\.csv does not exist: .* folder, class_index"):
-        items(tmp_path / "data", classes=tmp_path / "no.csv")
+        samples(tmp_path / "data", classes=tmp_path / "no.csv")
 
 
 def test_a_table_of_classes_beside_labels_is_not_silently_unused(tmp_path):
     classes = table(tmp_path / "classes.csv", "folder,class_index\n")
     with pytest.raises(ValueError, match=r"labels\.csv already names the class .* --class-table"):
-        items(pond(tmp_path), classes=classes)
+        samples(pond(tmp_path), classes=classes)
 
 
 @pytest.mark.parametrize("names", [("cats",), ("cats", "frog"), ("0", "4"), ("²", "1")])
 def test_folders_that_fit_no_class_are_one_sentence(tmp_path, names):
     tree(tmp_path, *names)
     with pytest.raises(ValueError, match="neither numbers nor names of the network's 4 classes"):
-        items(tmp_path)
+        samples(tmp_path)
 
 
 def test_a_picture_beside_the_class_folders_is_an_item_with_a_problem(tmp_path):
@@ -352,7 +354,7 @@ def test_a_broken_picture_is_found_when_it_is_read(tmp_path, name, spoil, says):
     folder = pond(tmp_path)
     spoil(folder / name)
     labels(folder, "a.png,0", "b.png,3", f"{name},1")
-    broken = items(folder)[-1]
+    broken = samples(folder)[-1]
     assert (broken.name, broken.problem) == (name, "")
     with pytest.raises(ValueError, match=rf"{name} {says}"):
         broken.read()
@@ -366,7 +368,7 @@ def mask_of(tmp_path: Path, mask: Image.Image, name: str = "a.png") -> torch.Ten
     labels(tmp_path, "a.png,0")
     (tmp_path / "masks").mkdir()
     mask.save(tmp_path / "masks" / name)
-    read = items(tmp_path)[0].read().mask
+    read = samples(tmp_path)[0].read().mask
     assert read is not None
     assert read.dtype == torch.bool
     return read
@@ -406,7 +408,7 @@ def test_a_jpeg_mask_does_not_spread_into_the_black(tmp_path):
     picture(tmp_path / "a.jpg", (64, 64))
     labels(tmp_path, "a.jpg,0")
     assert int((np.asarray(Image.open(mask)) > 0).sum()) > 28 * 16  # the file has noise around it
-    read = items(tmp_path)[0].read().mask
+    read = samples(tmp_path)[0].read().mask
     assert covered(read) == (13, 21, 41, 37)
     assert int(read.sum()) == 28 * 16
 
@@ -415,21 +417,21 @@ def test_masks_of_photographs_may_be_png(tmp_path):
     picture(tmp_path / "deep" / "a.jpg")
     square(tmp_path / "masks" / "deep" / "a.png", (1, 2, 3, 4))
     labels(tmp_path, "deep/a.jpg,0")
-    assert covered(items(tmp_path)[0].read().mask) == (1, 2, 3, 4)
+    assert covered(samples(tmp_path)[0].read().mask) == (1, 2, 3, 4)
 
 
 def test_a_picture_without_a_mask_and_an_empty_mask_are_no_problem(tmp_path):
     square(pond(tmp_path) / "masks" / "a.png", (0, 0, 0, 0))
-    empty, missing = (item.read() for item in items(tmp_path))
+    empty, missing = (sample.read() for sample in samples(tmp_path))
     assert not bool(empty.mask.any())
     assert missing.mask is None
-    assert example(empty, View(0, False)).boxes.shape == (0, 4)
+    assert preprocessed(empty, Preprocessing(0, False)).boxes.shape == (0, 4)
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path):
     square(pond(tmp_path) / "masks" / "a.png", (0, 0, 5, 5), (48, 47))
     with pytest.raises(ValueError, match="its mask is 48×47 pixels, the picture 48×48"):
-        items(tmp_path)[0].read()
+        samples(tmp_path)[0].read()
 
 
 @pytest.mark.parametrize("spoil", [lambda p: p.write_text("a text"), damaged])
@@ -437,19 +439,19 @@ def test_a_mask_that_is_no_picture_is_refused(tmp_path, spoil):
     (pond(tmp_path) / "masks").mkdir()
     spoil(tmp_path / "masks" / "a.png")
     with pytest.raises(ValueError, match=r"its mask a\.png cannot be read"):
-        items(tmp_path)[0].read()
+        samples(tmp_path)[0].read()
 
 
 def test_a_huge_mask_is_refused(tmp_path, monkeypatch):
     square(pond(tmp_path) / "masks" / "a.png", (0, 0, 5, 5), (100, 100))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)  # Pillow refuses twice as many
     with pytest.raises(ValueError, match=r"its mask a\.png cannot be read .*exceeds"):
-        items(tmp_path)[0].read()
+        samples(tmp_path)[0].read()
 
 
 def test_masks_that_are_no_folder_are_one_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"masks: .*nowhere is no folder"):
-        items(pond(tmp_path), masks=tmp_path / "nowhere")
+        samples(pond(tmp_path), masks=tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("written", ["data/marks", "data/../data/marks", "{}/data/marks"])
@@ -460,7 +462,7 @@ def test_masks_inside_the_data_folder_are_no_pictures(tmp_path, monkeypatch, wri
     for name in ("frog", "fish"):
         square(masks / name / "one.png", (1, 2, 3, 4))
     assert good(Path("data"), masks=masks) == {"frog/one.png": 0, "fish/one.png": 2}
-    assert covered(items(Path("data"), masks=masks)[0].read().mask) == (1, 2, 3, 4)
+    assert covered(samples(Path("data"), masks=masks)[0].read().mask) == (1, 2, 3, 4)
     labels(Path("data"), "frog/one.png,1", "fish/one.png,2")
     assert good(Path("data"), masks=masks) == {"frog/one.png": 1, "fish/one.png": 2}
 
@@ -493,7 +495,7 @@ def test_a_wrong_box_spoils_its_own_picture_only(tmp_path, box, says):
     boxes = table(
         tmp_path / "boxes.csv", f"file,x0,y0,x1,y1\na.png,0,0,1,1\na.png,{box}\nb.png,0,0,48,48\n"
     )
-    wrong, right = items(folder, boxes=boxes)
+    wrong, right = samples(folder, boxes=boxes)
     assert right.read().boxes.tolist() == [[0, 0, 48, 48]]
     assert wrong.problem == ""
     with pytest.raises(ValueError, match=says):
@@ -511,17 +513,19 @@ def test_a_box_of_an_unknown_file_is_an_item_with_a_problem(tmp_path):
 def test_a_table_of_boxes_without_a_column_is_one_sentence(tmp_path):
     table(pond(tmp_path) / "boxes.csv", "file,x,y,width,height\na.png,0,0,1,1\n")
     with pytest.raises(ValueError, match=r"boxes\.csv lacks the column x0: .*x0, y0, x1, y1"):
-        items(tmp_path)
+        samples(tmp_path)
 
 
 # ------------------------------------------------------------------ as the network gets them
 
 
-def drawn(box: tuple[int, int, int, int], size: tuple[int, int]) -> Picture:
+def drawn(box: tuple[int, int, int, int], size: tuple[int, int]) -> AnnotatedImage:
     """A black picture (height, width) with the object in white: it shows where the object is."""
     mask = torch.zeros(size, dtype=torch.bool)
     mask[box[1] : box[3], box[0] : box[2]] = True
-    return Picture(mask.float().expand(1, 3, *size).clone(), mask, torch.tensor([box]).double())
+    return AnnotatedImage(
+        mask.float().expand(1, 3, *size).clone(), mask, torch.tensor([box]).double()
+    )
 
 
 SIZES = [(60, 40), (40, 60), (31, 97), (200, 300), (333, 250), (32, 32), (20, 30)]
@@ -531,7 +535,7 @@ SIZES = [(60, 40), (40, 60), (31, 97), (200, 300), (333, 250), (32, 32), (20, 30
 def test_mask_and_box_move_with_the_picture(size):
     height, width = size
     box = (width * 4 // 10, height * 3 // 10, width * 6 // 10, height * 7 // 10)
-    shown = example(drawn(box, size), View(32))
+    shown = preprocessed(drawn(box, size), Preprocessing(32))
     assert shown.x.shape == shown.seen.shape == (1, 3, 32, 32)
     white = shown.seen[0, 0] >= 0.5
     assert torch.equal(shown.mask, white)
@@ -546,7 +550,7 @@ def test_mask_and_box_move_with_the_picture(size):
 @pytest.mark.parametrize("size", SIZES)
 def test_what_the_cut_takes_away_is_gone_from_mask_and_box(size):
     height, width = size
-    shown = example(drawn((0, 0, width, height // 2), size), View(32))
+    shown = preprocessed(drawn((0, 0, width, height // 2), size), Preprocessing(32))
     x0, y0, x1, y1 = shown.boxes[0].tolist()
     assert (x0, y0, x1) == (0, 0, 32)
     assert y1 == pytest.approx(16, abs=0.6)
@@ -556,38 +560,41 @@ def test_what_the_cut_takes_away_is_gone_from_mask_and_box(size):
 def test_a_box_outside_the_cut_disappears():
     picture = drawn((0, 0, 20, 40), (40, 200))  # at the left of a wide picture
     both = torch.tensor([[0, 0, 20, 40], [90, 10, 110, 30]]).double()
-    gone = example(picture, View(32))
+    gone = preprocessed(picture, Preprocessing(32))
     assert gone.boxes.shape == (0, 4)
     assert not bool(gone.mask.any())
-    only_boxes = example(Picture(picture.image, None, both), View(32))
+    only_boxes = preprocessed(AnnotatedImage(picture.image, None, both), Preprocessing(32))
     assert len(only_boxes.boxes) == 1
     assert bool(only_boxes.mask.any())
-    assert example(Picture(picture.image, None, both[:1]), View(32)).mask.sum() == 0
+    assert (
+        preprocessed(AnnotatedImage(picture.image, None, both[:1]), Preprocessing(32)).mask.sum()
+        == 0
+    )
 
 
 def test_pictures_stay_as_they_are_with_side_0():
-    shown = example(drawn((3, 4, 20, 11), (30, 50)), View(0, normalize=False))
+    shown = preprocessed(drawn((3, 4, 20, 11), (30, 50)), Preprocessing(0, normalize=False))
     assert shown.x.shape == (1, 3, 30, 50)
     assert covered(shown.mask) == (3, 4, 20, 11)
     assert shown.boxes.tolist() == [[3, 4, 20, 11]]
 
 
-@pytest.mark.parametrize("view", [View(0), View(32)])
+@pytest.mark.parametrize("view", [Preprocessing(0), Preprocessing(32)])
 def test_normalised_pictures_are_imagenets_and_seen_ones_are_not(view):
-    picture = Picture(torch.full((1, 3, 48, 48), 0.5))
-    shown = example(picture, view)
+    picture = AnnotatedImage(torch.full((1, 3, 48, 48), 0.5))
+    shown = preprocessed(picture, view)
     expected = [
         (0.5 - m) / s for m, s in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)
     ]
     assert torch.allclose(shown.x.mean((0, 2, 3)), torch.tensor(expected), atol=1e-4)
     assert torch.allclose(shown.seen, torch.tensor(0.5))
-    plain = example(picture, View(view.side, normalize=False))
+    plain = preprocessed(picture, Preprocessing(view.side, normalize=False))
     assert torch.equal(plain.x, plain.seen)
 
 
 def test_grey_networks_get_the_mean_of_the_colours():
     image = torch.tensor([0.0, 0.3, 0.9]).view(1, 3, 1, 1).expand(1, 3, 8, 8)
-    shown = example(Picture(image), View(0, normalize=False, grey=True))
+    shown = preprocessed(AnnotatedImage(image), Preprocessing(0, normalize=False, grey=True))
     assert torch.allclose(shown.x, torch.full((1, 1, 8, 8), 0.4))
     assert shown.seen.shape == (1, 3, 8, 8)
 
@@ -597,13 +604,15 @@ def test_boxes_are_made_around_each_region_of_a_mask():
     mask[2:5, 3:9] = True
     mask[5, 9] = True  # touches at a corner: the same region
     mask[10:12, 20:25] = True
-    shown = example(Picture(torch.zeros(1, 3, 20, 30), mask), View(0, False))
+    shown = preprocessed(AnnotatedImage(torch.zeros(1, 3, 20, 30), mask), Preprocessing(0, False))
     assert shown.boxes.tolist() == [[3, 2, 10, 6], [20, 10, 25, 12]]
 
 
 def test_a_mask_is_made_of_all_boxes():
     boxes = torch.tensor([[3, 2, 10, 6], [8, 4, 12, 12]]).double()
-    shown = example(Picture(torch.zeros(1, 3, 20, 30), None, boxes), View(0, False))
+    shown = preprocessed(
+        AnnotatedImage(torch.zeros(1, 3, 20, 30), None, boxes), Preprocessing(0, False)
+    )
     expected = torch.zeros(20, 30, dtype=torch.bool)
     expected[2:6, 3:10] = expected[4:12, 8:12] = True
     assert torch.equal(shown.mask, expected)
@@ -612,7 +621,9 @@ def test_a_mask_is_made_of_all_boxes():
 def test_mask_and_boxes_both_given_are_both_kept():
     picture = drawn((3, 4, 20, 11), (30, 50))
     other = torch.tensor([[1, 1, 2, 2]]).double()
-    shown = example(Picture(picture.image, picture.mask, other), View(0, False))
+    shown = preprocessed(
+        AnnotatedImage(picture.image, picture.mask, other), Preprocessing(0, False)
+    )
     assert covered(shown.mask) == (3, 4, 20, 11)
     assert shown.boxes.tolist() == [[1, 1, 2, 2]]
 
@@ -622,7 +633,7 @@ def test_mask_and_boxes_both_given_are_both_kept():
 
 @pytest.mark.parametrize(("kind", "each"), [("scenes", 1), ("twins", 1), ("mosaic", 4)])
 def test_more_generated_pictures_begin_with_the_same_ones(kind, each):
-    few, more = generated(kind, 2, "pond").items, generated(kind, 3, "pond").items
+    few, more = generated(kind, 2, "pond").samples, generated(kind, 3, "pond").samples
     assert len(few) == 2 * each
     assert len(more) == 3 * each
     for a, b in zip(few, more, strict=False):
@@ -632,15 +643,15 @@ def test_more_generated_pictures_begin_with_the_same_ones(kind, each):
 
 
 def test_generated_items_are_different_pictures_with_the_mask_of_their_class():
-    four = generated("mosaic", 1, "pond").items
-    assert [item.label for item in four] == [0, 1, 2, 3]
-    masks = torch.stack([item.read().mask for item in four])
+    four = generated("mosaic", 1, "pond").samples
+    assert [sample.label for sample in four] == [0, 1, 2, 3]
+    masks = torch.stack([sample.read().mask for sample in four])
     assert bool(masks.flatten(1).any(1).all())
     assert int(masks.sum(0).max()) == 1  # the four animals do not cover each other
 
 
 def test_the_rail_has_no_animals():
-    assert len(generated("scenes", 2, "rail").items) == 2
+    assert len(generated("scenes", 2, "rail").samples) == 2
     with pytest.raises(ValueError, match="twins hold animals of the pond: choose --model pond_"):
         generated("twins", 2, "rail")
 
@@ -650,32 +661,34 @@ def test_the_rail_has_no_animals():
 
 @pytest.mark.parametrize("name", bundled_names())
 def test_a_bundled_network_reads_its_pictures_and_has_a_name_for_each_class(name):
-    one = subject(name)
+    one = load_network(name)
     assert not one.model.training
-    assert (one.view.side, one.view.normalize) == (0, False)
+    assert (one.preprocessing.side, one.preprocessing.normalize) == (0, False)
     side = 48 if name.startswith(("pond", "rail")) else 28
-    x = example(Picture(torch.rand(1, 3, side, side)), one.view).x
+    x = preprocessed(AnnotatedImage(torch.rand(1, 3, side, side)), one.preprocessing).x
     assert one.model(x).shape == (1, len(one.categories))
 
 
 def test_the_pond_has_its_animals():
-    assert tuple(subject("pond_repaired").categories) == POND
-    assert fingerprint(subject("pond_repaired").model) == fingerprint(
-        subject("pond_repaired").model
+    assert tuple(load_network("pond_repaired").categories) == POND
+    assert fingerprint(load_network("pond_repaired").model) == fingerprint(
+        load_network("pond_repaired").model
     )
-    assert fingerprint(subject("pond_repaired").model) != fingerprint(subject("pond_biased").model)
+    assert fingerprint(load_network("pond_repaired").model) != fingerprint(
+        load_network("pond_biased").model
+    )
 
 
 def test_the_view_can_be_chosen():
-    view = subject("pond_repaired", side=40, normalize=True).view
+    view = load_network("pond_repaired", side=40, normalize=True).preprocessing
     assert (view.side, view.normalize, view.grey) == (40, True, False)
     with pytest.raises(ValueError, match=r"side must be 0 .* not -3"):
-        subject("pond_repaired", side=-3)
+        load_network("pond_repaired", side=-3)
 
 
 def test_an_unknown_network_is_one_sentence():
     with pytest.raises(ValueError, match="no classifier 'pond_fixed'"):
-        subject("pond_fixed")
+        load_network("pond_fixed")
 
 
 OWN = """
@@ -733,14 +746,14 @@ def own(tmp_path, monkeypatch):
 
 def test_own_code_makes_a_network(own):
     before = list(sys.path)
-    one = subject(own + "good")
+    one = load_network(own + "good")
     assert not one.model.training
     assert one.categories == list("0123456")
-    assert one.view == View(224, True, False)
-    assert subject(own + "grey").view.grey
-    assert subject(own + "named").categories == list("abcdefg")
-    assert subject(own + "late").categories == list("0123456")
-    assert subject(own + "fixed", side=48).categories == list("0123456")
+    assert one.preprocessing == Preprocessing(224, True, False)
+    assert load_network(own + "grey").preprocessing.grey
+    assert load_network(own + "named").categories == list("abcdefg")
+    assert load_network(own + "late").categories == list("0123456")
+    assert load_network(own + "fixed", side=48).categories == list("0123456")
     assert sys.path == before
 
 
@@ -759,5 +772,5 @@ def test_own_code_makes_a_network(own):
 ])  # fmt: skip
 def test_own_code_that_fails_is_one_sentence(own, name, says):
     with pytest.raises(ValueError, match=says) as caught:
-        subject(name)
+        load_network(name)
     assert "\n" not in str(caught.value)

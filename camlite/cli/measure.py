@@ -175,9 +175,9 @@ def evaluate(
     """
     from camlite.evaluation import Plan
     from camlite.evaluation import evaluate as run
-    from camlite.evaluation.items import GENERATED
+    from camlite.evaluation.dataset import GENERATED
     from camlite.evaluation.measures import Protocol
-    from camlite.evaluation.plan import parse_options
+    from camlite.evaluation.options import parse_options
     from camlite.figures.explain import default_model
 
     name = model or ("pond_repaired" if data in GENERATED else default_model())
@@ -220,9 +220,8 @@ def _number(text: str) -> float | str:
 
 
 def _say_evaluated(answer: dict[str, Any]) -> None:
+    from camlite.evaluation.compared import FLOORS, title
     from camlite.evaluation.measures import METRICS
-    from camlite.evaluation.plan import FLOORS
-    from camlite.evaluation.report import title
 
     say((f"{answer['model']}, layer {answer['layer']}: {answer['pictures']} pictures", "bold"))
     names = list(answer["metrics"])

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from camlite import metrics
 from camlite.boxes import bounding_box, component_boxes, iou_matrix
 from camlite.checks import one_of
-from camlite.evaluation.subject import Example
+from camlite.evaluation.preprocessing import ModelInput
 from camlite.maps import minmax, up
 
 TAUS = tuple(t / 20 for t in range(20))  # thresholds at which boxes are drawn: 0, 0.05, … 0.95
@@ -66,7 +66,7 @@ class Case:
     """One map L (1, h, w) ≥ 0 of one picture, for class c; `again` makes the same map of others."""
 
     model: nn.Module
-    example: Example
+    input: ModelInput
     c: Tensor
     L: Tensor
     again: Callable[[Tensor], Tensor]
@@ -83,7 +83,7 @@ class Case:
         """`metrics.masked_confidence` with the protocol's choices."""
         return metrics.masked_confidence(
             self.model,
-            self.example.x,
+            self.input.x,
             self.L,
             self.c,
             keep=self.protocol.keep,
@@ -94,22 +94,22 @@ class Case:
     @cached_property
     def heat(self) -> Tensor:
         """L at the picture's size, (1, H, W), not scaled."""
-        return up(self.L, self.example.x.shape[2:])
+        return up(self.L, self.input.x.shape[2:])
 
     @property
     def mask(self) -> Tensor:
         """The object, (1, H, W)."""
-        assert self.example.mask is not None
-        return self.example.mask[None]
+        assert self.input.mask is not None
+        return self.input.mask[None]
 
     @property
     def truths(self) -> list[Tensor]:
         """The annotated boxes, for one picture."""
-        assert self.example.boxes is not None
-        return [self.example.boxes]
+        assert self.input.boxes is not None
+        return [self.input.boxes]
 
 
-Row = dict[str, float]
+Measurements = dict[str, float]
 Values = np.ndarray
 
 
@@ -123,7 +123,7 @@ class Metric:
     """
 
     title: str
-    measure: Callable[[Case], Row]
+    measure: Callable[[Case], Measurements]
     columns: tuple[str, ...]
     values: Callable[[dict[str, Values]], Values]
     lower_is_better: bool
@@ -140,22 +140,22 @@ class Metric:
 # ------------------------------------------------------------------ raw measurements of one map
 
 
-def _masked(case: Case) -> Row:
+def _masked(case: Case) -> Measurements:
     found = case.confidences
     return {"before": float(found.before), "after": float(found.after)}
 
 
-def _masked_inverse(case: Case) -> Row:
+def _masked_inverse(case: Case) -> Measurements:
     found = case.masked(inverse=True)
     return {"before": float(found.before), "after_inverse": float(found.after)}
 
 
-def _curve(game: str) -> Callable[[Case], Row]:
-    def area(case: Case) -> Row:
+def _curve(game: str) -> Callable[[Case], Measurements]:
+    def area(case: Case) -> Measurements:
         play = {"deletion": metrics.deletion, "insertion": metrics.insertion}[game]
         found = play(
             case.model,
-            case.example.x,
+            case.input.x,
             case.L,
             case.c,
             batch_size=case.batch_size,
@@ -166,17 +166,17 @@ def _curve(game: str) -> Callable[[Case], Row]:
     return area
 
 
-def _road(case: Case) -> Row:
+def _road(case: Case) -> Measurements:
     g = torch.Generator().manual_seed(case.seed)
     found = metrics.road(
-        case.model, case.example.x, case.L, case.c, batch_size=case.batch_size, generator=g
+        case.model, case.input.x, case.L, case.c, batch_size=case.batch_size, generator=g
     )
     return {"road": float(found.combined)}
 
 
-def _adcc(case: Case) -> Row:
+def _adcc(case: Case) -> Measurements:
     L = minmax(case.heat)
-    again = case.again(case.example.x * L)
+    again = case.again(case.input.x * L)
     return {
         "coherency": float(metrics.coherency(case.L, again)),
         "complexity": float(metrics.complexity(L)),
@@ -184,13 +184,13 @@ def _adcc(case: Case) -> Row:
     }
 
 
-def _pointing(case: Case) -> Row:
+def _pointing(case: Case) -> Measurements:
     pixels = case.protocol.tolerance * min(case.mask.shape[1:])
     found = metrics.pointing_game(case.heat, case.mask, tolerance=pixels)
     return {"pointing": float(found.values), "pointing_chance": _chance(found)}
 
 
-def _energy(case: Case) -> Row:
+def _energy(case: Case) -> Measurements:
     found = metrics.energy_pointing_game(case.heat, case.mask)
     return {"energy": float(found.values), "energy_chance": _chance(found)}
 
@@ -200,12 +200,12 @@ def _chance(found: metrics.Measure) -> float:
     return float(found.chance)
 
 
-def _box(case: Case) -> Row:
+def _box(case: Case) -> Measurements:
     box = bounding_box(case.heat[0])
     return {"iou": float(iou_matrix(torch.tensor([box]), case.truths[0]).max())}
 
 
-def _boxes(case: Case) -> Row:
+def _boxes(case: Case) -> Measurements:
     """For each threshold τ the overlap of the box that fits best, of all regions above τ."""
     grey = (minmax(case.heat[0]) * 255).floor()
     overlap = {}

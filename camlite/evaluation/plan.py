@@ -1,8 +1,7 @@
-"""What the person asked for, and whether it is possible: all that can go wrong before the work."""
+"""What was asked for, and whether it is possible: all that can go wrong before the first map."""
 
 from __future__ import annotations
 
-import ast
 import random
 import warnings
 from collections.abc import Iterable, Mapping
@@ -16,23 +15,23 @@ from torch import Tensor, nn
 
 from camlite.checks import one_of
 from camlite.cutting.running import checked, whole
-from camlite.evaluation import items as sources
-from camlite.evaluation.items import DataSet, Item
+from camlite.evaluation.compared import FLOORS, ONE_FORWARD, method_name
+from camlite.evaluation.dataset import GENERATED, Dataset, Sample, generated
+from camlite.evaluation.distributed import ProcessGroup
+from camlite.evaluation.folders import from_folder
 from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, Protocol
-from camlite.evaluation.subject import Subject, View, example, fingerprint, subject
-from camlite.evaluation.team import Team
-from camlite.methods.cards import METHODS, find_card
+from camlite.evaluation.network import Network, fingerprint, load_network
+from camlite.evaluation.options import require_options
+from camlite.evaluation.preprocessing import Preprocessing, preprocessed
 from camlite.perturb import at_once, fused
 from camlite.split import chosen_layer, split
 
 CHECKSUM = "checksum of pictures, labels, masks and boxes"
-FLOORS = ("random_cam", "center_gaussian", "fake_cam", "sobel_edges")
-QUICK = tuple(name for name, card in METHODS.items() if card.quick and name not in FLOORS)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the person asked for. Empty methods or metrics: the defaults."""
+    """What was asked for. Empty methods or metrics: the defaults."""
 
     data: str
     model: str
@@ -56,23 +55,23 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Job:
+class Run:
     """A plan that was found possible: the network, the pictures, the methods, the metrics."""
 
     plan: Plan
-    subject: Subject
-    quick: nn.Module  # the subject's network, fused: for many forward passes
+    network: Network
+    fused: nn.Module  # the model with BatchNorm fused: for many forward passes
     layer: str
-    items: list[Item]
+    samples: list[Sample]
     methods: tuple[str, ...]
     metrics: tuple[str, ...]
     settings: dict[str, Any]
-    we: Team
+    group: ProcessGroup
 
     @cached_property
-    def examples(self) -> list[Item]:
+    def examples(self) -> list[Sample]:
         """The pictures whose maps are drawn."""
-        return [item for item in self.items if not item.problem][: self.plan.examples]
+        return [sample for sample in self.samples if not sample.problem][: self.plan.examples]
 
     @property
     def parts(self) -> Path:
@@ -80,65 +79,61 @@ class Job:
         return self.plan.out / "parts"
 
 
-def prepare(plan: Plan, we: Team) -> Job:
+def prepare(plan: Plan, group: ProcessGroup) -> Run:
     """Everything that can go wrong before the first map goes wrong here, with a ValueError."""
-    _require_place(plan)
+    _require_separate_folder(plan)
     one_of("target", plan.target, ("label", "predicted"))
-    methods = tuple(unique(_method(m) for m in plan.methods)) or QUICK
+    methods = tuple(unique(method_name(m) for m in plan.methods)) or ONE_FORWARD
     methods = (*(m for m in methods if m not in FLOORS), *FLOORS)
-    _require_options(plan.options)
-    found = subject(plan.model, plan.side, plan.normalize)
-    found.model.to(we.device)
-    data = data_set(plan, found)
+    require_options(plan.options)
+    found = load_network(plan.model, plan.side, plan.normalize)
+    found.model.to(group.device)
+    data = dataset(plan, found)
     metrics = unique(plan.metrics) or [*FAITHFULNESS, *(LOCALIZATION if data.annotated else ())]
     for name in metrics:
         one_of("metrics", name, tuple(METRICS))
         if METRICS[name].needs and not data.annotated:
             raise ValueError(f"{name} needs to know where the object is: give --masks or --boxes")
-    items = _some(data.items, plan)
-    first = _first(items, found.view).to(we.device)
+    samples = _limited(data.samples, plan)
+    first = _first_input(samples, found.preprocessing).to(group.device)
     layer = _layer(plan, found, first)
-    quick = fused(found.model, first)
     settings = {
         "data": Path(plan.data).name,  # the folder may move
         CHECKSUM: data.checksum,
         "model": plan.model,
         "weights": fingerprint(found.model),
         "layer": layer,
-        "view": asdict(found.view),
+        "preprocessing": asdict(found.preprocessing),
         "target": plan.target,
         "protocol": asdict(plan.protocol),
         "options": plan.options,
         "seed": plan.seed,
-        "device": we.device.type,
+        "device": group.device.type,
         **{name: version(name) for name in ("camlite", "torch", "torchvision")},
         "methods": methods,
         "metrics": metrics,
         "pictures": plan.limit,
     }
-    return Job(plan, found, quick, layer, items, methods, tuple(metrics), settings, we)
+    model = fused(found.model, first)
+    return Run(plan, found, model, layer, samples, methods, tuple(metrics), settings, group)
 
 
-def _require_place(plan: Plan) -> None:
+def _require_separate_folder(plan: Plan) -> None:
     if plan.out.exists() and not plan.out.is_dir():
         raise ValueError(f"--out {plan.out} is a file: name a folder for the results")
     inside = Path(plan.data).resolve() in (plan.out.resolve(), *plan.out.resolve().parents)
-    if plan.data not in sources.GENERATED and inside:
+    if plan.data not in GENERATED and inside:
         raise ValueError(
             f"--out {plan.out} lies in the folder of the pictures, and its figures "
             "would count as pictures: choose a folder outside"
         )
 
 
-def _method(name: str) -> str:
-    return name if name in FLOORS else find_card(name).name
-
-
-def data_set(plan: Plan, found: Subject) -> DataSet:
+def dataset(plan: Plan, found: Network) -> Dataset:
     """The pictures of the plan. Raises ValueError where there are none to evaluate."""
     if plan.limit is not None and plan.limit < 1:
         raise ValueError(f"--limit must be 1 or more pictures, not {plan.limit}")
-    if plan.data in sources.GENERATED:
+    if plan.data in GENERATED:
         given = {"masks": plan.masks, "boxes": plan.boxes, "class-table": plan.classes}
         for option in (name for name, path in given.items() if path is not None):
             raise ValueError(
@@ -150,40 +145,38 @@ def data_set(plan: Plan, found: Subject) -> DataSet:
                 f"{plan.data} are pictures for the bundled networks pond_repaired, "
                 "pond_biased, rail_repaired and rail_biased: choose one with --model"
             )
-        return sources.generated(plan.data, plan.limit or 60, world)
-    return sources.from_folder(
-        Path(plan.data), found.categories, plan.masks, plan.boxes, plan.classes
-    )
+        return generated(plan.data, plan.limit or 60, world)
+    return from_folder(Path(plan.data), found.categories, plan.masks, plan.boxes, plan.classes)
 
 
-def _some(items: list[Item], plan: Plan) -> list[Item]:
+def _limited(samples: list[Sample], plan: Plan) -> list[Sample]:
     """The first `limit` of a shuffled list, in their own order; a larger limit adds to them."""
-    good = [n for n, item in enumerate(items) if not item.problem]
+    good = [n for n, sample in enumerate(samples) if not sample.problem]
     if not good:
         raise ValueError(
-            f"no picture of {plan.data} can be evaluated: {items[0].name}: {items[0].problem}"
+            f"no picture of {plan.data} can be evaluated: {samples[0].name}: {samples[0].problem}"
         )
-    if plan.limit is None or plan.data in sources.GENERATED:
-        return items
+    if plan.limit is None or plan.data in GENERATED:
+        return samples
     random.Random(plan.seed).shuffle(good)
     keep = set(good[: plan.limit])
-    return [item for n, item in enumerate(items) if n in keep or item.problem]
+    return [sample for n, sample in enumerate(samples) if n in keep or sample.problem]
 
 
-def _first(items: list[Item], view: View) -> Tensor:
+def _first_input(samples: list[Sample], preprocessing: Preprocessing) -> Tensor:
     """The first picture that can be read, as the network gets it."""
     reasons = []
-    for item in items:
+    for sample in samples:
         try:
-            if not item.problem:
-                return example(item.read(), view).x
-            reasons.append(f"{item.name}: {item.problem}")
+            if not sample.problem:
+                return preprocessed(sample.read(), preprocessing).x
+            reasons.append(f"{sample.name}: {sample.problem}")
         except ValueError as error:
-            reasons.append(f"{item.name}: {error}")
+            reasons.append(f"{sample.name}: {error}")
     raise ValueError(f"none of the pictures can be read. The first: {reasons[0]}")
 
 
-def _layer(plan: Plan, found: Subject, x: Tensor) -> str:
+def _layer(plan: Plan, found: Network, x: Tensor) -> str:
     """The layer to explain; ValueError if it, or the network, does not fit the pictures."""
     try:
         logits = whole(found.model)(x)
@@ -208,47 +201,6 @@ def _layer(plan: Plan, found: Subject, x: Tensor) -> str:
         layer = chosen_layer(found.model, plan.layer, x)
         checked(split(found.model, layer)[0](x), x)
     return layer
-
-
-def _require_options(options: Mapping[str, Mapping[str, Any]]) -> None:
-    for method, given in options.items():
-        known = METHODS[method].options
-        possible = [n for n in known if n != "generator"]
-        for name, value in given.items():
-            if name not in possible:
-                raise ValueError(
-                    f"{method} has no option {name!r}; it has {', '.join(possible) or 'none'}"
-                )
-            _require_kind(f"--set {method}.{name}", value, known[name])
-
-
-def _require_kind(option: str, value: Any, default: Any) -> None:
-    """A number where the default is a number, and so on; other mistakes the method itself finds."""
-    kinds = {bool: (bool,), int: (int,), float: (int, float)}.get(type(default))
-    if kinds and (not isinstance(value, kinds) or isinstance(value, bool) != (kinds == (bool,))):
-        what = {bool: "True or False", int: "a whole number", float: "a number"}[type(default)]
-        raise ValueError(f"{option} must be {what} (default {default}), not {value!r}")
-    if not isinstance(value, (bool, int, float, str, list, tuple, type(None))):
-        raise ValueError(f"{option} must be a number, a word or a list, not {value!r}")
-
-
-def parse_options(texts: list[str]) -> dict[str, dict[str, Any]]:
-    """`score_cam.batch_size=16` -> {"score_cam": {"batch_size": 16}}."""
-    options: dict[str, dict[str, Any]] = {}
-    for text in texts:
-        left, equals, value = text.partition("=")
-        method, dot, name = left.partition(".")
-        if not (equals and dot):
-            raise ValueError(
-                f"--set {text}: write it as method.option=value, "
-                "for instance score_cam.batch_size=16"
-            )
-        try:
-            parsed = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            parsed = value  # a word, like blur
-        options.setdefault(find_card(method).name, {})[name] = parsed
-    return options
 
 
 def unique(names: Iterable[str]) -> list[str]:

@@ -15,8 +15,8 @@ from typing import Any
 
 from camlite.paths import write_whole
 
-Key = tuple[str, int | None, str]  # picture, class, method ("" for a problem with the picture)
-Stored = dict[str, Any]
+RowKey = tuple[str, int | None, str]  # picture, class, method ("" for a problem with the picture)
+Row = dict[str, Any]
 
 
 class RowFile:
@@ -47,13 +47,13 @@ class RowFile:
         self.file.close()
 
 
-def read_rows(folder: Path) -> dict[Key, Stored]:
+def read_rows(folder: Path) -> dict[RowKey, Row]:
     """The rows of all processes, one for each key.
 
-    A later start may have measured more metrics, or mended a problem, in another process's file:
+    A later start may have measured more metrics, or solved a problem, in another process's file:
     rows of one key are merged, and a measured row counts before a problem.
     """
-    rows: dict[Key, Stored] = {}
+    rows: dict[RowKey, Row] = {}
     for path in sorted(folder.glob("rank-*.jsonl")):
         for line in _whole_lines(path).splitlines():
             row = json.loads(line)
@@ -62,7 +62,7 @@ def read_rows(folder: Path) -> dict[Key, Stored]:
     return rows
 
 
-def _merged(a: Stored, b: Stored) -> Stored:
+def _merged(a: Row, b: Row) -> Row:
     if a["problem"] or b["problem"]:
         return a if b["problem"] else b
     metrics = list(dict.fromkeys([*a["metrics"], *b["metrics"]]))
@@ -75,7 +75,7 @@ def _whole_lines(path: Path) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def claim(
+def bind_settings(
     folder: Path, settings: Mapping[str, Any], free: Iterable[str], write: bool = True
 ) -> None:
     """Bind the folder to these settings, or see that it is bound to the same ones.

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from camlite.evaluation.measures import METRICS, Metric, Values
-from camlite.evaluation.store import Key, Stored
+from camlite.evaluation.store import Row, RowKey
 from camlite.metrics import win_rate
 
-Picture = tuple[str, int | None]  # file and class
+SampleKey = tuple[str, int | None]  # file and class
 UNDEFINED = dict.fromkeys(METRICS, "the metric is undefined for it") | {
     "average_drop": "the score before masking is 0",
     "average_drop_in_deletion": "the score before masking is 0",
@@ -27,7 +27,7 @@ DIGITS = 6  # equal maps differ by rounding alone: beyond this they are ties
 
 
 @dataclass(frozen=True)
-class Cell:
+class Estimate:
     """A number for the data set, with its interval."""
 
     value: float
@@ -46,7 +46,7 @@ class Pair:
     a: str
     b: str
     wins: float
-    difference: Cell
+    difference: Estimate
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Column:
     name: str
     pictures: int
     excluded: dict[str, int]
-    cells: dict[str, Cell]
+    cells: dict[str, Estimate]
     pairs: list[Pair]
 
     @property
@@ -77,12 +77,19 @@ class Summary:
     columns: list[Column]
     methods: list[str]
     without_map: dict[str, str]
-    problems: dict[Picture, str]
+    problems: dict[SampleKey, str]
+
+    def problem_lines(self) -> dict[str, str]:
+        """Images without numbers and the reason; an image may be listed with several classes."""
+        return {
+            name if c is None else f"{name} (class {c})": why
+            for (name, c), why in self.problems.items()
+        }
 
 
 def summarize(
-    rows: Mapping[Key, Stored],
-    pictures: Sequence[Picture],
+    rows: Mapping[RowKey, Row],
+    pictures: Sequence[SampleKey],
     methods: Sequence[str],
     metrics: Sequence[str],
     seed: int = 0,
@@ -109,16 +116,16 @@ def summarize(
     return Summary(columns, kept, without, problems)
 
 
-def any_map(rows: Mapping[Key, Stored], picture: Picture, methods: Sequence[str]) -> bool:
-    """Whether any method has a map of this picture; a problem that was mended does not count."""
+def any_map(rows: Mapping[RowKey, Row], picture: SampleKey, methods: Sequence[str]) -> bool:
+    """Whether any method has a map of this picture, now or in a later start."""
     found = (rows.get((*picture, method)) for method in methods)
     return any(row is not None and not row["problem"] for row in found)
 
 
 def _column(
     name: str,
-    rows: Mapping[Key, Stored],
-    pictures: Sequence[Picture],
+    rows: Mapping[RowKey, Row],
+    pictures: Sequence[SampleKey],
     methods: list[str],
     seed: int,
 ) -> Column:
@@ -152,7 +159,7 @@ def _column(
 
 
 def _values(
-    metric: Metric, rows: Mapping[Key, Stored], pictures: Sequence[Picture], methods: list[str]
+    metric: Metric, rows: Mapping[RowKey, Row], pictures: Sequence[SampleKey], methods: list[str]
 ) -> Values:
     """(M, N, k): each method's values of one metric, NaN where there is none."""
     half = _halves([file for file, _ in pictures])
@@ -178,7 +185,7 @@ def _halves(files: Sequence[str]) -> Values:
 
 
 def _why_not(
-    name: str, rows: Mapping[Key, Stored], picture: Picture, methods: list[str], values: Values
+    name: str, rows: Mapping[RowKey, Row], picture: SampleKey, methods: list[str], values: Values
 ) -> str:
     """Why a picture does not count: what the first method without a value says."""
     method = methods[int(np.flatnonzero(~np.isfinite(values).all(1))[0])]
@@ -203,10 +210,10 @@ def _resampled_means(values: Values, files: Sequence[str], seed: int) -> Values:
     return means
 
 
-def _cell(value: float, drawn: Values) -> Cell:
+def _cell(value: float, drawn: Values) -> Estimate:
     tail = (100 - LEVEL) / 2
     low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Cell(float(value), float(low), float(high))
+    return Estimate(float(value), float(low), float(high))
 
 
 def _wins(metric: Metric, a: Values, b: Values) -> float:

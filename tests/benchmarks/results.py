@@ -20,9 +20,9 @@ from PIL import Image
 
 from camlite import data
 from camlite.evaluation import Plan, evaluate
-from camlite.evaluation.items import GENERATED
+from camlite.evaluation.dataset import GENERATED
+from camlite.evaluation.distributed import process_group
 from camlite.evaluation.measures import Protocol
-from camlite.evaluation.team import team
 from tests.benchmarks.results_page import FOLDER, PAGE, page
 
 WORK = Path("results")
@@ -121,12 +121,12 @@ def keep(name: str, plan: Plan, folder: Path = FOLDER) -> None:
 
 def main(only_page: bool) -> None:
     """Run what is missing, then write the page."""
-    with team() as we:  # under torchrun: connected once for all runs
+    with process_group() as group:  # under torchrun: connected once for all runs
         for name, plan in ({} if only_page else plans()).items():
             print(name, flush=True)
-            if evaluate(plan):  # the leading process
+            if evaluate(plan):  # rank 0
                 keep(name, plan)
-        if we.leads:
+        if group.is_main:
             PAGE.write_text(page(), encoding="utf-8")
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+from camlite.evaluation.compared import FLOORS, title
 from camlite.evaluation.measures import METRICS
-from camlite.evaluation.plan import FLOORS
-from camlite.evaluation.report import title
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FOLDER, PAGE = DOCS / "results", DOCS / "results.md"

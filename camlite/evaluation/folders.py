@@ -1,12 +1,7 @@
-"""What is evaluated: pictures with a class, perhaps with a mask or boxes of the object.
+"""Folders of image files with classes, masks and boxes, as samples.
 
-Two layouts of folders, and three generated data sets whose masks are exact:
-
-| DATA | classes come from | masks and boxes |
-|---|---|---|
-| a folder with `labels.csv` (columns file, class_index) | that file | `masks/`, `boxes.csv` in it |
-| a folder of folders, one for each class (ImageFolder) | the folders' names | --masks, --boxes |
-| `scenes`, `twins`, `mosaic` | the generator | the generator |
+What is wrong with one file becomes a sample with a problem; what is wrong with the folder as a
+whole is a ValueError.
 """
 
 from __future__ import annotations
@@ -14,8 +9,7 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -25,42 +19,7 @@ from torch import Tensor
 
 from camlite import data
 from camlite.data.files import PHOTO_TYPES
-
-GENERATED = ("scenes", "twins", "mosaic")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """image (1, 3, H, W) in [0, 1]; mask (H, W) bool or None; boxes (B, 4) x0 y0 x1 y1 or None."""
-
-    image: Tensor
-    mask: Tensor | None = None
-    boxes: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Item:
-    """One picture and one class. A `problem` says why it cannot be evaluated: one row reports it.
-
-    `read()` raises ValueError for a picture that cannot be read.
-    """
-
-    name: str
-    label: int | None
-    read: Callable[[], Picture]
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """All items; whether objects are annotated; a checksum of names, labels, masks and boxes."""
-
-    items: list[Item]
-    annotated: bool
-    checksum: str
-
-
-# ------------------------------------------------------------------ folders
+from camlite.evaluation.dataset import GENERATED, AnnotatedImage, Dataset, Sample
 
 
 def from_folder(
@@ -69,10 +28,10 @@ def from_folder(
     masks: Path | None = None,
     boxes: Path | None = None,
     classes: Path | None = None,
-) -> DataSet:
-    """The items of a folder, sorted by name.
+) -> Dataset:
+    """The samples of a folder, sorted by name.
 
-    What does not fit becomes an item with a problem. `categories` are the network's classes.
+    What does not fit becomes a sample with a problem. `categories` are the network's classes.
     Raises ValueError where the folder as a whole cannot be understood.
     """
     if not folder.is_dir():
@@ -96,32 +55,34 @@ def from_folder(
         raise ValueError(f"{folder} holds no pictures ({', '.join(sorted(PHOTO_TYPES))})")
     _require_folder(masks)
     of_file = _read_boxes(boxes) if boxes else {}
-    strangers = sorted(set(of_file) - {name for name, _, _ in found})
-    items = [
-        Item(name, label, functools.partial(_read, folder, name, masks, of_file.get(name)), problem)
+    unknown = sorted(set(of_file) - {name for name, _, _ in found})
+    samples = [
+        Sample(
+            name, label, functools.partial(_read, folder, name, masks, of_file.get(name)), problem
+        )
         for name, label, problem in found
     ]
     nothing = functools.partial(_read, folder, "", None, None)
-    items += [
-        Item(
+    samples += [
+        Sample(
             name,
             None,
             nothing,
             f"{boxes.name if boxes else ''} names it, but it is no picture of the data set",
         )
-        for name in strangers
+        for name in unknown
     ]
-    items.sort(key=lambda item: (item.name, item.label is None, item.label or 0))
+    samples.sort(key=lambda sample: (sample.name, sample.label is None, sample.label or 0))
     annotated = masks is not None or boxes is not None
-    return DataSet(items, annotated, _checksum(folder, items, masks, boxes))
+    return Dataset(samples, annotated, _checksum(folder, samples, masks, boxes))
 
 
-def _checksum(folder: Path, items: list[Item], masks: Path | None, boxes: Path | None) -> str:
+def _checksum(folder: Path, samples: list[Sample], masks: Path | None, boxes: Path | None) -> str:
     """Changes with names, labels, masks and boxes, and with the pictures' sizes in bytes."""
     listed = [
-        f"{item.name},{item.label},{(folder / item.name).stat().st_size}"
-        for item in items
-        if not item.problem
+        f"{sample.name},{sample.label},{(folder / sample.name).stat().st_size}"
+        for sample in samples
+        if not sample.problem
     ]
     files = sorted(p for p in masks.rglob("*") if p.is_file()) if masks else []
     listed += [f"{path.name},{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
@@ -295,7 +256,9 @@ def _box(written: list[str], width: int, height: int) -> list[float]:
     return [x0, y0, x1, y1]
 
 
-def _read(folder: Path, name: str, masks: Path | None, boxes: list[list[str]] | None) -> Picture:
+def _read(
+    folder: Path, name: str, masks: Path | None, boxes: list[list[str]] | None
+) -> AnnotatedImage:
     try:
         image = data.load_image(folder / name)
     except ValueError as error:  # tables are passed on: without the path on this machine
@@ -307,9 +270,9 @@ def _read(folder: Path, name: str, masks: Path | None, boxes: list[list[str]] | 
             f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {width}×{height}"
         )
     if boxes is None:
-        return Picture(image, mask)
+        return AnnotatedImage(image, mask)
     numbers = [_box(written, width, height) for written in boxes]
-    return Picture(image, mask, torch.tensor(numbers, dtype=torch.float64))
+    return AnnotatedImage(image, mask, torch.tensor(numbers, dtype=torch.float64))
 
 
 def _read_mask(masks: Path, name: str) -> Tensor | None:
@@ -332,46 +295,3 @@ def _brightness(file: Image.Image) -> np.ndarray:
         return np.asarray(file)
     black = Image.new("RGBA", file.size, "black")
     return np.asarray(Image.alpha_composite(black, file.convert("RGBA")))[..., :3].max(-1)
-
-
-# ------------------------------------------------------------------ generated
-
-
-def generated(kind: str, count: int, world: str) -> DataSet:
-    """`count` pictures with exact masks; `mosaic` gives one item for each of its four classes."""
-    return DataSet(_generated(kind, count, world), True, "generated")
-
-
-def _generated(kind: str, count: int, world: str) -> list[Item]:
-    if kind == "scenes":
-        part = data.scenes(world, "flipped", count=count, seed=1)
-        return [
-            _made(f"scene-{n:04d}", int(part.labels[n]), part.images[n], part.object_mask[n])
-            for n in range(count)
-        ]
-    if world != "pond":
-        raise ValueError(
-            f"the pictures of {kind} hold animals of the pond: choose --model "
-            "pond_repaired or pond_biased"
-        )
-    if kind == "twins":
-        twins = data.twins(count, seed=1)
-        return [
-            _made(
-                f"twins-{n:04d}",
-                int(twins.labels[n]),
-                twins.images[n],
-                twins.object_masks[n].any(0),
-            )
-            for n in range(count)
-        ]
-    mosaic = data.mosaic(count, seed=1)
-    return [
-        _made(f"mosaic-{n:04d}", c, mosaic.images[n], mosaic.object_masks[n, c])
-        for n in range(count)
-        for c in range(len(mosaic.class_names))
-    ]
-
-
-def _made(name: str, label: int, image: Tensor, mask: Tensor) -> Item:
-    return Item(name, label, lambda: Picture(image[None], mask))

@@ -1,8 +1,8 @@
-"""One process, or many that share the pictures: started by torchrun, on one machine or several.
+"""The process group: one process, or many that torchrun started, on one machine or several.
 
-torchrun starts the processes, restarts them and tells each its number; nothing of that is here.
-The processes only need a common folder. They wait for each other before the first picture, before
-the tables are made, and before they leave.
+torchrun starts and restarts the processes and gives each its rank. Here they only divide the images
+and share a folder. There is a barrier before the first image, before the tables are written, and
+at the end.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ import torch.distributed as dist
 
 
 @dataclass(frozen=True)
-class Team:
-    """This process's number, how many there are, and its device."""
+class ProcessGroup:
+    """The rank of this process, the number of processes, and the device of this one."""
 
     rank: int
-    size: int
+    world_size: int
     device: torch.device
 
     @property
-    def leads(self) -> bool:
-        """Whether this process makes the tables and talks to the person."""
+    def is_main(self) -> bool:
+        """Whether this process writes the tables and prints: rank 0."""
         return self.rank == 0
 
-    def meet(self) -> None:
-        """Wait until all processes are here."""
-        if self.size > 1:
+    def barrier(self) -> None:
+        """Wait until all processes have come this far."""
+        if self.world_size > 1:
             dist.barrier(device_ids=[self.device.index] if self.device.type == "cuda" else None)
 
 
 @contextmanager
-def team(device: str | None = None) -> Iterator[Team]:
-    """Join the processes that torchrun started; a team of one without it.
+def process_group(device: str | None = None) -> Iterator[ProcessGroup]:
+    """Join the processes that torchrun started; a group of one without it.
 
     gloo connects processes on CPUs, NCCL those with a GPU each. `device` is "cpu" or "cuda";
     without it a GPU is taken if there is one. Raises ValueError for a device that is not there.
@@ -59,16 +59,16 @@ def team(device: str | None = None) -> Iterator[Team]:
             )
         here = torch.device("cuda", local)
         torch.cuda.set_device(here)
-    size = int(os.environ.get("WORLD_SIZE", 1))
-    if size == 1:
-        yield Team(0, 1, here)
+    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    if world_size == 1:
+        yield ProcessGroup(0, 1, here)
         return
     connected = dist.is_initialized()  # by the caller, who may evaluate several times
     if not connected:
         # one process may have much more to do than another: wait for days rather than minutes
         dist.init_process_group("nccl" if kind == "cuda" else "gloo", timeout=timedelta(days=7))
     try:
-        yield Team(dist.get_rank(), size, here)
+        yield ProcessGroup(dist.get_rank(), world_size, here)
     finally:
         if not connected:
             dist.destroy_process_group()

@@ -1,0 +1,156 @@
+"""The evaluation card: all that another person needs to compare with these numbers."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import torch
+
+from camlite.evaluation.compared import title
+from camlite.evaluation.loop import finished
+from camlite.evaluation.measures import DELTAS, TAUS
+from camlite.evaluation.plan import CHECKSUM, Run
+from camlite.evaluation.store import Row, RowKey
+from camlite.evaluation.summary import LEVEL, RESAMPLES, Summary
+from camlite.evaluation.tables import markdown_table
+
+
+def card(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> str:
+    """The evaluation card: all that another person needs to compare with these numbers."""
+    facts = {**_what(run, summary, rows), **_how(run), **_where(run, rows)}
+    lines = [
+        f"# Evaluation card: {run.network.name} on {run.settings['data']}",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in facts.items()),
+        "",
+        "## Result",
+        "",
+    ]
+    if not summary.methods:
+        return "\n".join([*lines, "No method has a map.", "", *_left_out(summary)]).rstrip() + "\n"
+    lines += [
+        *markdown_table(summary),
+        "",
+        f"In brackets: {LEVEL} % bootstrap interval over the picture files ({RESAMPLES} "
+        "resamples). *Italics*: a floor is as good, or these pictures do not tell the two "
+        "apart (0 is in the interval of the difference). Floors know nothing of the decision. "
+        "About one in twenty intervals misses by chance.",
+        "",
+    ]
+    lines += _left_out(summary) + _blank(run, rows)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _what(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> dict[str, str]:
+    s, plan = run.settings, run.plan
+    guesses = [row for method in run.methods[:1] for row in finished(run, rows, method)]
+    right = sum(row["predicted"] == row["class_index"] for row in guesses)
+    preprocessing = run.network.preprocessing
+    side = preprocessing.side
+    seen = f"short side {round(side * 256 / 224)}, centre {side}×{side}"
+    return {
+        "data": f"`{s['data']}`, {len(run.samples) - len(summary.problems)} pictures with a class "
+        f"evaluated, {len(summary.problems)} could not be",
+        "network": f"{run.network.name}, {run.network.source}, weights {s['weights']}",
+        "input": f"{seen if side else 'as it is'}"
+        f"{', ImageNet mean and deviation' if preprocessing.normalize else ', in [0, 1]'}",
+        "chosen": f"{plan.limit or 'all'}; drawn by the seed if there are more",
+        "checksum": f"{s[CHECKSUM]} (names, labels, sizes, masks, boxes)",
+        "right": f"for {right} of {len(guesses)} the predicted class is the label",
+        "layer": f"`{run.layer}`; methods over several layers choose their own",
+        "class explained": {
+            "label": "the label of each picture",
+            "predicted": "the predicted class of each picture",
+        }[plan.target],
+    }
+
+
+def _how(run: Run) -> dict[str, str]:
+    p = run.plan.protocol
+    curves = "; ".join(
+        f"{game}: fill {o['fill']}, {o['steps']} steps, {o['rule']}"
+        for game in ("deletion", "insertion")
+        if game in run.metrics
+        for o in [p.options(game)]
+    )
+    facts = {
+        "score": "the maps explain the logit, or what the method's default is; "
+        "metrics use the softmax probability",
+        "maps": "positive part; pixel methods: largest absolute value of the colours; bilinear "
+        "upsampling; scaled by their own minimum and maximum where a metric needs [0, 1]",
+        "masked pictures": f"E = L ∘ X + (1 − L) ∘ fill, {p.keep:.0%} of the pixels may be seen, "
+        f"fill {p.fill}",
+        "fill 0": "the mean colour of ImageNet" if run.network.preprocessing.normalize else "black",
+    }
+    if curves:
+        facts["curves"] = f"{curves} (protocol {p.curves})"
+    if "pointing_game" in run.metrics:
+        facts["pointing game"] = f"tolerance {224 * p.tolerance:g} pixels of 224"
+    if "adcc" in run.metrics:
+        facts["ADCC"] = "coherency and complexity of L ∘ X with fill 0; made of the means"
+    if "road" in run.metrics:
+        facts["ROAD"] = "10 % to 90 % of the pixels, noise 0.01; mean of (LeRF − MoRF) / 2"
+    if "max_box_acc_v2" in run.metrics:
+        facts["boxes"] = (
+            f"best of all regions, IoU ≥ {', '.join(map(str, DELTAS))}, {len(TAUS)} "
+            "thresholds; τ for each half of the files is chosen on the other half, "
+            "and stays as it is in the resamples"
+        )
+    if run.plan.options:
+        facts["options"] = "; ".join(f"{m}: {dict(o)}" for m, o in run.plan.options.items())
+    return facts
+
+
+def _where(run: Run, rows: dict[RowKey, Row]) -> dict[str, str]:
+    s = run.settings
+    done = [row for method in run.methods for row in finished(run, rows, method)]
+    seconds = sum(row["seconds"] + row["seconds_metrics"] for row in done)
+    device = (
+        torch.cuda.get_device_name(run.group.device)
+        if run.group.device.type == "cuda"
+        else f"{platform.machine()} CPU, {os.cpu_count()} cores"
+    )
+    return {
+        "seed": f"{s['seed']}; each picture has its own random numbers, made from seed and name",
+        "cost": f"{seconds / 60:.1f} minutes of one process, see cost.csv",
+        "machine": f"{device}; {run.group.world_size} process(es) at the end, "
+        f"{torch.get_num_threads()} threads each",
+        "versions": ", ".join(f"{n} {s[n]}" for n in ("camlite", "torch", "torchvision"))
+        + f", Python {platform.python_version()}",
+    }
+
+
+def _left_out(summary: Summary) -> list[str]:
+    lines: list[str] = []
+    if summary.without_map:
+        lines += ["## Methods without a map", ""]
+        lines += [f"- {title(m)}: {why}" for m, why in summary.without_map.items()] + [""]
+    if summary.problems:
+        lines += ["## Pictures that could not be evaluated", ""]
+        lines += [f"- {name}: {why}" for name, why in summary.problem_lines().items()] + [""]
+    some = [c for c in summary.columns if c.excluded]
+    if some:
+        lines += ["## Pictures left out of a metric", ""]
+        lines += [f"- {c.metric.title}: {n} ({why})" for c in some for why, n in c.excluded.items()]
+    return [*lines, ""] if some else lines
+
+
+def _blank(run: Run, rows: dict[RowKey, Row]) -> list[str]:
+    """Constant maps point nowhere; they stay in the means, so their number must be told."""
+    counts = {
+        m: (sum(row.get("blank", 0) for row in done), len(done))
+        for m in run.methods
+        if (done := finished(run, rows, m))
+    }
+    lines = [f"- {title(m)}: {n} of {of}" for m, (n, of) in counts.items() if n]
+    head = [
+        "## Constant maps",
+        "",
+        "They point nowhere: the object is missed, nothing is seen in "
+        "the masked picture, and the curves change the pixels in reading order.",
+        "",
+    ]
+    return [*head, *lines] if lines else []

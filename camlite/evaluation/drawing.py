@@ -1,0 +1,115 @@
+"""The figures of a run: the summary as a picture, and some maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from camlite.evaluation.compared import FLOORS, title
+from camlite.evaluation.loop import map_file
+from camlite.evaluation.plan import Run
+from camlite.evaluation.preprocessing import preprocessed
+from camlite.evaluation.store import Row, RowKey
+from camlite.evaluation.summary import LEVEL, Column, Summary
+from camlite.evaluation.tables import cell_text
+from camlite.figures import plot
+from camlite.maps import heatmap
+
+
+def draw_table(run: Run, summary: Summary, save: Path) -> None:
+    """The summary as a picture: dark is good, within each column; floors below the line."""
+    import matplotlib.pyplot as plt
+
+    columns = [c for c in summary.columns if c.cells]
+    shape = len(summary.methods), len(columns)
+    figure, axis = plt.subplots(
+        figsize=(2.6 + 1.75 * shape[1], 1.5 + 0.34 * shape[0]), layout="constrained"
+    )
+    good = np.stack([_goodness(c, summary.methods) for c in columns], axis=1)
+    drawn = axis.imshow(good, cmap="Blues", vmin=0, vmax=1.6, aspect="auto")  # text stays readable
+    for (i, j), _ in np.ndenumerate(good):
+        text = cell_text(columns[j], summary.methods[i])
+        style = "italic" if text.startswith("*") else "normal"
+        axis.text(j, i, text.strip("*"), ha="center", va="center", fontsize=7.5, style=style)
+    heads = [f"{c.metric.head}\nn = {c.pictures}" for c in columns]
+    axis.set_xticks(range(shape[1]), heads, fontsize=8)
+    axis.set_yticks(range(shape[0]), [title(m) for m in summary.methods], fontsize=8)
+    axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    floors = sum(m in FLOORS for m in summary.methods)
+    axis.axhline(shape[0] - floors - 0.5, color="black", linewidth=1.5)
+    axis.set_title(
+        f"{run.network.name}, {run.layer}, {run.settings['data']}: value and "
+        f"{LEVEL} % interval\nbelow the line: floors; italics: not told "
+        "apart from the best floor",
+        fontsize=9,
+    )
+    bar = figure.colorbar(drawn, ax=axis, shrink=0.5, ticks=[0, 1])
+    bar.ax.set_yticklabels(["worst of\nthe column", "best"], fontsize=8)
+    bar.ax.set_ylim(0, 1)
+    figure.savefig(save, dpi=150)
+    plt.close(figure)
+
+
+def _goodness(column: Column, methods: list[str]) -> np.ndarray:
+    """0 for the column's worst value, 1 for its best."""
+    values = np.array([column.cells[m].value for m in methods])
+    values = -values if column.metric.lower_is_better else values
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low else np.full_like(values, 0.5)
+
+
+def draw_examples(run: Run, summary: Summary, rows: dict[RowKey, Row], save: Path) -> None:
+    """The first pictures with the maps of all methods, in blocks side by side."""
+    import matplotlib.pyplot as plt
+
+    shown = [
+        sample
+        for sample in run.examples
+        if all(map_file(run, sample, m).exists() for m in summary.methods)
+    ]
+    if not shown:
+        return
+    blocks = -(-len(summary.methods) // 10)
+    down = -(-len(summary.methods) // blocks)
+    figure, axes = plt.subplots(
+        down + 1,
+        blocks * len(shown),
+        squeeze=False,
+        layout="constrained",
+        figsize=(max(5, blocks * (1.1 * len(shown) + 1.2)), 1.1 * (down + 1) + 0.5),
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    drawn: Any = None
+    for column, sample in enumerate(shown):
+        seen = preprocessed(sample.read(), run.network.preprocessing).seen
+        explained = rows[sample.name, sample.label, summary.methods[0]]["explained"]
+        name = run.network.categories[explained]
+        for block in range(blocks):
+            axis = axes[0, block * len(shown) + column]
+            axis.imshow(plot.picture(seen[0]), cmap="gray", vmin=0, vmax=1)
+            axis.set_title(f"{Path(sample.name).stem[:14]}\n{name[:16]}", fontsize=7)
+        for n, method in enumerate(summary.methods):
+            axis = axes[1 + n % down, n // down * len(shown) + column]
+            L = torch.from_numpy(np.load(map_file(run, sample, method)))[None]
+            axis.imshow(plot.picture(seen[0]), cmap="gray", vmin=0, vmax=1)
+            heat = heatmap(L, seen.shape[2:])[0].numpy()
+            drawn = axis.imshow(heat, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
+            if column == 0:
+                axis.text(
+                    -0.08,
+                    0.5,
+                    title(method).replace(" ", "\n"),
+                    fontsize=7,
+                    ha="right",
+                    va="center",
+                    transform=axis.transAxes,
+                )
+    bar = figure.colorbar(drawn, ax=axes, shrink=0.4, label="evidence, scaled per map")
+    plot.opaque(bar)
+    figure.suptitle(f"{run.network.name}, {run.layer}: the first pictures", fontsize=10)
+    figure.savefig(save, dpi=150)
+    plt.close(figure)

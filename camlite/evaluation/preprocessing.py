@@ -1,0 +1,73 @@
+"""An annotated image, as the network gets it: mask and boxes go through the same steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+
+from camlite.boxes import as_mask, component_boxes
+from camlite.evaluation.dataset import AnnotatedImage
+from camlite.weights import MEAN, STD, preprocess
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Preparation: short side to side · 256 / 224, the centre square, then normalisation.
+
+    `side=0` keeps the pictures as they are. `grey` makes one channel of three.
+    """
+
+    side: int = 224
+    normalize: bool = True
+    grey: bool = False
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """What the network gets: x (1, C, H, W); seen the same in [0, 1]; mask and boxes moved along.
+
+    `mask` (H, W) bool or None, `boxes` (B, 4) or None. Both may be empty after the cut.
+    """
+
+    x: Tensor
+    seen: Tensor
+    mask: Tensor | None
+    boxes: Tensor | None
+
+
+def preprocessed(annotated: AnnotatedImage, preprocessing: Preprocessing) -> ModelInput:
+    """A picture as the network gets it; mask and boxes go through the same resizing and cut."""
+    image, mask, boxes = annotated.image, annotated.mask, annotated.boxes
+    size = (image.shape[2], image.shape[3])
+    side = preprocessing.side
+    seen, x = (image, image) if not side else preprocess(image, side)
+    if side:
+        same = v2.Compose([v2.Resize(round(side * 256 / 224)), v2.CenterCrop(side)])
+        if mask is not None:  # like the picture, half covered counts: a nearest pixel is biased
+            mask = same(mask[None].float())[0] >= 0.5
+        if boxes is not None:
+            boxes = same(tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size))
+    if not preprocessing.normalize:
+        x = seen
+    elif not side:
+        x = v2.functional.normalize(seen, list(MEAN), list(STD))
+    x = x.mean(1, keepdim=True) if preprocessing.grey else x
+    return ModelInput(x, seen, *_completed(mask, boxes, seen.shape[2:]))
+
+
+def _completed(
+    mask: Tensor | None, boxes: Tensor | None, size: torch.Size
+) -> tuple[Tensor | None, Tensor | None]:
+    """Plain tensors; where one is missing, a box around each region, or the mask of all boxes."""
+    if boxes is not None:
+        boxes = boxes.as_subclass(Tensor)
+        boxes = boxes[(boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])]  # the cut's rest
+    elif mask is not None:
+        boxes = torch.tensor(component_boxes(mask), dtype=torch.float64).reshape(-1, 4)
+    if mask is None and boxes is not None:
+        mask = as_mask(boxes, size)
+    return mask, boxes
