@@ -237,3 +237,31 @@ def test_every_command_takes_a_mistake_kindly() -> None:
         )
     assert library.card.__wrapped__
     assert measure.evaluate.__wrapped__
+
+
+# ------------------------------------------------------------------ the documentation
+
+DOCS = sorted(Path(__file__).parents[1].glob("docs/*.md"))
+OTHER_PROGRAMS = {"--nproc-per-node", "--requeue", "--help"}  # torchrun, sbatch, every program
+CALL = re.compile(r"camlite (" + "|".join(GROUP.commands) + r")\b((?:\\\n|[^\n`])*)")
+
+
+def test_every_option_in_the_page_of_evaluate_exists() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "evaluate.md").read_text(encoding="utf-8")
+    running_text = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    named = set(re.findall(r"--[a-z][a-z-]+", running_text)) - OTHER_PROGRAMS
+    known = {o for p in COMMANDS["evaluate"].params for o in (*p.opts, *p.secondary_opts)}
+    assert len(named) > 15
+    assert named <= known | set(OLD_SPELLINGS)
+    unnamed = {o for o in known if o.startswith("--")} - named
+    assert unnamed <= {"--help", "--json", "--normalize"}
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.stem)
+def test_commands_in_the_docs_use_options_that_exist(path: Path) -> None:
+    calls = CALL.findall(path.read_text(encoding="utf-8"))
+    for name, rest in calls:
+        named = set(re.findall(r"--[a-z][a-z-]+", rest))
+        known = {o for p in COMMANDS[name].params for o in (*p.opts, *p.secondary_opts)}
+        assert named <= known | {"--help"}, name
+    assert calls or path.stem != "evaluate"
