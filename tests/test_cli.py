@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from camlite.cli import app, library, measure
+from camlite.cli import app, doctor, library, measure
 from camlite.cli.console import OLD_SPELLINGS, words
 from camlite.course import workspace
 from camlite.course.lessons import find_lesson
@@ -237,6 +237,56 @@ def test_every_command_takes_a_mistake_kindly() -> None:
         )
     assert library.card.__wrapped__
     assert measure.evaluate.__wrapped__
+
+
+# ------------------------------------------------------------------ doctor
+
+
+def findings(*args: str) -> tuple[int, list[dict[str, str]]]:
+    done = camlite("doctor", "--json", *args)
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_the_doctor_finds_nothing_wrong_here() -> None:
+    code, found = findings()
+    assert code == 0, [f for f in found if f["status"] == "fail"]
+    packages = {f["what"].split()[0] for f in found if f["group"] == "Python packages"}
+    assert {"torch", "pillow", "ipykernel", "typer"} <= packages
+    assert "pytest" not in packages  # an extra, not needed by learners
+    assert camlite("doctor").stdout.count("[ OK ]") == sum(f["status"] == "ok" for f in found)
+
+
+def test_the_doctor_says_what_is_missing_or_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = ["torch>=99.1", "no-such-package>=2", "rich", 'pytest>=999; extra == "test"']
+    monkeypatch.setattr(doctor, "requires", lambda _: asked)
+    code, found = findings()
+    assert code == 1
+    failed = {f["what"]: f["remedy"] for f in found if f["status"] == "fail"}
+    old, missing = sorted(failed, reverse=True)
+    assert old.startswith("torch ")
+    assert old.endswith(" is older than 99.1")
+    assert missing == "no-such-package is missing"
+    assert failed[missing] == 'python -m pip install "no-such-package>=2"'
+
+
+def test_the_doctor_sees_a_changed_network_and_a_place_it_cannot_write_in(
+    own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own_folder / "a file").write_text("")
+    monkeypatch.setenv("CAMLITE_LESSONS", str(own_folder / "a file" / "lessons"))
+    monkeypatch.setattr(workspace.paths, "DATASETS", own_folder)
+    (own_folder / "pond.json").write_text('{"sha256": "0"}')
+    (own_folder / "pond.pt").write_bytes(b"changed")
+    code, found = findings()
+    assert code == 1
+    failed = " ".join(f["what"] for f in found if f["status"] == "fail")
+    assert "pond.pt is missing or changed" in failed
+    assert "cannot write in" in failed
+
+
+def test_version_numbers_are_compared_as_numbers() -> None:
+    assert doctor._numbers("2.10.1+cpu") == (2, 10, 1)
+    assert doctor._numbers("2.9") < doctor._numbers("2.10.0rc1")
 
 
 # ------------------------------------------------------------------ the documentation

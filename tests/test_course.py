@@ -315,7 +315,7 @@ def test_check_in_a_notebook_cell_prints_the_sentence(capsys):
 
 def test_the_installed_command_has_the_same_exit_codes():
     done = subprocess.run(
-        [sys.executable, "-m", "camlite.cli", "hint", "77.1"],
+        [sys.executable, "-m", "camlite", "hint", "77.1"],
         capture_output=True,
         text=True,
         timeout=120,

@@ -7,6 +7,7 @@ import sys
 # importing a module of commands adds them to the application, in this order of the help
 # isort: off
 from camlite.cli import learn
+from camlite.cli import doctor
 from camlite.cli import library
 from camlite.cli import measure
 from camlite.cli import author
@@ -14,7 +15,7 @@ from camlite.cli import author
 # isort: on
 from camlite.cli.console import app
 
-__all__ = ["app", "author", "learn", "library", "main", "measure"]
+__all__ = ["app", "author", "doctor", "learn", "library", "main", "measure"]
 
 
 def main() -> None:

@@ -1,100 +1,153 @@
-"""`camlite doctor`: is everything there that the course needs? Each line with its remedy."""
+"""`camlite doctor`: is everything there that the course needs? Each problem with its remedy."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+
+import typer
+from rich.text import Text
 
 from camlite import data, weights
+from camlite.cli.console import LEARN, AsJson, Command, app, friendly, out, say
 from camlite.course import paths
 from camlite.course.lessons import all_lessons
 
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "numpy",
-    "matplotlib",
-    "scikit-learn",
-    "scipy",
-    "jupyterlab",
-    "jupytext",
-    "nbclient",
-    "typer",
-    "rich",
-    "tqdm",
-)
+MARKS = {"ok": ("[ OK ]", "green"), "info": ("[INFO]", "yellow"), "fail": ("[FAIL]", "red")}
+PACKAGES, COURSE, DATA = "Python packages", "The course", "Data and networks"
 
 
 @dataclass(frozen=True)
-class Line:
-    """One finding. `status` is ok, info (works, but could be more) or fail."""
+class Finding:
+    """One line. `status` is ok, info (camlite works without it) or fail."""
 
+    group: str
     status: str
     what: str
     remedy: str = ""
 
 
-def examine() -> Iterator[Line]:
+@app.command(cls=Command, rich_help_panel=LEARN)
+@friendly
+def doctor(as_json: AsJson = False) -> None:
+    """Check that camlite is completely installed. Example: camlite doctor
+
+    Exit code 0: everything that camlite needs is there; 1: something is missing.
+    """
+    findings: list[Finding] = []
+    for finding in examine():
+        if not as_json:
+            _say(finding, new_group=not findings or findings[-1].group != finding.group)
+        findings.append(finding)
+    if as_json:
+        print(json.dumps([asdict(f) for f in findings], indent=1, ensure_ascii=False))
+    raise typer.Exit(1 if any(f.status == "fail" for f in findings) else 0)
+
+
+def _say(finding: Finding, new_group: bool) -> None:
+    if new_group:
+        say((finding.group, "bold"))
+    out.print(Text.assemble(MARKS[finding.status], " ", finding.what))
+    if finding.remedy:
+        say((f"       {finding.remedy}", "dim"))
+
+
+def examine() -> Iterator[Finding]:
     """Every finding, the cheap ones first."""
-    version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 10)
-    yield Line(
+    yield Finding(
+        PACKAGES,
         "ok" if good else "fail",
-        f"Python {version}",
+        f"Python {'.'.join(map(str, sys.version_info[:3]))}",
         "" if good else "install Python 3.10 or newer",
     )
-    for package in PACKAGES:
-        try:
-            yield Line("ok", f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            yield Line("fail", f"{package} is missing", f"python -m pip install {package}")
+    yield from _packages()
     lessons = all_lessons()
-    yield Line(
+    yield Finding(
+        COURSE,
         "ok" if lessons else "fail",
         f"{len(lessons)} lessons in {paths.SOLUTIONS.name}/",
         "" if lessons else "clone the repository again",
     )
-    yield from _bundled()
     folder = paths.learner_folder()
-    parent = folder if folder.exists() else folder.parent
-    can_write = os.access(parent, os.W_OK)
-    yield Line(
+    existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    can_write = existing.is_dir() and os.access(existing, os.W_OK)
+    yield Finding(
+        COURSE,
         "ok" if can_write else "fail",
-        f"can write in {folder}",
-        "" if can_write else "choose another folder with CAMLITE_LESSONS",
+        f"your lessons: {folder}" if can_write else f"your lessons: cannot write in {folder}",
+        "" if can_write else "choose another folder with the environment variable CAMLITE_LESSONS",
     )
+    yield from _bundled()
     yield from _optional()
 
 
-def _bundled() -> Iterator[Line]:
+def _packages() -> Iterator[Finding]:
+    """What pyproject.toml asks for, without the extras."""
+    try:
+        required = [text for text in requires("camlite") or [] if "extra ==" not in text]
+    except PackageNotFoundError:
+        remedy = "in the clone: python -m pip install -e ."
+        yield Finding(PACKAGES, "fail", "camlite itself is not installed", remedy)
+        return
+    for text in required:
+        name, *bounds = re.findall(r"^[\w.-]+|(?<=>=)[\d.]+", text)
+        lowest = bounds[0] if bounds else "0"
+        remedy = f'python -m pip install "{name}>={lowest}"'
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            yield Finding(PACKAGES, "fail", f"{name} is missing", remedy)
+            continue
+        if _numbers(found) < _numbers(lowest):
+            yield Finding(PACKAGES, "fail", f"{name} {found} is older than {lowest}", remedy)
+        else:
+            yield Finding(PACKAGES, "ok", f"{name} {found}")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """`2.10.1+cpu` -> (2, 10, 1)."""
+    return tuple(int(n) for n in re.match(r"[\d.]*", text)[0].split(".") if n)  # type: ignore[index]
+
+
+def _bundled() -> Iterator[Finding]:
+    """The files of the networks that come with camlite, against their checksums."""
+    wrong, right = [], 0
     for card in sorted(paths.DATASETS.glob("*.json")):
         facts = json.loads(card.read_text(encoding="utf-8"))
         file = card.with_suffix(".pt")
         if "sha256" not in facts:
             continue
         same = file.exists() and hashlib.sha256(file.read_bytes()).hexdigest() == facts["sha256"]
-        yield Line(
-            "ok" if same else "fail",
-            f"bundled network {card.stem}",
-            "" if same else f"{file.name} is missing or changed: git checkout datasets/",
-        )
+        right += same
+        wrong += [] if same else [file.name]
+    for name in wrong:
+        remedy = "git checkout datasets/, or install camlite again"
+        yield Finding(DATA, "fail", f"the bundled network {name} is missing or changed", remedy)
+    yield Finding(DATA, "ok" if right else "fail", f"{right} bundled networks with their checksums")
 
 
-def _optional() -> Iterator[Line]:
+def _optional() -> Iterator[Finding]:
     mnist = data.find("MNIST/raw") is not None
-    yield Line(
+    yield Finding(
+        DATA,
         "ok" if mnist else "info",
-        "MNIST is at hand" if mnist else "MNIST is not here: the lessons use scikit-learn's digits",
+        "MNIST" if mnist else "MNIST is not on this machine: the lessons use scikit-learn's digits",
         "" if mnist else "python -c 'from camlite import data; data.mnist()' downloads it (11 MB)",
     )
     here = ", ".join(weights.at_hand())
-    yield Line(
+    yield Finding(
+        DATA,
         "ok" if here else "info",
-        f"pretrained networks: {here or 'none yet'}",
-        "" if here else "camlite explain downloads one, or put files into CAMLITE_DATA/weights",
+        f"pretrained networks: {here or 'none on this machine'}",
+        ""
+        if here
+        else "camlite explain downloads ResNet50; or copy weight files into weights/ in a folder "
+        "that the environment variable CAMLITE_DATA names",
     )

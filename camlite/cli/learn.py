@@ -1,4 +1,4 @@
-"""The learner's commands: demo, lessons, start, check, hint, reset, status, doctor."""
+"""The learner's commands: demo, lessons, start, check, hint, reset, status."""
 
 from __future__ import annotations
 
@@ -239,26 +239,6 @@ def status(as_json: AsJson = False) -> None:
         f"Next: camlite start {following}" if following else "You have passed all exercises."
     )
     say((next_step, "bold green"))
-
-
-@app.command(cls=Command, rich_help_panel=LEARN)
-@friendly
-def doctor() -> None:
-    """Check that camlite is completely installed. Example: camlite doctor"""
-    from camlite.cli.doctor import examine
-
-    failed = False
-    for line in examine():
-        label, colour = {
-            "ok": ("[ OK ]", "green"),
-            "info": ("[INFO]", "yellow"),
-            "fail": ("[FAIL]", "red"),
-        }[line.status]
-        out.print(Text(label, colour), Text(line.what))
-        if line.remedy:
-            out.print(Text(f"       {line.remedy}", "dim"))
-        failed = failed or line.status == "fail"
-    raise typer.Exit(1 if failed else 0)
 
 
 def _lesson(which: str | None) -> course.Lesson:
