@@ -1,4 +1,4 @@
-"""Print `package==version` for the lowest versions that pyproject.toml promises (pip install -c)."""
+"""Print `package==version` for the lowest versions pyproject.toml promises (pip install -c)."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ LAYERS = (
     ("perturb", "weights"),
     ("split",),
     ("boxes", "course", "cutting", "data", "nets"),
-    ("errors", "maps", "paths", "scores"),
+    ("maps", "scores"),
+    ("checks", "errors", "paths"),
 )
 FORMULAS = {
     "boxes",
