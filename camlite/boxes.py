@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from camlite.checks import finite
 from camlite.maps import up
 
 Box = tuple[int, int, int, int]
@@ -44,8 +45,7 @@ def above(M: Tensor, threshold: float) -> Tensor:
     """Where the map (H, W) is above threshold × maximum, (H, W) bool; nowhere if max M ≤ 0."""
     if M.dim() != 2:
         raise ValueError(f"a map must have shape (H, W), one at a time, not {tuple(M.shape)}")
-    if not bool(torch.isfinite(M).all()):
-        raise ValueError("the map holds NaN or infinite values")
+    finite("the map", M)
     if not 0 <= threshold < 1:
         raise ValueError(f"threshold is a share of the maximum, 0 ≤ threshold < 1, not {threshold}")
     top = M.max()

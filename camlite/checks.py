@@ -11,9 +11,9 @@ from torch import Tensor
 
 
 def finite(what: str, values: Tensor) -> None:
-    """ValueError if any of the values is NaN or infinite; `what` is how the message begins."""
+    """ValueError if any of the values is NaN or infinite; `what` they are, for the message."""
     if not bool(torch.isfinite(values).all()):
-        raise ValueError(f"{what} holds NaN or infinite values")
+        raise ValueError(f"NaN or infinite values in {what}")
 
 
 def one_of(name: str, value: object, choices: Sequence[object]) -> None:
@@ -29,11 +29,14 @@ def at_least_one(**counts: object) -> None:
             raise ValueError(f"{name} must be a whole number, 1 or more, not {count!r}")
 
 
-def a_number(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> None:
-    """ValueError unless `value` is a number, not NaN or infinite, and low ≤ value ≤ high."""
+def a_number(
+    name: str, value: object, low: float = -math.inf, high: float = math.inf, *, open: bool = False
+) -> None:
+    """ValueError unless `value` is a finite number and low ≤ value ≤ high; `open`: low < value."""
     number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type,operator]
-        limits = f" from {low:g} to {high:g}" if math.isfinite(high) else f", {low:g} or more"
-        raise ValueError(
-            f"{name} must be a finite number{limits if math.isfinite(low) else ''}, not {value!r}"
-        )
+    v = float(value) if number else math.nan  # type: ignore[arg-type]
+    if math.isfinite(v) and low <= v <= high and not (open and v == low):
+        return
+    limits = "" if low == -math.inf else f", more than {low:g}" if open else f", {low:g} or more"
+    limits += "" if high == math.inf else f" and {high:g} or less"
+    raise ValueError(f"{name} must be a finite number{limits}, not {value!r}")

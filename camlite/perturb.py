@@ -103,10 +103,7 @@ def scorer(model: nn.Module, images: Tensor, c: Target, probability: bool) -> Sc
     def Y(n: int, X: Tensor) -> Tensor:
         logits = f(X.detach())
         of_class = int(c[n]) if isinstance(c, Tensor) else c
-        scores = score(logits.softmax(1) if probability else logits, of_class)
-        if not bool(torch.isfinite(scores).all()):
-            raise ValueError("the model's score of a changed image is not finite: map undefined")
-        return scores
+        return score(logits.softmax(1) if probability else logits, of_class)
 
     return Y
 
@@ -184,7 +181,7 @@ def _like_images(out: Tensor, images: Tensor, name: str) -> Tensor:
         )
     finite(name, out)
     try:
-        if out.dim() < images.dim() - 1:
+        if 0 < out.dim() < images.dim() - 1:
             raise RuntimeError
         return out.detach().to(images).expand_as(images)
     except RuntimeError:

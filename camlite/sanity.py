@@ -20,9 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, cross_entropy
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
-from camlite.checks import one_of
-from camlite.cutting.running import evaluation_mode, plain_arithmetic, whole
+from camlite.checks import a_number, at_least_one, finite, one_of
+from camlite.cutting.running import check_images, evaluation_mode, plain_arithmetic, whole
 from camlite.maps import constant, minmax, up
 from camlite.methods.gradient import grad_cam
 from camlite.metrics.shared import classes_of, pearson
@@ -82,7 +84,7 @@ def cascading_randomization(
     one_of("how", how, ("reset", "shuffle"))
     where = _by_name(model, layer, images)
     c = classes_of(model, images, target, batch_size=32)
-    random = copy.deepcopy(model)
+    random = _private_copy(model)
     original = copy.deepcopy(random.state_dict())
     steps, g = layers_from_top(random, images), own_generator(generator)
     maps = [method(model, where, images, c).detach()]
@@ -133,17 +135,62 @@ def _by_name(model: nn.Module, layer: Any, images: Tensor) -> Any:
 def layers_from_top(model: nn.Module, images: Tensor) -> list[str]:
     """Names of the modules with weights of their own, the last to run first.
 
-    The order is that of a forward pass of the first image; modules that do not run are left out.
+    The order is that in which a forward pass of the first image uses the weights; weights that it
+    does not use are left out.
     """
-    ran: list[str] = []
+    check_images(model, images)
     own = {m: n for n, m in model.named_modules() if any(True for _ in m.parameters(recurse=False))}
-    hooks = [m.register_forward_pre_hook(lambda m, args: ran.append(own[m])) for m in own]
+    seen = _WeightsInUse(model)
+    hooks = [m.register_forward_pre_hook(lambda m, args: seen.names.append(own[m])) for m in own]
     try:
-        whole(model)(images[:1].detach())
+        with seen:
+            whole(model)(images[:1].detach())
     finally:
         for hook in hooks:
             hook.remove()
-    return list(dict.fromkeys(reversed(ran)))
+    return list(dict.fromkeys(name for name in reversed(seen.names) if not _is_rule(name)))
+
+
+class _WeightsInUse(TorchFunctionMode):
+    """While active, the names of the modules whose weights are used, in order: also of modules
+    that do not run themselves, such as the last layer of `nn.MultiheadAttention`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.owner = {
+            id(p): name
+            for name, module in model.named_modules()
+            for p in _own_parameters(module)
+            if not _is_rule(name)
+        }
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        for used in tree_leaves((args, kwargs)):
+            if isinstance(used, nn.Parameter) and id(used) in self.owner:
+                self.names.append(self.owner[id(used)])
+        return func(*args, **(kwargs or {}))
+
+
+def _is_rule(name: str) -> bool:
+    """Is it a part of `torch.nn.utils.parametrize`, and not a layer?"""
+    return "parametrizations" in name.split(".")
+
+
+def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """The module's own parameters, also those from which its weights are computed."""
+    rules: Any = getattr(module, "parametrizations", None)
+    computed_from = [] if rules is None else rules.parameters()
+    return [*module.parameters(recurse=False), *computed_from]
+
+
+def _private_copy(model: nn.Module) -> nn.Module:
+    """`copy.deepcopy`, also where the model keeps tensors with a graph, as weight_norm does."""
+    kept = [v for m in model.modules() for v in (*vars(m).values(), *m._buffers.values())]
+    graphs = [v for v in kept if isinstance(v, Tensor) and not v.is_leaf]
+    return copy.deepcopy(model, {id(v): v.detach().clone() for v in graphs})
 
 
 @torch.no_grad()
@@ -152,17 +199,20 @@ def randomize(
 ) -> None:
     """Makes the module's own weights random, in place.
 
-    "reset": as PyTorch initialises a new module; weights without such a rule are drawn from a
-    normal distribution with their own mean and deviation. "shuffle": a permutation of each tensor.
+    "reset": as PyTorch initialises a new module; weights without such a rule, or that it does not
+    reach (of `weight_norm`), are drawn from a normal distribution with their own mean and
+    deviation. "shuffle": a permutation of each tensor.
     """
     one_of("how", how, ("reset", "shuffle"))
     g = own_generator(generator)
     reset = getattr(module, "reset_parameters", None)
+    before = [p.clone() for p in _own_parameters(module)]
     if how == "reset" and callable(reset):
         with _seeded(g):
             reset()
-        return
-    for p in module.parameters(recurse=False):
+    for p, old in zip(_own_parameters(module), before, strict=True):
+        if not torch.equal(p, old):
+            continue
         if how == "shuffle":
             places = torch.randperm(p.numel(), generator=g, device=g.device).to(p.device)
             p.copy_(p.flatten()[places].reshape(p.shape))
@@ -292,8 +342,7 @@ def _pair(a: Tensor, b: Tensor, dims: int | None = None) -> list[Tensor]:
         want = "(N, H, W)" if dims else "(N, h, w) or (N, l)"
         shapes = f"{tuple(a.shape)} and {tuple(b.shape)}"
         raise ValueError(f"needs two sets of maps {want} of one shape, not {shapes}")
-    if not bool(torch.isfinite(a).all() & torch.isfinite(b).all()):
-        raise ValueError("maps hold NaN or infinite values")
+    finite("one of the maps", torch.stack([a, b]))
     return [M.detach().cpu() for M in (a, b)]
 
 
@@ -334,9 +383,11 @@ def train_on_random_labels(
     """
     if labels.shape != images.shape[:1] or len(labels) < 2:
         raise ValueError(f"labels {tuple(labels.shape)} do not fit images {tuple(images.shape)}")
-    net, g = copy.deepcopy(model).train(), own_generator(generator)
-    for module in net.modules():
-        if any(True for _ in module.parameters(recurse=False)):
+    at_least_one(epochs=epochs, batch_size=batch_size)
+    a_number("learning_rate", learning_rate, low=0, open=True)
+    net, g = _private_copy(model).train(), own_generator(generator)
+    for name, module in net.named_modules():
+        if _own_parameters(module) and not _is_rule(name):
             randomize(module, generator=g)
     wrong = labels[torch.randperm(len(labels), generator=g, device=g.device).to(labels.device)]
     adam = torch.optim.Adam(net.parameters(), lr=learning_rate)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from camlite.checks import finite
 
 Target = int | Tensor | Callable[[Tensor], Tensor] | None
 
@@ -30,9 +33,7 @@ def chosen(logits: Tensor, target: Target) -> Tensor | Callable[[Tensor], Tensor
     with torch.inference_mode(False):  # a gradient must be able to keep the classes
         if target is None:
             return logits.argmax(1)
-        c = torch.as_tensor(target, device=logits.device).clone()
-        if c.is_floating_point() or c.dtype == torch.bool:
-            raise ValueError(f"target must hold whole class numbers, not {c.dtype}")
+        c = class_numbers(target).to(logits.device, copy=True)
         if c.dim() > 1 or (c.dim() == 1 and len(c) != N):
             raise ValueError(
                 f"target has shape {tuple(c.shape)}, but there are {N} images: give "
@@ -43,16 +44,36 @@ def chosen(logits: Tensor, target: Target) -> Tensor | Callable[[Tensor], Tensor
         return c.long().expand(N)
 
 
+def class_numbers(values: Any, name: str = "target") -> Tensor:
+    """Class numbers as a tensor of integers; ValueError for anything else."""
+    try:
+        c = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(
+            f"{name} must be a class number, a tensor of class numbers, a function or None, "
+            f"not {values!r}"
+        ) from None
+    if c.is_floating_point() or c.is_complex() or c.dtype == torch.bool:
+        raise ValueError(f"{name} must hold whole class numbers, not {c.dtype}")
+    return c
+
+
 def score(logits: Tensor, target: Target) -> Tensor:
-    """Y (N,): the logit of each image's class, or what a callable target makes of the output."""
+    """Y (N,): the logit of each image's class, or what a callable target makes of the output.
+
+    Raises ValueError where Y is not finite.
+    """
     c = chosen(logits, target)
-    if not callable(c):
-        return logits.gather(1, c[:, None])[:, 0]
-    Y = c(logits)
+    Y = c(logits) if callable(c) else logits.gather(1, c[:, None])[:, 0]
     if not isinstance(Y, Tensor) or Y.shape != (len(logits),):
         shape = tuple(Y.shape) if isinstance(Y, Tensor) else type(Y).__name__
         raise ValueError(
             f"target(output) must return one score per image, ({len(logits)},), not {shape}"
+        )
+    if not bool(torch.isfinite(Y).all()):
+        raise ValueError(
+            "the model returned NaN or infinite scores: no map explains them. Do the weights hold "
+            "NaN? Are the images scaled as the model expects?"
         )
     return Y
 
@@ -78,7 +99,7 @@ def score_and_gradients(
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Y (N,), and for each cut l of a network the map F_l and G_l = ∂Y/∂F_l, in one backward pass.
 
-    `F` is the first cut's feature map; `stages` are the parts behind it, as `split` returns them.
+    `F` is the first cut's feature map; `stages` are the parts after it, as `split` returns them.
     """
     with recording(F):
         maps = [F.clone().requires_grad_()]
@@ -88,6 +109,8 @@ def score_and_gradients(
         Y = score(stages[-1](maps[-1]), target)
         _require_graph(Y)
         G = torch.autograd.grad(Y.sum(), maps, materialize_grads=True)
+    for G_l in G:
+        finite("the gradient of the score", G_l)
     return Y.detach(), [m.detach() for m in maps], [g.detach() for g in G]
 
 
@@ -107,6 +130,7 @@ def gradient_and_hessian_product(
         if not G.requires_grad:
             return G.detach(), torch.zeros_like(F)
         (HF,) = torch.autograd.grad(G, F, grad_outputs=F.detach(), materialize_grads=True)
+    finite("the second derivative of the score", HF)
     return G.detach(), HF.detach()
 
 

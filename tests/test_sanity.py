@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -337,3 +338,81 @@ def test_random_labels_are_learned_by_heart_and_change_the_maps(trained):
     again = sanity.train_on_random_labels(net, X, y, generator=seed(), epochs=2)
     assert len(again.accuracy) == 2
     assert again.accuracy == got.accuracy[:2]
+
+
+# ------------------------------------------------------------------ weights in unusual places
+
+
+class Unusual(nn.Module):
+    """Weights that are computed, used by a function, or inside nn.MultiheadAttention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        old_norm = torch.nn.utils.weight_norm
+        new_norm = torch.nn.utils.parametrizations.weight_norm
+        self.old = old_norm(nn.Conv2d(3, 8, 3, padding=1))
+        self.new = new_norm(nn.Conv2d(8, 8, 3, padding=1))
+        self.spectral = torch.nn.utils.spectral_norm(nn.Conv2d(8, 8, 3, padding=1))
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.functional = nn.Linear(8, 8)
+        self.fc = nn.Linear(8, 4, bias=False)
+        self.unused = nn.Linear(2, 2)
+
+    def forward(self, x):
+        x = self.spectral(self.new(self.old(x).relu()).relu()).relu()
+        tokens = x.flatten(2).mT
+        tokens = tokens + self.attention(tokens, tokens, tokens)[0]
+        g = nn.functional.linear(tokens.mean(1), self.functional.weight, self.functional.bias)
+        return self.fc(g)
+
+
+def unusual():
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        return Unusual().eval()
+
+
+def test_layers_are_found_where_their_weights_are_used():
+    assert sanity.layers_from_top(unusual(), torch.rand(1, 3, 8, 8)) == [
+        "fc",
+        "functional",
+        "attention.out_proj",
+        "attention",
+        "spectral",
+        "new",
+        "old",
+    ]
+
+
+@pytest.mark.parametrize("how", ["reset", "shuffle"])
+@pytest.mark.parametrize(
+    "layer", ["fc", "functional", "attention.out_proj", "attention", "spectral", "new", "old"]
+)
+def test_randomize_changes_what_the_network_says(layer, how):
+    net, x = unusual(), torch.rand(2, 3, 8, 8)
+    with torch.no_grad():
+        before = net(x)
+        sanity.randomize(net.get_submodule(layer), how=how)
+        assert (net(x) - before).abs().max() > 1e-3
+
+
+def test_a_model_whose_weights_carry_a_graph_is_copied():
+    """weight_norm keeps the weight it computed, with its graph: deepcopy refuses that."""
+    net, x = unusual(), torch.rand(2, 3, 8, 8)
+    net(x).sum().backward()
+    kept = net.old.weight
+    assert kept.grad_fn is not None
+    twin = sanity._private_copy(net)
+    assert net.old.weight is kept
+    assert torch.equal(twin(x), net(x))
+    run = sanity.cascading_randomization(net, "new", x, 1)
+    assert run.layers[1] == "fc"
+    assert (run.similarity["spearman"][1:] < 1).all()
+
+
+def test_training_options_that_make_no_sense_are_named():
+    net, x, labels = unusual(), torch.rand(4, 3, 8, 8), torch.arange(4)
+    for options in ({"epochs": 0}, {"batch_size": 0}, {"learning_rate": float("nan")}):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            sanity.train_on_random_labels(net, x, labels, **options)

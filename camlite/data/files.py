@@ -231,6 +231,8 @@ def _rgb(image: Image.Image) -> np.ndarray:
     """Any mode of Pillow -> (H, W, 3) float32 in [0, 1]."""
     if image.mode.startswith("I") or image.mode == "F":  # 16 or 32 bits, one channel
         grey = np.asarray(image, dtype=np.float64)
+        if not np.isfinite(grey).all():
+            raise ValueError("it holds NaN or infinite values")
         top = 65535 if image.mode.startswith("I") and grey.max() <= 65535 else max(grey.max(), 1)
         grey = np.clip(grey / top, 0, 1).astype(np.float32)
         return np.repeat(grey[..., None], 3, axis=2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from camlite.checks import a_number, finite
 from camlite.cutting.running import check_images
 from camlite.maps import weighted_sum
 from camlite.perturb import own_generator
@@ -34,6 +35,7 @@ def random_cam(
     """
     features, _ = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
+    finite("the layer's output", F)
     g = own_generator(generator)
     r = 2 * torch.rand(F.shape[1], generator=g, device=g.device).to(F) - 1
     L = weighted_sum(r.expand(F.shape[:2]), F)
@@ -58,8 +60,7 @@ def center_gaussian(
     Source: no paper; the centre baseline of Choe et al. 2020 (arXiv 2001.07437) is its kind.
     """
     check_images(model, images)
-    if not sigma > 0:
-        raise ValueError(f"sigma must be positive, not {sigma!r}")
+    a_number("sigma", sigma, low=0, open=True)
     M = torch.ones_like(images.detach()[:, 0])  # (N, H, W)
     for axis, side in enumerate(images.shape[2:], start=1):
         d = (torch.arange(side).to(M) + 0.5) / side - 0.5

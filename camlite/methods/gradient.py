@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from camlite.checks import at_least_one, one_of
+from camlite.checks import a_number, at_least_one, one_of
 from camlite.maps import channel_sum, gap, same_size, weighted_sum
 from camlite.methods.head import linear_head
 from camlite.perturb import Fill, filled, noise, own_generator
 from camlite.scores import (
     Target,
     chosen,
+    class_numbers,
     gradient_and_hessian_product,
     score,
     score_and_gradient,
@@ -164,8 +165,7 @@ def _noisy(
     All images of a batch get the same noise, so a batch gives what its images give alone.
     """
     at_least_one(samples=samples)
-    if not sigma >= 0:
-        raise ValueError(f"sigma is a share of the image's range of values, 0 or more, not {sigma}")
+    a_number("sigma", sigma, low=0)
     generator = own_generator(generator)
     flat = images.flatten(1)
     σ = _like(sigma * (flat.amax(1) - flat.amin(1)), images)
@@ -256,6 +256,7 @@ def layer_cam(
         return M[0]
     M = [_divide(m, _like(m.flatten(1).amax(1), m)) for m in M]  # in [0, 1]
     if gamma is not None:
+        a_number("gamma", gamma, low=0, open=True)
         M = [torch.tanh(gamma * m) for m in M]  # Eq. 9
     return same_size(M).amax(0)
 
@@ -333,6 +334,7 @@ def finer_cam(
     c = chosen(S, target)
     if callable(c):
         raise ValueError("Finer-CAM compares classes: give an int or a tensor of classes")
+    a_number("alpha", alpha)
     i = _closest(S, c, rivals)  # (N, rivals)
 
     def difference(S: Tensor) -> Tensor:
@@ -348,12 +350,13 @@ def finer_cam(
 def _closest(S: Tensor, c: Tensor, rivals: int | Sequence[int]) -> Tensor:
     """The rival classes of each image, (N, rivals): given, or those with the closest logits."""
     C = S.shape[1]
-    if isinstance(rivals, int):
-        if rivals < 1 or C < 2:
-            raise ValueError(f"need 1 rival or more and 2 classes or more, not {rivals} and {C}")
+    if not isinstance(rivals, (Sequence, Tensor)):
+        at_least_one(rivals=rivals)
+        if C < 2:
+            raise ValueError("Finer-CAM compares classes, and this model has only one")
         distance = (S - S.gather(1, c[:, None])).abs().scatter(1, c[:, None], torch.inf)
-        return distance.topk(min(rivals, C - 1), largest=False).indices
-    i = torch.as_tensor(list(rivals), device=S.device).expand(len(S), -1)
+        return distance.topk(min(int(rivals), C - 1), largest=False).indices
+    i = class_numbers(rivals, "rivals").to(S.device).expand(len(S), -1)
     if i.numel() == 0 or bool(((i < 0) | (i >= C) | (i == c[:, None])).any()):
         raise ValueError(f"rivals must be classes, 0 to {C - 1}, other than the target: {rivals}")
     return i

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, one_hot
 
-from camlite.checks import at_least_one, one_of
+from camlite.checks import at_least_one, finite, one_of
 from camlite.maps import gap, weighted_sum
 from camlite.perturb import at_once, filled, masks, noise, own_generator, scorer
 from camlite.scores import Target, chosen, score_and_gradient
@@ -83,6 +83,7 @@ def _k_means(V: Tensor, groups: int, generator: torch.Generator | None) -> Tenso
     """
     from sklearn.cluster import KMeans
 
+    finite("the layer's output", V)
     generator = own_generator(generator)
     seed = int(torch.randint(2**31 - 1, (1,), generator=generator, device=generator.device))
     l = torch.zeros(V.shape[:2], dtype=torch.long)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from camlite.checks import one_of
+from camlite.checks import finite, one_of
 from camlite.cutting.hooks import run_and_record
 from camlite.cutting.running import check_images
 from camlite.maps import channel_sum, minmax, same_size, up, weighted_sum
@@ -177,6 +177,7 @@ def full_gradients(model: nn.Module, images: Tensor, target: Target = None) -> F
         S, z = run_and_record(model, X, list(b))
         Y = score(S, chosen(S.detach(), target))
         G_X, *G = torch.autograd.grad(Y.sum(), [X, *(z_l for _, z_l in z)], materialize_grads=True)
+    finite("the gradient of the score", G_X)
     terms = [
         (name, _times_bias(G_l, b[name], model.get_submodule(name)))
         for (name, _), G_l in zip(z, G, strict=True)

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from tqdm import tqdm, trange
 
-from camlite.checks import at_least_one
+from camlite.checks import a_number, at_least_one
 from camlite.cutting.running import check_images
 from camlite.maps import up, weighted_sum
 from camlite.methods.gradient import grad_cam
@@ -62,6 +62,7 @@ def smooth_grad(
     Source: Smilkov et al. 2017, arXiv 1706.03825.
     """
     at_least_one(samples=samples)
+    a_number("sigma", sigma, low=0)
     check_images(model, images)
     X, f = images.detach(), whole(model)
     c = chosen(f(X), target)
@@ -109,9 +110,10 @@ def deconvnet(model: nn.Module, images: Tensor, target: Target = None) -> Tensor
     """DeconvNet: the signal R goes back through each ReLU as 1[R > 0]·R, whatever came forward.
 
     (The gradient goes back as 1[f > 0]·R, where f is the ReLU's input.) Defined for ReLUs only:
-    a network without one raises ValueError, and other activation functions keep their gradient,
-    with a warning. Modules, in-place modules and functional ReLUs all count; ReLU6 too.
-    Nearly independent of the class: see the sanity checks of Adebayo et al. 2018.
+    a network without one raises ValueError, and other activation functions (sigmoid, tanh, also a
+    ReLU written as clamp) keep their gradient, with a warning. Modules, in-place modules and
+    functional ReLUs all count; ReLU6 too. Nearly independent of the class: see the sanity checks
+    of Adebayo et al. 2018.
 
     Shapes: images (N, C, H, W) -> signals (N, C, H, W).
     Source: Zeiler and Fergus, ECCV 2014, arXiv 1311.2901.
@@ -179,6 +181,14 @@ class _AtReLUs(TorchFunctionMode):
         functional.mish,
         functional.softplus,
         functional.prelu,
+        functional.rrelu,
+        functional.logsigmoid,
+        functional.softsign,
+        functional.hardsigmoid,
+        *(torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, functional.tanh),
+        *(torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_, functional.sigmoid),
+        *(torch.clamp, torch.clamp_, Tensor.clamp, Tensor.clamp_, Tensor.clip, torch.clip),
+        *(torch.clamp_min, Tensor.clamp_min, Tensor.clamp_max, torch.clamp_max),
     )
 
     def __init__(self, rule: str) -> None:

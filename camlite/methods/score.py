@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from camlite.checks import at_least_one, one_of
+from camlite.checks import a_number, at_least_one, one_of
 from camlite.errors import ArchitectureError
 from camlite.maps import gap, up, weighted_sum
 from camlite.methods.head import linear_head
@@ -110,6 +110,7 @@ def ss_cam(
     """
     one_of("variant", variant, ("mask", "input"))
     at_least_one(samples=samples)
+    a_number("sigma", sigma, low=0)
     features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     X, size = images.detach(), images.shape[2:]

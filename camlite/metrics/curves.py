@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camlite.checks import one_of
+from camlite.checks import at_least_one, finite, one_of
 from camlite.maps import constant
 from camlite.metrics.shared import (
     classes_of,
@@ -97,18 +97,7 @@ def deletion(
     the authors' code. Raises ValueError for maps that do not fit the images.
     """
     game = _game("deletion", steps, fill, rule, relative, ties)
-    return _play(
-        game,
-        model,
-        images,
-        images,
-        filled(images, fill),
-        maps,
-        target,
-        probability,
-        batch_size,
-        generator,
-    )
+    return _play(game, model, images, fill, maps, target, probability, batch_size, generator)
 
 
 def insertion(
@@ -135,18 +124,7 @@ def insertion(
     Source: Petsiuk et al. 2018 (RISE), arXiv 1806.07421; authors' code.
     """
     game = _game("insertion", steps, fill, rule, relative, ties)
-    return _play(
-        game,
-        model,
-        images,
-        filled(images, fill),
-        images,
-        maps,
-        target,
-        probability,
-        batch_size,
-        generator,
-    )
+    return _play(game, model, images, fill, maps, target, probability, batch_size, generator)
 
 
 def _game(
@@ -168,19 +146,20 @@ def _play(
     game: dict[str, Any],
     model: nn.Module,
     images: Tensor,
-    start: Tensor,
-    finish: Tensor,
+    fill: Fill,
     maps: Tensor,
     target: Target,
     probability: bool,
     batch_size: int,
     generator: torch.Generator | None,
 ) -> Curve:
-    """Turns `start` into `finish`, highest pixels of the map first."""
+    """Turns the image into the fill (deletion) or back, highest pixels of the map first."""
     c = classes_of(model, images, target, batch_size)
     M = fitted(maps, images.shape[2:], len(images))
     rank = ranks(M, game["ties"], generator)  # (N, P)
     changed = step_counts(rank.shape[1], game["steps"])  # (S + 1,)
+    hole = filled(images, fill)
+    start, finish = (images, hole) if game["metric"] == "deletion" else (hole, images)
     scores = []
     for n, (a, b) in enumerate(zip(start.flatten(2), finish.flatten(2), strict=True)):
         now = (rank[n] < changed[:, None].to(rank))[:, None]  # (S + 1, 1, P)
@@ -203,8 +182,7 @@ def _play(
 
 def step_counts(pixels: int, steps: int) -> Tensor:
     """How many pixels are changed after each step: 0, s, 2s, …, all; s = ⌈pixels / steps⌉."""
-    if not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps must be a whole number ≥ 1, not {steps!r}")
+    at_least_one(steps=steps)
     s = -(-pixels // steps)
     return torch.tensor([*range(0, pixels, s), pixels])
 
@@ -221,6 +199,7 @@ def area_under(scores: Tensor, fraction: Tensor | None = None, rule: str = "trap
     Example: 0.1, 0.4, 0.8, 0.9, 0.95 has area 0.656 by the trapezoids and 0.7625 by the mean.
     """
     one_of("rule", rule, RULES)
+    finite("scores", scores)
     if scores.shape[-1] < 2:
         raise ValueError(f"a curve needs at least two points, not {scores.shape[-1]}")
     if rule == "mean":

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from camlite.cutting.running import whole
+from camlite.checks import a_number, at_least_one, finite
+from camlite.cutting.running import check_images, whole
 from camlite.maps import constant
-from camlite.metrics.shared import classes_of, fitted, ranks, score_name
+from camlite.metrics.shared import fitted, ranks, score_name
 from camlite.perturb import noise as normal
 from camlite.perturb import own_generator
-from camlite.scores import Target
+from camlite.scores import Target, chosen, score
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -69,9 +70,13 @@ def road(
     share = torch.tensor(list(fractions), dtype=torch.float64)
     if len(share) == 0 or not bool(((share > 0) & (share < 1)).all()):
         raise ValueError(f"fractions must be more than 0 and less than 1; got {list(fractions)}")
+    a_number("noise", noise, low=0)
+    at_least_one(batch_size=batch_size)
+    check_images(model, images)
     if images.dim() != 4:
         raise ValueError(f"road fills holes in images (N, C, H, W), not {tuple(images.shape)}")
-    c = classes_of(model, images, target, batch_size)
+    logits = _outputs(model, images, batch_size)
+    c = chosen(logits, target)
     if not isinstance(c, Tensor):
         raise ValueError("road counts right predictions: give classes as target, not a function")
     M = fitted(maps, images.shape[2:], len(images))
@@ -87,7 +92,7 @@ def road(
 
     morf, morf_right = without([rank < k for k in counts])
     lerf, lerf_right = without([rank >= P - k for k in counts])
-    before, _ = _read([_outputs(model, images, batch_size)], c, probability)
+    before, _ = _read([logits], c, probability)
     protocol = {
         "metric": "road",
         "score": score_name(c, probability),
@@ -126,6 +131,8 @@ def imputed(
     pixels are not changed. Raises ValueError if no pixel of an image is known.
     Source: Rong et al. 2022, arXiv 2202.00449, and the authors' code.
     """
+    a_number("noise", noise, low=0)
+    finite("images", images)
     missing = missing.bool().expand(len(images), *images.shape[2:])
     if bool(missing.flatten(1).all(1).any()):
         raise ValueError("all pixels of an image are missing: nothing to fill them from")
@@ -167,6 +174,6 @@ def _outputs(model: nn.Module, images: Tensor, batch_size: int) -> Tensor:
 
 def _read(outputs: list[Tensor], c: Tensor, probability: bool) -> tuple[Tensor, Tensor]:
     """Scores (N, S) of class c, and whether c is the prediction."""
-    logits = torch.stack(outputs, 1)  # (N, S, classes)
-    Y = logits.softmax(2) if probability else logits
-    return Y[torch.arange(len(c)), :, c], logits.argmax(2) == c[:, None]
+    Y = [score(logits.softmax(1) if probability else logits, c) for logits in outputs]
+    right = [logits.argmax(1) == c for logits in outputs]
+    return torch.stack(Y, 1), torch.stack(right, 1)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from camlite.boxes import EMPTY, component_boxes, iou_matrix, largest_component
-from camlite.checks import one_of
+from camlite.checks import a_number, one_of
 from camlite.maps import constant, minmax
 from camlite.metrics.shared import require
 
@@ -35,6 +35,7 @@ def localization_error(
     Source: Russakovsky et al. 2015 (ILSVRC), arXiv 1409.0575; used in Zhou et al. 2016, Table 2.
     Raises `Undefined` for images without annotated box.
     """
+    a_number("threshold", threshold, 0, 1, open=True)
     predicted, labels = torch.as_tensor(predicted), torch.as_tensor(labels)
     if predicted.dim() == 1:
         boxes, predicted = boxes[:, None], predicted[:, None]
@@ -126,6 +127,10 @@ def box_accuracy(
 ) -> Tensor:
     """BoxAcc(τ, δ) in percent, (T, D): the share of images with a box of IoU ≥ δ at threshold τ."""
     one_of("contours", contours, ("all", "largest"))
+    if len(deltas) == 0:
+        raise ValueError("deltas must name one IoU or more, such as (0.3, 0.5, 0.7)")
+    for delta in deltas:
+        a_number("each of the deltas", delta, 0, 1, open=True)
     if heat.dim() != 3 or len(heat) == 0 or not bool(torch.isfinite(heat).all()):
         raise ValueError(f"heat must be finite, (N, H, W) with N ≥ 1; got {tuple(heat.shape)}")
     if len(thresholds) == 0 or not bool(((thresholds >= 0) & (thresholds < 1)).all()):

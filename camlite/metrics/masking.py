@@ -169,7 +169,7 @@ def coherency(maps: Tensor, again: Tensor) -> Tensor:
         shapes = f"{tuple(maps.shape)} and {tuple(again.shape)}"
         raise ValueError(f"coherency needs two sets of maps of one shape, not {shapes}")
     a, b = (M.detach().double().flatten(1) for M in (maps, again))
-    finite("maps", torch.stack([a, b]))
+    finite("one of the maps", torch.stack([a, b]))
     return torch.where(constant(maps) | constant(again), 0.0, (1 + pearson(a, b)) / 2)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from camlite.checks import one_of
+from camlite.checks import a_number, one_of
 from camlite.maps import constant, minmax
 from camlite.metrics.shared import Measure, fitted, require
 
@@ -29,8 +29,7 @@ def pointing_game(
     code. Raises `Undefined` for empty masks.
     """
     one_of("ties", ties, ("first", "any", "share"))
-    if tolerance < 0:
-        raise ValueError(f"tolerance is a distance in pixels, 0 or more, not {tolerance}")
+    a_number("tolerance", tolerance, low=0)
     masks = _checked(masks, "the pointing game")
     M = fitted(maps, masks.shape[1:], len(masks)).flatten(1)
     zone = torch.stack([_near(mask, tolerance) for mask in masks]).flatten(1).to(M.device)

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camlite.checks import one_of
-from camlite.cutting.running import whole
+from camlite.checks import at_least_one, finite, one_of
+from camlite.cutting.running import check_images, whole
 from camlite.maps import constant, up
 from camlite.perturb import own_generator
 from camlite.scores import Target, chosen, score
@@ -81,6 +81,7 @@ def class_mean(values: Tensor, labels: Tensor) -> float:
     if values.shape != labels.shape or values.dim() != 1:
         shapes = f"{tuple(values.shape)} and {tuple(labels.shape)}"
         raise ValueError(f"values and labels must have one entry per image, (N,), not {shapes}")
+    finite("values", values)
     means = [values[labels == c].double().mean() for c in labels.unique()]
     return float(torch.stack(means).mean())
 
@@ -92,8 +93,7 @@ def same_length(**tensors: Tensor) -> list[Tensor]:
     if any(t.dim() != 1 or len(t) == 0 or t.shape != out[0].shape for t in out):
         raise ValueError(f"needs one number per image in each input, (N,) with N ≥ 1; got {shapes}")
     for name, t in zip(tensors, out, strict=True):
-        if not bool(torch.isfinite(t).all()):
-            raise ValueError(f"{name} holds NaN or infinite values")
+        finite(name, t)
     return out
 
 
@@ -105,8 +105,7 @@ def fitted(maps: Tensor, size: Sequence[int], count: int) -> Tensor:
             f"maps of shape {shape} do not fit {count} images of size {tuple(size)}: "
             f"expected ({count}, {', '.join('hwl'[: len(size)])})"
         )
-    if not bool(torch.isfinite(maps).all()):
-        raise ValueError("maps hold NaN or infinite values")
+    finite("one of the maps", maps)
     maps = maps.detach()
     return maps if tuple(maps.shape[1:]) == tuple(size) else up(maps, size)
 
@@ -123,16 +122,15 @@ def confidence(
 
     A callable target gets the model's output as it is. Raises ValueError if the result is NaN.
     """
+    at_least_one(batch_size=batch_size)
+    check_images(model, images)
     Y = []
     for start in range(0, len(images), batch_size):
         x = images[start : start + batch_size].detach()
         out = whole(model)(x)
         some = target[start : start + batch_size] if _per_image(target) else target  # type: ignore[index]
         Y.append(score(out.softmax(1) if probability and not callable(some) else out, some))
-    result = torch.cat(Y)
-    if not bool(torch.isfinite(result).all()):
-        raise ValueError("the model returned NaN or infinite scores for these images")
-    return result
+    return torch.cat(Y)
 
 
 def _per_image(target: Target) -> bool:
@@ -140,9 +138,12 @@ def _per_image(target: Target) -> bool:
 
 
 def classes_of(model: nn.Module, images: Tensor, target: Target, batch_size: int) -> Target:
-    """The class of each image, (N,), decided on the whole images; a callable stays as it is."""
-    if not isinstance(images, Tensor) or images.dim() not in (3, 4) or len(images) == 0:
-        raise ValueError("images must be a tensor (N, C, H, W) or (N, C, L) with N ≥ 1")
+    """The class of each image, (N,), decided on the whole images; a callable stays as it is.
+
+    Known classes are taken as they are, without a forward pass; `score` looks whether they exist.
+    """
+    at_least_one(batch_size=batch_size)
+    check_images(model, images)
     if _per_image(target) and target.dtype == torch.long and len(target) == len(images):  # type: ignore[union-attr,arg-type]
         return target.to(images.device)  # type: ignore[union-attr]  # known: no forward pass
     logits = []

@@ -663,7 +663,7 @@ def test_layer_cam_fusion(name, gamma):
         (lambda m, x: camlite.smooth_grad_cam_plus_plus(m, None, x, sigma=math.nan), "sigma"),
         (lambda m, x: camlite.integrated_grad_cam(m, None, x, steps=0), "steps"),
         (lambda m, x: camlite.integrated_grad_cam(m, None, x, variant="best"), "variant"),
-        (lambda m, x: camlite.integrated_grad_cam(m, None, x, baseline=x[0, :1]), "baseline"),
+        (lambda m, x: camlite.integrated_grad_cam(m, None, x, baseline=x[0, :, :5]), "baseline"),
         (lambda m, x: camlite.finer_cam(m, None, x, 1, rivals=[1]), "rivals"),
         (lambda m, x: camlite.finer_cam(m, None, x, 1, rivals=[9]), "rivals"),
         (lambda m, x: camlite.finer_cam(m, None, x, 1, rivals=[]), "rivals"),
