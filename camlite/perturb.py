@@ -6,90 +6,24 @@ X_b its baseline, F (N, K, h, w) feature maps, H_k the mask made of channel k, Y
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Real
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn.functional import conv1d, conv2d
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
 from camlite.checks import at_least_one, finite, one_of
-from camlite.cutting.graph import Stage
-from camlite.cutting.running import check_images, evaluation_mode, plain_arithmetic, whole
+from camlite.cutting.fused import fast
 from camlite.maps import constant, minmax, up
 from camlite.scores import Target, score
 
 Fill = str | float | Tensor | Callable[[Tensor], Tensor]
 Scorer = Callable[[int, Tensor], Tensor]
-_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 # ------------------------------------------------------------------ the network as a function
-
-
-def fast(model: nn.Module, images: Tensor) -> Stage:
-    """`whole(model)` for many forward passes without gradients: same results, less time.
-
-    Runs the `fused` network; a network that cannot be fused is run as it is.
-    """
-    net = fused(model, images)
-    if net is model:
-        return whole(model)
-    order = torch.channels_last if images.dim() == 4 else torch.preserve_format
-
-    def f(X: Tensor) -> Tensor:
-        with evaluation_mode(net), plain_arithmetic(X):
-            return net(X.clone(memory_format=order))
-
-    return f
-
-
-def fused(model: nn.Module, images: Tensor) -> nn.Module:
-    """A network for evaluation only, with the same outputs as `model`, but faster.
-
-    Each convolution takes the BatchNorm behind it into its weights (the algebra is exact, the
-    rounding differs: logits change by about 1e-6 of their size in float32), and its weights are
-    stored in channels_last order. This needs a private copy of the convolutions' weights; the
-    model is not touched. Where a network cannot be traced, or the logits of the first of `images`
-    differ, `model` itself comes back.
-    """
-    check_images(model, images)
-    first = images[:1].detach()
-    try:
-        with evaluation_mode(model):
-            graph = _fused(model)
-        Y, Y_fused = whole(model)(first), whole(graph)(first)
-        same = bool((Y - Y_fused).abs().max() <= 1e-4 * Y.abs().max())
-    except Exception:  # tracing runs the user's code on symbols: anything can happen
-        return model
-    return graph if same else model
-
-
-def _fused(model: nn.Module) -> fx.GraphModule:
-    """The traced network with private convolutions, each with its BatchNorm folded in."""
-    net = fx.symbolic_trace(model)  # new containers around the model's own layers
-    steps = [step for step in net.graph.nodes if step.op == "call_module"]
-    layers = {step: net.get_submodule(step.target) for step in steps}
-    for step in steps:
-        conv = layers[step]
-        if not isinstance(conv, _CONVS):
-            continue
-        users = list(step.users)
-        norm = layers.get(users[0]) if len(users) == 1 else None
-        if isinstance(norm, _NORMS) and norm.running_mean is not None:
-            conv = fuse_conv_bn_eval(conv, norm)
-            users[0].replace_all_uses_with(step)
-            net.graph.erase_node(users[0])
-        else:
-            conv = copy.deepcopy(conv)
-        order = torch.channels_last if isinstance(conv, nn.Conv2d) else torch.preserve_format
-        net.add_submodule(step.target, conv.to(memory_format=order))
-    net.recompile()
-    return net
 
 
 def scorer(model: nn.Module, images: Tensor, c: Target, probability: bool) -> Scorer:

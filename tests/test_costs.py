@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from camlite.cutting.fused import fused
 from camlite.methods.cards import METHODS, RESNET50, Cost, Shape, shape_of
-from camlite.perturb import fused
 
 HEADS = ("linear", "deep")
 

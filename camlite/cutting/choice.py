@@ -4,25 +4,47 @@ from __future__ import annotations
 
 import functools
 import itertools
-import warnings
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
 
-from camlite.cutting.graph import Tracer, between, is_batch_size, is_shape, trace
-from camlite.cutting.running import check_images, evaluation_mode, plain_arithmetic
-from camlite.errors import LayerNotFound
+from camlite.cutting.graph import Tracer, independent, trace
+from camlite.cutting.layout import Layouts, watched
+from camlite.cutting.names import Layer, layer_name
+from camlite.cutting.running import (
+    check_images,
+    evaluation_mode,
+    opened,
+    plain_arithmetic,
+    uncompiled,
+)
+from camlite.errors import LayerNotFound, warn_user
 
 # Parts of the names of steps that change the size, or nothing, but never the content.
-RESIZES = ("pool", "dropout", "identity", "upsample", "interpolate")
+RESIZES = ("pool", "drop", "identity", "upsample", "interpolate")
 
 
 class LayerChosen(UserWarning):
     """No layer was given; the message names the one that was taken."""
 
 
-def last_spatial_layer(model: nn.Module, images: Tensor, *, stacklevel: int = 3) -> str:
+class _Found(NamedTuple):
+    """A layer that every path from the image to the logits goes through."""
+
+    name: str
+    shape: torch.Size
+
+
+def chosen_layer(model: nn.Module, layer: Layer, images: Tensor) -> str:
+    """The layer's dotted name; None is the last layer with space, announced by `LayerChosen`."""
+    if layer is None:
+        return last_spatial_layer(model, images)
+    return layer_name(opened(model), layer)
+
+
+def last_spatial_layer(model: nn.Module, images: Tensor) -> str:
     """The last layer with space: more than one position, and every path goes through it.
 
     Pooling, dropout and resizing do not count. Of nested modules with the same output the
@@ -30,80 +52,87 @@ def last_spatial_layer(model: nn.Module, images: Tensor, *, stacklevel: int = 3)
     is the last ReLU of torchvision's DenseNet. Found by one forward pass of the first image;
     announced by a `LayerChosen` warning.
 
-    Raises `LayerNotFound` where no layer has space, and for transformers behind whose last map
+    Raises `LayerNotFound` where no layer has space, and for transformers after whose last map
     there are only tokens: see `camlite.tokens_to_map`.
     """
     name, shape = _layers_with_space(model, images)[-1]
-    warnings.warn(
-        f"layer=None: using {name!r}, the last layer with space ({_text(shape)})",
-        LayerChosen,
-        stacklevel=stacklevel,
-    )
+    text = f"layer=None: using {name!r}, the last layer with space ({_text(shape)})"
+    warn_user(text, LayerChosen)
     return name
 
 
-def stage_ends(model: nn.Module, images: Tensor, *, stacklevel: int = 3) -> list[str]:
+def stage_ends(model: nn.Module, images: Tensor) -> list[str]:
     """The last layer before each change of resolution, from the image to the logits.
 
     ResNet: relu, layer1, layer2, layer3, layer4. Layers are found and announced as by
     `last_spatial_layer`.
     """
     layers = _layers_with_space(model, images)
-    ends = [a for a, b in itertools.pairwise(layers) if a[1][2:] != b[1][2:]]
+    ends = [a for a, b in itertools.pairwise(layers) if a.shape[2:] != b.shape[2:]]
     ends.append(layers[-1])
     shown = ", ".join(f"{name!r} ({_text(shape)})" for name, shape in ends)
-    warnings.warn(
-        f"layer=None: using {shown}, the last layer before each change of resolution",
-        LayerChosen,
-        stacklevel=stacklevel,
-    )
+    text = f"layer=None: using {shown}, the last layer before each change of resolution"
+    warn_user(text, LayerChosen)
     return [name for name, _ in ends]
 
 
-def _layers_with_space(model: nn.Module, images: Tensor) -> list[tuple[str, torch.Size]]:
-    """Name and output shape of the layers with space, in the order in which they run."""
+def _text(shape: torch.Size) -> str:
+    return "×".join(str(s) for s in shape[1:])
+
+
+def _layers_with_space(model: nn.Module, images: Tensor) -> list[_Found]:
+    """The layers with space, in the order in which they run."""
+    model = opened(model)
     check_images(model, images)
     first = images.detach()[:1]
     try:
         tracer = trace(model)
+        with watched(model) as layouts:
+            found = _steps_of_graph(tracer, model, first)
     except Exception:  # tracing runs the user's code on symbols: anything can happen
-        layers = _seen_by_hooks(model, first)
-    else:
-        layers = _seen_in_graph(model, tracer, first)
-    layers = [
-        (name, shape)
-        for name, shape in layers
-        if len(shape) == images.dim() and shape[2:].numel() > 1
-    ]
-    if not layers:
-        raise LayerNotFound("no layer of this model has an output with space, (N, K, h, w)")
-    return layers
+        with watched(model) as layouts:
+            found = _modules_that_ran(model, first)
+    kinds = [_kind(one.shape, first.dim(), layouts) for one in found]
+    maps = [i for i, kind in enumerate(kinds) if kind == "map"]
+    last = maps[-1] if maps else -1
+    if "tokens" in kinds[last + 1 :] or (not maps and layouts.any_tokens()):
+        raise LayerNotFound(
+            "the last layers of this model hold tokens, not maps (N, K, h, w): name an earlier "
+            "layer, or turn tokens into a map with camlite.tokens_to_map"
+        )
+    if not maps:
+        raise LayerNotFound(
+            "no layer of this model has an output with space, (N, K, h, w), and lies on every "
+            "path from the image to the logits: name a layer"
+        )
+    return [found[i] for i in maps]
 
 
-def _seen_in_graph(model: nn.Module, tracer: Tracer, image: Tensor) -> list[tuple[str, torch.Size]]:
-    steps = list(tracer.graph.nodes)
-    shapes = _shapes(model, fx.GraphModule(tracer.root, between(steps, None, steps[-1])), image)
+def _kind(shape: torch.Size, dims: int, layouts: Layouts) -> str:
+    """ "map", "tokens" or "" for a layer's output."""
+    if layouts.tokens(shape):
+        return "tokens" if shape[1:-1].numel() > 1 else ""
+    return "map" if len(shape) == dims and shape[2:].numel() > 1 else ""
+
+
+# ------------------------------------------------------------------ in the graph
+
+
+def _steps_of_graph(tracer: Tracer, model: nn.Module, image: Tensor) -> list[_Found]:
+    steps, free = tracer.steps, independent(tracer.steps)
+    shapes = _shapes(model, tracer, image)
     names = {step: step.name for step in steps if _keeps_shape(step, shapes)}
     names |= {out.node: name for name, out in tracer.made.items() if isinstance(out, fx.Proxy)}
-    found, after = [], ""
-    for step in _clean_cuts(steps):
-        shape = shapes.get(step.name)
-        if step not in names or shape is None or _only_resizes(step, tracer.root):
-            continue
-        if _holds_tokens(step, tracer.root):
-            after = names[step] if shape[1:-1].numel() > 1 else after
-        else:
-            found.append((names[step], shape))
-            after = "" if len(shape) == image.dim() and shape[2:].numel() > 1 else after
-    if after:
-        raise LayerNotFound(
-            f"the last layers of this model hold tokens ({after!r}), not maps (N, K, h, w): "
-            "name an earlier layer, or turn tokens into a map with camlite.tokens_to_map"
-        )
-    return found
+    used = [step for step in steps if step not in free]
+    clean = _on_every_path(used, lambda step: [u for u in step.users if u not in free])
+    return [
+        _Found(names[step], shapes[step.name])
+        for step in clean
+        if step in names and step.name in shapes and not _only_resizes(step, tracer.forward)
+    ]
 
 
-def _shapes(model: nn.Module, graph: fx.GraphModule, image: Tensor) -> dict[str, torch.Size]:
+def _shapes(model: nn.Module, tracer: Tracer, image: Tensor) -> dict[str, torch.Size]:
     """The output shape of each step, by its name."""
     shapes: dict[str, torch.Size] = {}
 
@@ -114,8 +143,8 @@ def _shapes(model: nn.Module, graph: fx.GraphModule, image: Tensor) -> dict[str,
                 shapes[n.name] = out.shape
             return out
 
-    with evaluation_mode(model), plain_arithmetic(image):
-        Recorder(graph).run(image.clone())
+    with evaluation_mode(model), plain_arithmetic(image), uncompiled():
+        Recorder(tracer.forward, graph=tracer.graph).run(image.clone())
     return shapes
 
 
@@ -124,19 +153,6 @@ def _keeps_shape(step: fx.Node, shapes: dict[str, torch.Size]) -> bool:
     if step.op not in ("call_function", "call_method") or len(step.all_input_nodes) != 1:
         return False
     return shapes.get(step.name) == shapes.get(step.all_input_nodes[0].name)
-
-
-def _clean_cuts(steps: list[fx.Node]) -> list[fx.Node]:
-    """The steps that every path from the image to the logits goes through."""
-    place = {step: i for i, step in enumerate(steps)}
-    clean, reach = [], 0  # reach: the last step that uses anything from before
-    for i, step in enumerate(steps):
-        if reach <= i and step.op != "placeholder":
-            clean.append(step)
-        if step.op != "get_attr" and not is_batch_size(step) and not is_shape(step):
-            users = [u for u in step.users if not is_batch_size(u) and not is_shape(u)]
-            reach = max([reach, *(place[u] for u in users)])
-    return clean
 
 
 def _only_resizes(step: fx.Node, root: nn.Module) -> bool:
@@ -150,45 +166,83 @@ def _name_says_resizes(name: str) -> bool:
     return any(word in name.lower() for word in RESIZES)
 
 
-def _holds_tokens(step: fx.Node, root: nn.Module) -> bool:
-    """Channels last, (N, T, D) or (N, h, w, D): made by Linear or LayerNorm, not turned since."""
-    while step.all_input_nodes:
-        if step.op == "call_module":
-            module = root.get_submodule(str(step.target))
-            if next(module.parameters(), None) is not None or isinstance(module, nn.LayerNorm):
-                return isinstance(module, (nn.Linear, nn.LayerNorm))
-        elif str(getattr(step.target, "__name__", step.target)) in ("permute", "transpose"):
-            return False
-        step = step.all_input_nodes[0]
-    return False
+# ------------------------------------------------------------------ without a graph
 
 
-def _seen_by_hooks(model: nn.Module, image: Tensor) -> list[tuple[str, torch.Size]]:
-    """The modules' names and outputs; of nested ones with the same output the outermost."""
-    outputs: dict[str, Tensor] = {}
-    resized = set()
+def _modules_that_ran(model: nn.Module, image: Tensor) -> list[_Found]:
+    """The modules that every path goes through, by the graph that autograd records.
+
+    Of nested modules with the same output the outermost counts.
+    """
+    ran: dict[str, tuple[Tensor, Any]] = {}
+    kept: list[Tensor] = []  # an output that is freed gives its id to another one
+    resized: set[int] = set()
 
     def record(name: str, module: nn.Module, args: Any, out: Any) -> None:
-        if isinstance(out, Tensor):
-            outputs.pop(name, None)  # a module may run several times: the last run counts
-            outputs[name] = out
-            if out is not args[0] and _name_says_resizes(type(module).__name__):
+        if not isinstance(out, Tensor):
+            return
+        kept.append(out)
+        if _name_says_resizes(type(module).__name__):
+            if not any(out is a for a in args):
                 resized.add(id(out))
+            return
+        ran.pop(name, None)  # a module may run several times: the last run counts
+        ran[name] = (out, out.grad_fn)
 
     handles = [
         module.register_forward_hook(functools.partial(record, name))
         for name, module in model.named_modules()
-        if name
+        if name and not isinstance(module, torch.jit.ScriptModule)
     ]
+    X = image.clone().requires_grad_()
     try:
-        with evaluation_mode(model), plain_arithmetic(image):
-            model(image.clone())
+        with evaluation_mode(model), plain_arithmetic(X), uncompiled():
+            Y = model(X.clone())
     finally:
         for handle in handles:
             handle.remove()
-    outermost = {id(out): name for name, out in outputs.items() if id(out) not in resized}
-    return [(name, outputs[name].shape) for name in outermost.values()]
+    clean = _clean_in_autograd(Y, X)
+    outermost = {id(out): name for name, (out, made_by) in ran.items() if made_by in clean}
+    return [_Found(n, ran[n][0].shape) for out, n in outermost.items() if out not in resized]
 
 
-def _text(shape: torch.Size) -> str:
-    return "×".join(str(s) for s in shape[1:])
+def _clean_in_autograd(Y: Any, X: Tensor) -> set[Any]:
+    """The nodes of autograd's graph that every path from X to Y goes through."""
+    if not isinstance(Y, Tensor) or Y.grad_fn is None:
+        return set()
+    order: dict[Any, None] = {}
+    users: dict[Any, list[Any]] = {Y.grad_fn: []}
+    todo: list[Any] = [Y.grad_fn]
+    seen = set()
+    while todo:  # depth first: each node comes after all that it was made of
+        node = todo[-1]
+        if node in seen:
+            todo.pop()
+            order.setdefault(node)
+            continue
+        seen.add(node)
+        for earlier, _ in node.next_functions:
+            if earlier is not None:
+                users.setdefault(earlier, []).append(node)
+                if earlier not in seen:
+                    todo.append(earlier)
+    from_X: set[Any] = set()
+    for node in order:
+        made_of = [earlier for earlier, _ in node.next_functions]
+        if getattr(node, "variable", None) is X or not from_X.isdisjoint(made_of):
+            from_X.add(node)
+    return set(_on_every_path([n for n in order if n in from_X], users.__getitem__))
+
+
+Step = TypeVar("Step", bound=Hashable)
+
+
+def _on_every_path(steps: list[Step], users: Callable[[Step], Iterable[Step]]) -> list[Step]:
+    """The steps that every path from the first to the last goes through; in the order they run."""
+    place = {step: i for i, step in enumerate(steps)}
+    clean, reach = [], 0  # reach: the last step that uses anything from before
+    for i, step in enumerate(steps):
+        if reach <= i and i > 0:
+            clean.append(step)
+        reach = max([reach, *(place[u] for u in users(step))])
+    return clean

@@ -1,26 +1,37 @@
 """The cut in the traced graph: torch.fx writes down what a model does, step by step.
 
-A part of the network is a stretch of these steps, made into a function of one tensor.
+A part of the network is a stretch of these steps, made into a function of one tensor. The graph
+names the model's own modules and weights; they are looked up whenever a part runs.
 """
 
 from __future__ import annotations
 
-import difflib
+import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from camlite.cutting.running import check_images, checked, evaluation_mode, plain_arithmetic
-from camlite.errors import LayerNotFound
-
-Stage = Callable[[Tensor], Tensor]
+from camlite.cutting.layout import require_map
+from camlite.cutting.names import not_found
+from camlite.cutting.running import (
+    Stage,
+    check_images,
+    evaluation_mode,
+    logits_of,
+    plain_arithmetic,
+    uncompiled,
+)
+from camlite.cutting.twin import twins_of
 
 
 class NotACleanCut(Exception):
-    """A second path goes around the layer."""
+    """The graph cannot be cut at this layer; the message says why."""
+
+
+# ------------------------------------------------------------------ writing the graph down
 
 
 class _OneCall(nn.Module):
@@ -34,137 +45,297 @@ class _OneCall(nn.Module):
         return self.model(x)
 
 
+class _Symbol(fx.Proxy):
+    """Stands for a tensor, also where `forward` asks isinstance(x, Tensor)."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return Tensor
+
+
 class Tracer(fx.Tracer):
-    """Writes the graph down and remembers which step made the output of which module.
+    """Writes the graph of a model's twin down; remembers which step made each module's output.
 
     With `layers`, a module that holds none of them is one step: faster, and what cannot be traced
     inside it does no harm. Without, every function call is a step.
     """
 
-    def __init__(self, layers: Sequence[str] | None) -> None:
+    proxy_buffer_attributes = True  # so that a change of a buffer is a step, and not made here
+
+    def __init__(self, model: nn.Module, layers: Sequence[str] | None) -> None:
         super().__init__()
-        self.layers = layers
+        self.twins = twins_of(model)
+        self.names = {self.twins[module]: name for name, module in model.named_modules()}
+        wanted = () if layers is None else [self.twins[model.get_submodule(n)] for n in layers]
+        self.layers = None if layers is None else set(wanted)
         self.made: dict[str, Any] = {}
+        self.trace(_OneCall(self.twins[model]))
+        self.steps = list(self.graph.nodes)
+        self.forward = _OneCall(model)  # the steps' names are those of the model's own modules
+        for name, value in vars(self.root).items():
+            if isinstance(value, Tensor):  # made in `forward`, from nothing
+                setattr(self.forward, name, value)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether the module is one step."""
-        name = _name_in_model(module_qualified_name)
-        if self.layers is None or not name:
-            return bool(name) and super().is_leaf_module(m, module_qualified_name)
-        return not any(layer.startswith(f"{name}.") for layer in self.layers)
+        if not self.names[m]:
+            return False
+        if isinstance(m, torch.jit.ScriptModule):
+            return True
+        if self.layers is None:
+            return super().is_leaf_module(m, module_qualified_name) or has_hooks(m)
+        return m in self.layers or not any(part in self.layers for part in m.modules())
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-        """Called for each module as it runs."""
-        out = super().call_module(m, forward, args, kwargs)
-        if name := _name_in_model(self.path_of_module(m)):
+        """Called for each module as it runs. Nobody's hooks are called."""
+        m = self.twins.get(m, m)
+        out = super().call_module(m, functools.partial(self._open, m), args, kwargs)
+        if name := self.names[m]:
             self.made[name] = out
         return out
 
+    def _open(self, m: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if has_hooks(m):
+            name = repr(self.names[m]) if self.names[m] else "the model"
+            raise NotACleanCut(f"{name} has hooks, and what they do is in no graph")
+        return m.forward(*args, **kwargs)
 
-def _name_in_model(name: str) -> str:
-    return name.removeprefix("model").removeprefix(".")
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether hooks are called when the module runs, or when its gradient is computed."""
+    m: Any = module
+    return bool(
+        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
+    )
 
 
 def trace(model: nn.Module, layers: Sequence[str] | None = None) -> Tracer:
     """The operations of one call `model(x)` in evaluation mode."""
-    tracer = Tracer(layers)
-    with evaluation_mode(model):
-        tracer.trace(_OneCall(model))
-    return tracer
+    return Tracer(model, layers)
+
+
+# ------------------------------------------------------------------ cutting it
 
 
 def cut_graph(model: nn.Module, names: list[str]) -> tuple[Stage, ...]:
     """The parts of `model` between the named layers; NotACleanCut where a path goes around one."""
     modules = {name for name, _ in model.named_modules()}
     tracer = trace(model, names if modules.issuperset(names) else None)
-    steps = list(tracer.graph.nodes)
-    cuts = [_step_of(name, tracer.made, steps, model) for name in names]
-    starts, ends = [None, *cuts], [*cuts, steps[-1]]
-    graphs = [between(steps, start, end) for start, end in zip(starts, ends, strict=True)]
-    parts = [_Part(model, fx.GraphModule(tracer.root, graph)) for graph in graphs]
-    parts[0].first, parts[-1].last = True, True
+    cuts = [_step_of(name, tracer, model) for name in names]
+    sizes: dict[torch.Size, torch.Size | None] = {}
+    ends = [*zip(names, cuts, strict=True), (None, tracer.steps[-1])]
+    parts, start = [], None
+    for name, end in ends:
+        graph = between(tracer.steps, start, end)
+        parts.append(_Part(model, graph, tracer.forward, name, sizes, first=start is None))
+        start = end
     return tuple(parts)
 
 
-def _step_of(name: str, made: dict[str, Any], steps: list[fx.Node], model: nn.Module) -> fx.Node:
-    if name in made:
-        if isinstance(made[name], fx.Proxy):
-            return made[name].node
-        raise NotACleanCut(f"{name} returns a {type(made[name]).__name__}, not one tensor")
-    functional = {n.name: n for n in steps if n.op in ("call_function", "call_method")}
+def _step_of(name: str, tracer: Tracer, model: nn.Module) -> fx.Node:
+    made = tracer.made.get(name)
+    if made is not None:
+        if isinstance(made, fx.Proxy):
+            return made.node
+        raise NotACleanCut(f"{name!r} returns a {type(made).__name__}, not one tensor")
+    functional = {n.name: n for n in tracer.steps if n.op in ("call_function", "call_method")}
     if name in functional:
         return functional[name]
-    modules = [n for n, _ in model.named_modules()]
-    if name in modules:
-        raise NotACleanCut(f"{name} is never called")
-    raise not_found(name, [*modules, *functional])
+    if any(name == known for known, _ in model.named_modules()):
+        raise NotACleanCut(f"{name!r} is not called as a module")
+    raise not_found(model, name, functional)
 
 
 def between(steps: list[fx.Node], start: fx.Node | None, end: fx.Node) -> fx.Graph:
-    """The steps after `start` up to `end`, in their order, as a graph of one input."""
+    """The steps after `start` up to `end`, in their order, as a graph of one tensor.
+
+    From before `start` may come what does not depend on what is in the images: weights, and the
+    images' size. Such steps are repeated; a second input, `images`, answers for the size.
+    """
     graph = fx.Graph()
+    free = independent(steps)
+    changed = _changed(steps, free)
     copies: dict[fx.Node, fx.Node] = {}
     first = 0
     if start is not None:
         first = steps.index(start) + 1
-        F = copies[start] = graph.call_function(torch.clone, (graph.placeholder("F"),))
-        for step in steps:  # what may come from before the cut: weights and the number of images
-            if is_batch_size(step):
-                copies[step] = graph.call_method("size", (F, 0))
-            elif step.op == "get_attr":
-                copies[step] = graph.node_copy(step)
+        copies[start] = graph.call_function(torch.clone, (graph.placeholder("F"),))
+        images = graph.placeholder("images")
+
+    def repeated(step: fx.Node) -> fx.Node:
+        if step.op == "placeholder" and start is not None:
+            return images
+        if step not in copies:
+            if _place(step) in changed:
+                raise NotACleanCut(f"{step.name!r} changes while the model runs")
+            copies[step] = graph.node_copy(step, repeated)
+        return copies[step]
+
+    def earlier(step: fx.Node) -> fx.Node:
+        if step not in copies and step not in free:
+            raise NotACleanCut(f"{step.name!r}, made before the layer, is used after it")
+        return copies[step] if step in copies else repeated(step)
+
     for step in steps[first : steps.index(end) + 1]:
-        if step in copies or (start is not None and is_shape(step)):
-            continue
-        try:
-            copies[step] = graph.node_copy(step, copies.__getitem__)
-        except KeyError as missing:
-            raise NotACleanCut(f"{missing.args[0]} reaches past the layer") from None
+        if step not in copies:
+            copies[step] = graph.node_copy(step, repeated if step in free else earlier)
+            if _is_constant(step) and _place(step) in changed:
+                copies[step] = graph.call_function(torch.clone, (copies[step],))
     if end.op != "output":
         graph.output(copies[end])
     return graph
 
 
-def is_batch_size(step: fx.Node) -> bool:
-    """x.size(0), x.size()[0] or x.shape[0] of the network's input x."""
-    if step.op == "call_method" and step.target == "size" and step.args[1:] == (0,):
-        return _is_input(step.args[0])
-    if step.op == "call_function" and step.target is operator.getitem and step.args[1] == 0:
-        return isinstance(step.args[0], fx.Node) and is_shape(step.args[0])
-    return False
+_ATTRIBUTES = ("shape", "device", "dtype", "ndim", "is_cuda")
+_METHODS = ("size", "dim", "numel", "new_zeros", "new_ones", "new_full")
+_FUNCTIONS = (torch.zeros_like, torch.ones_like)
 
 
-def is_shape(step: fx.Node) -> bool:
-    """x.size() or x.shape of the network's input x."""
-    if step.op == "call_method" and step.target == "size":
-        return len(step.args) == 1 and _is_input(step.args[0])
-    of_input = step.target is getattr and step.args[1] == "shape" and _is_input(step.args[0])
-    return bool(of_input)
+def independent(steps: Iterable[fx.Node]) -> set[fx.Node]:
+    """The steps whose results do not depend on what is in the images, only on their size.
+
+    Weights, `x.shape`, `x.device`, and all that is computed from these.
+    """
+    free: set[fx.Node] = set()
+    for step in steps:
+        used = step.all_input_nodes
+        if step.op in ("placeholder", "output") or _changes(step) is not None:
+            continue
+        if all(i in free for i in used) or (_asks_for_size(step) and _is_input(step.args[0])):
+            free.add(step)
+    return free
+
+
+def _asks_for_size(step: fx.Node) -> bool:
+    if step.op == "call_method":
+        return step.target in _METHODS
+    if step.target is getattr:
+        return step.args[1] in _ATTRIBUTES
+    return step.target in _FUNCTIONS
 
 
 def _is_input(step: Any) -> bool:
     return isinstance(step, fx.Node) and step.op == "placeholder"
 
 
+def _is_constant(step: fx.Node) -> bool:
+    return step.op == "get_attr" and str(step.target).startswith("_tensor_constant")
+
+
+def _changed(steps: list[fx.Node], free: set[fx.Node]) -> set[Any]:
+    """The places of the weights, constants and steps of `free` that some step changes in place."""
+    places: set[Any] = set()
+    todo = [target for step in steps if (target := _changes(step)) in free]
+    while todo:
+        step = todo.pop()
+        if _place(step) not in places:
+            places.add(_place(step))
+            todo += step.all_input_nodes
+    return places
+
+
+def _place(step: fx.Node) -> Any:
+    return step.target if step.op == "get_attr" else step
+
+
+def _changes(step: fx.Node) -> Any:
+    """What the step changes in place: its first argument, or `out`; None where it changes nothing.
+
+    A module is asked for its attribute `inplace`, a function for its name.
+    """
+    if step.op not in ("call_function", "call_method", "call_module") or not step.args:
+        return None
+    if "out" in step.kwargs:
+        return step.kwargs["out"]
+    name = str(getattr(step.target, "__name__", step.target))
+    in_place = step.kwargs.get("inplace") is True
+    if step.op != "call_module":
+        in_place |= name.endswith("_") and not name.endswith("__")
+        in_place |= getattr(operator, name, None) is step.target and name in _IN_PLACE_OPERATORS
+    return step.args[0] if in_place else None
+
+
+_IN_PLACE_OPERATORS = {f"i{name}" for name in ("add", "sub", "mul", "truediv", "floordiv", "mod")}
+_IN_PLACE_OPERATORS |= {f"i{name}" for name in ("pow", "and", "or", "xor", "matmul")} | {"setitem"}
+
+
+# ------------------------------------------------------------------ running a part
+
+
+def as_function(graph: fx.Graph, forward: nn.Module) -> Callable[..., Any]:
+    """The graph as a function; its steps call the modules of `forward` as they are then."""
+    code = graph.python_code("self")
+    namespace = dict(code.globals)
+    exec(compile(code.src, "<a part of the network>", "exec"), namespace)
+    return functools.partial(namespace["forward"], forward)
+
+
 class _Part:
     """One part of a cut network, as a function."""
 
-    def __init__(self, model: nn.Module, graph: fx.GraphModule) -> None:
-        self.model, self.graph = model, graph
-        self.first = self.last = False
+    def __init__(
+        self,
+        model: nn.Module,
+        graph: fx.Graph,
+        forward: nn.Module,
+        end: str | None,
+        sizes: dict[torch.Size, torch.Size | None],
+        *,
+        first: bool,
+    ) -> None:
+        self.model, self.end, self.sizes, self.first = model, end, sizes, first
+        self.asks_for_size = not first and _asks_for_more_than_the_number(graph)
+        self.run = as_function(graph, forward)
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.first:
             check_images(self.model, x)
-            x = x.detach().clone()
-        with evaluation_mode(self.model), plain_arithmetic(x):
-            out = self.graph(x)
-        return out if self.last else checked(out, x)
+            x = x.detach()
+        size = x.shape[1:] if self.first else self._size_of_images(x)
+        out = self._result(x, size)
+        if self.end is None:
+            return logits_of(out, x)
+        F = require_map(self.model, self.end, out, x, lambda: self._result(x[:1].detach(), size))
+        if self.sizes.setdefault(F.shape[1:], size) != size:
+            self.sizes[F.shape[1:]] = None
+        return F
+
+    def _result(self, x: Tensor, size: torch.Size) -> Any:
+        with evaluation_mode(self.model), plain_arithmetic(x), uncompiled():
+            if self.first:
+                return self.run(x.clone())
+            return self.run(x, x.new_empty(1).expand(len(x), *size))
+
+    def _size_of_images(self, F: Tensor) -> torch.Size:
+        """(C, H, W) of the images these maps were made of."""
+        size = self.sizes.get(F.shape[1:], F.shape[1:] if not self.asks_for_size else None)
+        if size is None and not self.asks_for_size:
+            return F.shape[1:]
+        if size is None:
+            known = (
+                "images of several sizes gave" if F.shape[1:] in self.sizes else "no images gave"
+            )
+            raise ValueError(
+                f"this network asks for the size of its images after the layer, and {known} maps "
+                f"of shape {tuple(F.shape[1:])} here: call features(images) of a new split first"
+            )
+        return size
 
 
-def not_found(name: str, known: list[str]) -> LayerNotFound:
-    """The error for a name that does not exist, with the nearest ones that do."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
-    names = ", ".join(repr(n) for n in near)
-    hint = f"did you mean {names}?" if near else "see model.named_modules()"
-    return LayerNotFound(f"the model has no layer {name!r}; {hint}")
+def _asks_for_more_than_the_number(graph: fx.Graph) -> bool:
+    """Whether a part asks for more of the images than their number, device and dtype."""
+    images = next(step for step in graph.nodes if step.name == "images")
+    for step in images.users:
+        if step.target is getattr and step.args[1] in ("device", "dtype", "ndim", "is_cuda"):
+            continue
+        if step.target == "size" and step.args[1:] == (0,):
+            continue
+        whole_shape = step.target is getattr or (step.target == "size" and len(step.args) == 1)
+        if whole_shape and all(_takes_the_first(user) for user in step.users):
+            continue
+        return True
+    return False
+
+
+def _takes_the_first(step: fx.Node) -> bool:
+    return step.target is operator.getitem and bool(step.args[1] == 0)

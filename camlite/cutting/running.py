@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from camlite.errors import ArchitectureError
+
+Stage = Callable[[Tensor], Tensor]
 
 
 @contextmanager
@@ -30,17 +37,61 @@ def plain_arithmetic(x: Tensor) -> Iterator[None]:
         yield
 
 
-def whole(model: nn.Module) -> Callable[[Tensor], Tensor]:
+def uncompiled() -> AbstractContextManager[Any]:
+    """Functions of `torch.compile` run as they are written: compiled ones do not call hooks."""
+    if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+        return torch.compiler.set_stance("force_eager")
+    return nullcontext()
+
+
+SCRIPTED = (
+    "a TorchScript model (torch.jit.script or trace) cannot be cut open: give the nn.Module that "
+    "it was made from"
+)
+
+
+def opened(model: nn.Module) -> nn.Module:
+    """The module whose parts can be named: of a compiled model the original, with its weights.
+
+    Raises ArchitectureError for TorchScript, ValueError where lazy layers have no weights yet.
+    """
+    model = getattr(model, "_orig_mod", model)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ArchitectureError(SCRIPTED)
+    for name, module in model.named_modules():
+        if any(is_lazy(weight) for weight in module._parameters.values()):
+            raise ValueError(f"lazy layer {name!r} has no weights yet: run the model once first")
+    return model
+
+
+def whole(model: nn.Module) -> Stage:
     """`model` as a function of the images, in evaluation mode; the model stays as it was.
 
-    A graph is recorded only if the images require a gradient.
+    A graph is recorded only if the images require a gradient. Raises ArchitectureError where the
+    model does not return one tensor.
     """
 
     def f(X: Tensor) -> Tensor:
         with evaluation_mode(model), plain_arithmetic(X):
-            return model(X.clone())
+            return logits_of(model(X.clone()), X)
 
     return f
+
+
+def logits_of(out: Any, x: Tensor) -> Tensor:
+    """The model's output, made of `x`; ArchitectureError unless it is a tensor with a gradient."""
+    if not isinstance(out, Tensor):
+        raise ArchitectureError(
+            f"the model returns a {type(out).__name__}, not one tensor of logits (N, C): wrap it "
+            "in a module whose forward returns the logits"
+        )
+    if x.requires_grad and not out.requires_grad:
+        raise ArchitectureError(
+            "the model's output has no gradient here: something after the layer stops it (a "
+            "quantised layer, detach, no_grad, argmax) or does not use the layer. Methods that "
+            "need no gradient, such as score_cam and ablation_cam, may still work"
+        )
+    return out
 
 
 def check_images(model: nn.Module, images: Tensor) -> None:
@@ -66,14 +117,3 @@ def check_images(model: nn.Module, images: Tensor) -> None:
                 )
     if not bool(torch.isfinite(images).all()):
         raise ValueError("images hold NaN or infinite values")
-
-
-def checked(F: Tensor, x: Tensor) -> Tensor:
-    """F, made of the images or feature maps x; ValueError unless F is a map (N, K, h, w) too."""
-    if len(F) != len(x) or F.dim() < x.dim():
-        raise ValueError(
-            f"this layer's output has shape {tuple(F.shape)} for an input of {tuple(x.shape)}; "
-            "choose a layer that gives maps (N, K, h, w), or (N, K, l) for signals; for the tokens "
-            "of a transformer see camlite.tokens_to_map"
-        )
-    return F

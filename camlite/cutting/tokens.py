@@ -13,8 +13,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from camlite.cutting.layout import AsMap
+from camlite.cutting.names import Layer, layer_name
 from camlite.errors import ArchitectureError
-from camlite.split import Layer, layer_name
 
 
 def tokens_to_map(
@@ -54,7 +55,7 @@ class _ThroughMap(nn.Module):
     def __init__(self, grid: tuple[int, int] | None) -> None:
         super().__init__()
         self.grid = grid
-        self.map = nn.Identity()
+        self.map = AsMap()
 
     def forward(self, tokens: Tensor) -> Tensor:
         if tokens.dim() == 4:  # (N, h, w, D)

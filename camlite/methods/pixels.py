@@ -20,10 +20,10 @@ from torch.overrides import TorchFunctionMode
 from tqdm import tqdm, trange
 
 from camlite.checks import a_number, at_least_one
-from camlite.cutting.running import check_images
+from camlite.cutting.running import check_images, whole
 from camlite.maps import up, weighted_sum
 from camlite.methods.gradient import grad_cam
-from camlite.perturb import Fill, at_once, filled, noise, own_generator, scorer, whole
+from camlite.perturb import Fill, at_once, filled, noise, own_generator, scorer
 from camlite.scores import Target, chosen, score_and_gradient
 from camlite.split import Layer
 

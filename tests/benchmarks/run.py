@@ -30,7 +30,7 @@ import torchvision
 from torch import Tensor, nn
 
 import camlite
-from camlite.perturb import fast
+from camlite.cutting.fused import fast
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 LIBRARIES = ("camlite", "pytorch-grad-cam", "torch-cam")

@@ -12,7 +12,8 @@ from torch.nn.functional import interpolate
 
 import camlite
 from camlite import ablation_cam, is_cam, recipro_cam, score_cam, ss_cam
-from camlite.perturb import fast, filled, masks, strong_blur
+from camlite.cutting.fused import fast
+from camlite.perturb import filled, masks, strong_blur
 
 pytestmark = pytest.mark.filterwarnings("ignore::camlite.split.SplitByHook")
 CLOSE = {"rtol": 1e-9, "atol": 1e-10}
