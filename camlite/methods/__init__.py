@@ -14,7 +14,7 @@ from camlite.methods.gradient import (
     smooth_grad_cam_plus_plus,
     xgrad_cam,
 )
-from camlite.methods.groups import cluster_cam, cosine_cam, group_cam
+from camlite.methods.groups import group_cam
 from camlite.methods.layers import full_grad, poly_cam, refine_cam, zoom_cam
 from camlite.methods.pixels import (
     deconvnet,
@@ -27,6 +27,7 @@ from camlite.methods.pixels import (
     smooth_grad,
 )
 from camlite.methods.score import ablation_cam, is_cam, recipro_cam, score_cam, ss_cam
+from camlite.methods.unpublished import cluster_cam, cosine_cam
 
 __all__ = [
     "ablation_cam",

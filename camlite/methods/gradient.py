@@ -92,7 +92,7 @@ def grad_cam_plus_plus(
     features, classifier = split_at(model, layer, images)
     F = features(images)
     _, G = score_and_gradient(classifier, F, target)
-    α = _pixel_weights(F, G) * (G > 0)  # Eq. 19; the others meet ReLU(G) = 0 anyway
+    α = pixel_weights(F, G) * (G > 0)  # Eq. 19; the others meet ReLU(G) = 0 anyway
     if normalized:
         α = _divide(α, _sum(α))
     w = (α * G.relu()).flatten(2).sum(2)  # Eq. 5
@@ -100,7 +100,7 @@ def grad_cam_plus_plus(
     return L.relu() if relu else L
 
 
-def _pixel_weights(F: Tensor, G: Tensor) -> Tensor:
+def pixel_weights(F: Tensor, G: Tensor) -> Tensor:
     """α = 1 / (2 + G ΣF), for each position; 0 where the denominator is 0."""
     return _divide(torch.ones_like(G), 2 + G * _sum(F))
 
@@ -149,7 +149,7 @@ def smooth_grad_cam_plus_plus(
     for X in tqdm(_noisy(images, samples, sigma, generator), total=samples, disable=not progress):
         _, G = score_and_gradient(classifier, features(X), c)
         D1, D2, D3 = D1 + G / samples, D2 + G**2 / samples, D3 + G**3 / samples
-    α = _pixel_weights(F, _divide(D3, D2))
+    α = pixel_weights(F, _divide(D3, D2))
     if as_printed:
         α = _divide(D1, 2 * D2 + D3 * _sum(F))
     w = (α * D1.relu()).flatten(2).sum(2)
@@ -282,8 +282,8 @@ def integrated_grad_cam(
     - "gradient": the gradients are averaged first, ReLU(Σ_k mean_t GAP(G(X_t)) F(X)), t = 1/m … 1.
     The published form is a sum, which differs by the factor m.
 
-    `baseline` is X_b: "zero" (the mean colour after the usual preprocessing), "blur", a number or
-    a tensor (C, H, W). The class is chosen at X. `relu=False` leaves out every ReLU.
+    `baseline` is X_b: "zero" (the mean colour after the usual preprocessing) or another fill of
+    `perturb.filled`. The class is chosen at X. `relu=False` leaves out every ReLU.
 
     Shapes: images (N, C, H, W) -> maps (N, h, w). Cost: `steps` forwards and backwards.
     Source: Sattarzadeh et al. 2021, arXiv 2102.07805; the subtraction of F(X_b) in "paper" was not

@@ -19,7 +19,7 @@ from camlite.checks import finite, one_of
 from camlite.cutting.hooks import run_and_record
 from camlite.cutting.running import check_images
 from camlite.maps import channel_sum, minmax, same_size, up, weighted_sum
-from camlite.methods.gradient import _pixel_weights
+from camlite.methods.gradient import pixel_weights
 from camlite.perturb import Scorer, at_once, scorer
 from camlite.scores import Target, chosen, recording, score, score_and_gradients
 from camlite.split import Layer, split_at_all, stage_ends
@@ -68,7 +68,7 @@ def refine_cam(
     """
     features, *stages = split_at_all(model, layer, images, otherwise=stage_ends)
     _, F, G = score_and_gradients(stages, features(images), target)
-    w = [(_pixel_weights(f, g) * g.relu()).flatten(2).sum(2) for f, g in zip(F, G, strict=True)]
+    w = [(pixel_weights(f, g) * g.relu()).flatten(2).sum(2) for f, g in zip(F, G, strict=True)]
     M = [weighted_sum(w_l, f).relu() for w_l, f in zip(w, F, strict=True)]
     P = same_size([minmax(m, dims=m.dim() - 1) for m in M]).prod(0)
     return P ** (1 / len(M)) if root else P

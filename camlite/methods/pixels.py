@@ -88,7 +88,8 @@ def integrated_gradients(
 
     IG = (X − X_b) ∘ (1/m) Σ_{t=1..m} ∂Y/∂X (X_b + (t/m) (X − X_b)). The sum over all pixels is
     Y(X) − Y(X_b), the better the more steps (completeness). The class is that of the image.
-    `baseline`: "zero", "blur", a number or a tensor (C, H, W). Not Integrated Grad-CAM.
+    `baseline` is X_b, any fill of `perturb.filled`: "zero", "mean", "blur", "strong_blur", a
+    number, a tensor (C, H, W) or a function. Not Integrated Grad-CAM.
 
     Shapes: images (N, C, H, W) -> signed contributions (N, C, H, W).
     Source: Sundararajan, Taly, Yan, ICML 2017, arXiv 1703.01365: Eq. 1, as the sum Eq. 3.
@@ -273,8 +274,8 @@ def occlusion(
     A square of `patch` pixels (default: an eighth of the shorter side) moves by `stride` (default:
     half a patch); the last one ends at the border. A pixel's value is the mean loss over the
     patches that hide it; where stride > patch leaves gaps, it is 0. Positive: evidence for the
-    class. `fill` is "zero" (the mean colour of normalised images: the paper's grey), "blur", a
-    number or a tensor; `probability=False` takes the logit. One forward pass for each position.
+    class. `fill` is "zero" (the mean colour of normalised images: the paper's grey) or another
+    fill of `perturb.filled`; `probability=False` takes the logit. One forward pass per position.
 
     Shapes: images (N, C, H, W) -> (N, H, W).
     Source: Zeiler and Fergus, ECCV 2014, arXiv 1311.2901, Sec. 4.2. They show P(X hidden).

@@ -43,8 +43,8 @@ def score_cam(
 
     Several methods circulate as "Score-CAM". The default is Algorithm 1: logits, softmax over the
     channels. `probability`: Y is the softmax probability, as in the paper's experiments.
-    `channel_softmax=False`: the weights are C itself. `baseline`: X_b is "zero", "blur",
-    "original", a number or a tensor (C, H, W); None leaves Y(X_b) out. Under the softmax over
+    `channel_softmax=False`: the weights are C itself. `baseline` is X_b: "zero",
+    "original" or another fill of `perturb.filled`; None leaves Y(X_b) out. Under the softmax over
     channels Y(X_b) is the same for all k and cancels. `upsampled=True`: the sum is taken at the
     size of the image. The authors' code is `probability=True, channel_softmax=False,
     baseline=None, upsampled=True`.
