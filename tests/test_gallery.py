@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -38,7 +39,7 @@ def scene(head: str = "gap_linear") -> drawn.Scene:
 
 def test_every_method_has_its_place_on_the_wall():
     one = scene()
-    panels = drawn.wall(one, 3, list(METHODS), progress=False)
+    panels = list(drawn.wall(one, 3, list(METHODS), progress=False))
     assert [p.method for p in panels] == list(METHODS)
     for panel in panels:
         assert panel.note in ("", "nothing positive"), panel
@@ -61,15 +62,51 @@ def test_a_method_that_does_not_fit_says_what_it_needs():
     assert grad_cam.heat is not None
 
 
-def test_fast_leaves_out_what_needs_many_forwards_unless_it_is_asked_for():
+def test_fast_leaves_out_the_slowest_unless_they_are_asked_for():
+    seconds = {"score_cam": 60.0, "cam": 1.0, "rise": 90.0, "grad_cam": 2.0, "is_cam": 58.0}
+    kept, left_out = drawn.selection(seconds, [], budget=120)
+    assert kept == ["cam", "grad_cam", "is_cam"]
+    assert left_out == ["score_cam", "rise"]
+    assert drawn.selection(seconds, [], budget=None) == (list(seconds), [])
+    assert drawn.selection(seconds, ["rise"], budget=1) == (["rise"], [])
+
+
+def test_the_estimate_is_the_cost_of_the_card():
     one = scene()
-    names, left_out = drawn.selection(one, [], fast=True)
-    assert left_out == {"rise": 1000}  # K = 32: Score-CAM is cheap here
-    assert set(names) | set(left_out) == set(METHODS)
-    assert drawn.forwards(one)["score_cam"] == 32
-    assert drawn.forwards(one)["poly_cam"] == 2 * (16 + 32)
-    assert drawn.selection(one, [], fast=False) == (list(METHODS), {})
-    assert drawn.selection(one, ["rise"], fast=True) == (["rise"], {})
+    seconds = drawn.estimates(one)
+    assert set(seconds) == set(METHODS)
+    ratio = seconds["rise"] / seconds["ss_cam"]  # 1000 masks, and two for each of 32 channels
+    assert ratio == pytest.approx(1001 / 66)
+    assert seconds["smooth_grad"] > seconds["guided_grad_cam"] > seconds["grad_cam"] > 0
+
+
+def test_figures_are_written_as_soon_as_they_are_ready(tmp_path, monkeypatch):
+    small = torchvision.models.get_model("shufflenet_v2_x0_5", weights=None)
+    (tmp_path / "weights").mkdir()
+    torch.save(small.state_dict(), tmp_path / "weights" / "shufflenet_v2_x0_5-random.pth")
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (230, 260, 3), "uint8")).save(
+        tmp_path / "photo.png"
+    )
+    monkeypatch.setenv("CAMLITE_DATA", str(tmp_path))
+    lines: list[str] = []
+    there: list[set[str]] = []
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        there.append({path.name for path in (tmp_path / "out").iterdir()})
+
+    chosen = ["grad_cam", "saliency", "cam"]
+    model = "shufflenet_v2_x0_5"
+    answer = drawn.gallery(tmp_path / "photo.png", [model], ["3", "7"], chosen, False,
+                           tmp_path / "out", False, tell)  # fmt: skip
+    assert "6 maps" in lines[0]
+    assert "estimated" in lines[0]
+    assert there[0] == set(), "the estimate comes first"
+    names = [f"photo-{model}-{what}.png" for what in ("signs", "layers", "methods-3", "methods-7")]
+    assert [Path(file).name for file in answer["figures"]] == names
+    assert there[1:] == [set(names[: n + 1]) for n in range(4)]
+    assert [Path(line.split(" (")[0]).name for line in lines[1:]] == names
+    assert list(answer["methods"][3]) == chosen, "in the order they were asked for"
 
 
 def test_the_rival_is_another_class():
@@ -89,7 +126,7 @@ def test_for_and_against_change_places_with_the_classes():
 
 def test_the_figures_are_pictures(tmp_path):
     one, other = scene(), scene("flatten")
-    panels = drawn.wall(one, 3, ["cam", "saliency", "score_cam"], progress=False)
+    panels = list(drawn.wall(one, 3, ["cam", "saliency", "score_cam"], progress=False))
     files = [
         drawn.draw_wall(one, 3, panels, str(tmp_path / "wall.png")),
         drawn.draw_signs(one, [3, 8], str(tmp_path / "signs.png")),
@@ -140,7 +177,8 @@ def test_dog_and_cat_with_real_networks(tmp_path):
     assert done.exit_code == 0, done.stderr
     answer = json.loads(done.stdout)
     assert [c["class"] for c in answer["classes"]] == [243, 282]
-    assert {"score_cam", "ss_cam", "is_cam", "rise"} <= set(answer["left_out"])
+    assert {"ss_cam", "is_cam"} <= set(answer["left_out"])
+    assert answer["estimated_seconds"] <= drawn.FAST
     drawn_ones = set(answer["methods"]["243"])
     assert drawn_ones | set(answer["left_out"]) == set(METHODS)
     assert len(answer["figures"]) == 5

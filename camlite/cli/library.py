@@ -169,7 +169,8 @@ def gallery(
         typer.Option(help="For example grad_cam,score_cam; repeatable. Default: all methods."),
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Leave out methods with more than 100 forward passes.")
+        bool,
+        typer.Option("--fast", help="Leave out the slowest methods, so that it takes minutes."),
     ] = False,
     save: Annotated[Path, typer.Option("--out", help="Folder of the figures.")] = Path(
         "camlite-gallery"
@@ -188,7 +189,14 @@ def gallery(
     image = image or photo_files()[0]
     names = words(model) or default_models(default_model())
     answer = run(
-        image, names, classes or [], words(method), fast, save, progress=sys.stderr.isatty()
+        image,
+        names,
+        classes or [],
+        words(method),
+        fast,
+        save,
+        progress=sys.stderr.isatty(),
+        tell=lambda line: print(line, file=sys.stderr, flush=True),
     )
     if as_json:
         print(json.dumps(answer, indent=1, ensure_ascii=False))
@@ -200,7 +208,7 @@ def gallery(
         table.add_row(str(row["class"]), row["name"], f"{row['probability']:.3f}")
     out.print(table)
     if answer["left_out"]:
-        many = ", ".join(f"{name} ({n:,})" for name, n in answer["left_out"].items())
-        say((f"Left out by --fast (number of forward passes): {many}", "dim"))
+        slow = ", ".join(f"{name} ({s:,.0f} s)" for name, s in answer["left_out"].items())
+        say((f"Left out by --fast (estimated time of a map): {slow}", "dim"))
     say(*((f"Figure: {file}", "bold") for file in answer["figures"]))
     show_picture(Path(answer["figures"][0]))

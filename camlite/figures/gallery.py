@@ -1,10 +1,14 @@
-"""`camlite gallery IMAGE`: every method, both signs, a ladder of layers, several networks."""
+"""`camlite gallery IMAGE`: every method, both signs, a ladder of layers, several networks.
+
+Each figure is written as soon as it is ready, the quick ones first.
+"""
 
 from __future__ import annotations
 
+import textwrap
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,19 +18,23 @@ from torch import Tensor
 from tqdm import tqdm
 
 from camlite import data, methods
+from camlite.cutting.running import whole
 from camlite.errors import ArchitectureError
 from camlite.figures import explain, plot
 from camlite.maps import heatmap, up
-from camlite.methods.cards import METHODS
+from camlite.methods.cards import METHODS, Shape, shape_of
+from camlite.scores import score_and_gradient
 from camlite.split import LayerChosen, last_spatial_layer, split, stage_ends
 from camlite.weights import Pretrained, at_hand, preprocess, pretrained
 
-MANY = 100  # --fast leaves out methods with more forward passes of the whole network
+FAST = 120.0  # seconds that the walls of --fast may take, as they are estimated
+SLOW = 10.0  # seconds: a wall is drawn without slower methods first, then with all
 FEWER: dict[str, dict[str, Any]] = {  # settings that keep the wall at minutes, shown in its titles
     "ss_cam": {"samples": 2},
     "is_cam": {"steps": 2},
     "rise": {"samples": 1000},
 }
+LADDER = ("grad_cam", "hires_cam", "layer_cam")
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,11 @@ class Scene:
     x: Tensor
     p: Tensor
 
+    @property
+    def shape(self) -> Shape:
+        """What the cost of a method depends on."""
+        return shape_of(self.net.model, self.layer, self.x)
+
 
 def gallery(
     image: Path,
@@ -59,30 +72,49 @@ def gallery(
     fast: bool,
     folder: Path,
     progress: bool,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Draw the figures of one picture into `folder`; returns what is on them.
 
-    The first of `models` gives the wall of methods (one figure for each class), the signed maps
-    and the ladder of layers; all of them stand side by side in the last figure.
+    The first of `models` gives the signed maps, the ladder of layers and the walls of methods (one
+    for each class); all of them stand side by side in one figure. `tell` gets an estimate before
+    the work, and a line for each figure that is written.
     """
-    unknown = [m for m in wanted if m not in METHODS]
-    if unknown:
-        raise ValueError(f"no method is called {unknown[0]!r}; there are {', '.join(METHODS)}")
+    explain.known(wanted)
     picture = data.load_image(image)
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[str] = []
+
+    def done(file: str) -> None:
+        tell(f"{file} ({time.perf_counter() - begin:.0f} s)")
+        if file not in files:
+            files.append(file)
+
+    begin = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LayerChosen)  # the layer stands in every title
-        scenes = [look(name, pretrained(name), picture) for name in models]
-        first = scenes[0]
+        first = look(models[0], pretrained(models[0]), picture)
         chosen = [first.net.classes(c) for c in classes] or [int(first.p.argmax())]
-        shown, left_out = selection(first, wanted, fast)
-        folder.mkdir(parents=True, exist_ok=True)
         start = f"{folder / image.stem}-{first.name}"
-        walls = {c: wall(first, c, shown, progress) for c in chosen}
-        files = [draw_wall(first, c, walls[c], f"{start}-methods-{c}.png") for c in chosen]
-        files.append(draw_signs(first, chosen, f"{start}-signs.png"))
-        files.append(draw_ladder(first, chosen, f"{start}-layers.png"))
-        if len(scenes) > 1:
-            files.append(draw_networks(scenes, chosen, f"{folder / image.stem}-networks.png"))
+        seconds = estimates(first)
+        shown, left_out = selection(seconds, wanted, FAST / len(chosen) if fast else None)
+        total = len(chosen) * sum(seconds[m] for m in shown)
+        tell(f"{len(chosen) * len(shown)} maps of {first.name}: {_minutes(total)} here, estimated")
+        done(draw_signs(first, chosen, f"{start}-signs.png"))
+        done(draw_ladder(first, chosen, f"{start}-layers.png"))
+        if len(models) > 1:
+            scenes = [first, *(look(name, pretrained(name), picture) for name in models[1:])]
+            done(draw_networks(scenes, chosen, f"{folder / image.stem}-networks.png"))
+        soon = [m for m in shown if seconds[m] <= SLOW]
+        walls: dict[int, list[Panel]] = {c: [] for c in chosen}
+        for names in (soon, [m for m in shown if m not in soon]):
+            for c in chosen if names else ():
+                for panel in wall(first, c, names, progress):
+                    walls[c].append(panel)
+                    if panel.seconds > SLOW:
+                        tell(f"{METHODS[panel.method].short}, class {c}: {panel.seconds:.0f} s")
+                walls[c].sort(key=lambda panel: shown.index(panel.method))
+                done(draw_wall(first, c, walls[c], f"{start}-methods-{c}.png"))
     return {
         "image": str(image),
         "model": first.name,
@@ -91,7 +123,8 @@ def gallery(
         "classes": [_class(first, c) for c in chosen],
         "methods": {c: {p.method: round(p.seconds, 3) for p in walls[c]} for c in chosen},
         "without_map": {c: {p.method: p.note for p in walls[c] if p.heat is None} for c in chosen},
-        "left_out": left_out,
+        "estimated_seconds": round(total, 1),
+        "left_out": {m: round(seconds[m], 1) for m in left_out},
         "figures": files,
     }
 
@@ -122,54 +155,72 @@ def _short(p: float) -> str:
     return f"{p:.3f}" if p >= 0.0005 else f"{p:.0e}"
 
 
-# ------------------------------------------------------------------ every method
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def selection(scene: Scene, wanted: list[str], fast: bool) -> tuple[list[str], dict[str, int]]:
-    """The methods to draw, and those that --fast leaves out with their number of forwards.
+# ------------------------------------------------------------------ how long it takes
+
+
+def estimates(scene: Scene) -> dict[str, float]:
+    """Seconds for one map of each method: the passes on its card × what a pass takes here."""
+    f = whole(scene.net.model)
+    features, classifier = split(scene.net.model, scene.layer)
+    F, shape = features(scene.x), scene.shape
+    forward = _seconds(lambda: f(scene.x))
+    after = _seconds(lambda: classifier(F)) / forward
+    both = _seconds(lambda: score_and_gradient(f, scene.x, 0))
+    backward = max(1.0, both / forward - 1)
+    costs = {m: card.cost(shape, **FEWER.get(m, {})) for m, card in METHODS.items()}
+    return {m: cost.in_forwards(min(after, 1), backward) * forward for m, cost in costs.items()}
+
+
+def _seconds(run: Callable[[], Any], times: int = 2) -> float:
+    """The shortest of a few runs, after one that warms up."""
+    run()
+    taken = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        run()
+        taken.append(time.perf_counter() - begin)
+    return min(taken)
+
+
+def selection(
+    seconds: Mapping[str, float], wanted: list[str], budget: float | None
+) -> tuple[list[str], list[str]]:
+    """The methods to draw, and those left out: the slowest, if all together exceed the budget.
 
     A method that the user asked for by its name is always drawn.
     """
-    if wanted:
-        return wanted, {}
-    cost = forwards(scene)
-    left_out = {m: n for m, n in cost.items() if fast and n > MANY}
-    return [m for m in METHODS if m not in left_out], left_out
+    if wanted or budget is None:
+        return wanted or list(seconds), []
+    kept, total = set(), 0.0
+    for name in sorted(seconds, key=lambda name: seconds[name]):
+        total += seconds[name]
+        if total <= budget:
+            kept.add(name)
+    return [m for m in seconds if m in kept], [m for m in seconds if m not in kept]
 
 
-def forwards(scene: Scene) -> dict[str, int]:
-    """Forward passes of the whole network, for the methods that need many of them here."""
-    K = split(scene.net.model, scene.layer)[0](scene.x).shape[1]
-    ends, F = stage_ends(scene.net.model, scene.x), scene.x
-    K_all = 0
-    for part in split(scene.net.model, ends)[:-1]:
-        F = part(F)
-        K_all += F.shape[1]
-    positions = ((min(scene.x.shape[2:]) - 28) // 14 + 1) ** 2
-    return {
-        "score_cam": K,
-        "ss_cam": FEWER["ss_cam"]["samples"] * K,
-        "is_cam": FEWER["is_cam"]["steps"] * K,
-        "poly_cam": 2 * K_all,
-        "occlusion": positions,
-        "rise": FEWER["rise"]["samples"],
-    }
+# ------------------------------------------------------------------ every method
 
 
-def wall(scene: Scene, c: int, names: Sequence[str], progress: bool) -> list[Panel]:
+def wall(scene: Scene, c: int, names: Sequence[str], progress: bool) -> Iterator[Panel]:
     """The heat of each method for class c."""
-    bar = tqdm(names, desc=f"class {c}", disable=not progress)
-    panels = []
+    bar = tqdm(names, desc=f"class {c}", disable=not progress, leave=False)
     for name in bar:
         bar.set_postfix_str(name)
         begin = time.perf_counter()
+        heat = None
         try:
             heat = heat_of(name, scene, c, progress)
             note = "" if heat.any() else "nothing positive"
         except ArchitectureError:
-            heat, note = None, METHODS[name].needs
-        panels.append(Panel(name, heat, time.perf_counter() - begin, note))
-    return panels
+            note = f"needs {METHODS[name].needs}"
+        except ValueError as error:  # guided backpropagation where there are no ReLUs
+            note = textwrap.shorten(str(error), 120)
+        yield Panel(name, heat, time.perf_counter() - begin, note)
 
 
 def heat_of(name: str, scene: Scene, c: int, progress: bool = False) -> Tensor:
@@ -180,69 +231,39 @@ def heat_of(name: str, scene: Scene, c: int, progress: bool = False) -> Tensor:
 
 def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
     """All methods in one figure, the picture first."""
-    import matplotlib.pyplot as plt
-
     cells = len(panels) + 1
     columns = cells if cells <= 7 else min((7, 6, 8, 5), key=lambda n: -cells % n)  # fewest gaps
-    rows = -(-cells // columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(1.9 * columns + 0.9, 2.25 * rows + 0.6),
-        squeeze=False,
-        layout="constrained",
-    )
-    for axis in axes.flat:
-        axis.set_axis_off()
-    picture = plot.picture(scene.seen[0])
-    axes[0, 0].imshow(picture)
+    figure, axes = plot.canvas(-(-cells // columns), columns, (1.9, 2.25), margin=(0.9, 0.6))
+    images = [(scene.seen[0], None), *((scene.seen[0], panel.heat) for panel in panels)]
+    plot.draw(list(axes.flat[:cells]), images, alpha=0.6, shrink=0.5)
     axes[0, 0].set_title("the network sees", fontsize=9)
-    drawn: Any = None
     for axis, panel in zip(axes.flat[1:], panels, strict=False):
-        if panel.heat is None:
-            axis.imshow(picture, alpha=0.25)
-            _write(axis, panel.note)
-        else:
-            axis.imshow(picture)
-            drawn = axis.imshow(panel.heat, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
         axis.set_title(_title(panel), fontsize=9)
-    if drawn is not None:
-        plot.opaque(figure.colorbar(drawn, ax=axes, shrink=0.5, label="evidence, scaled per map"))
-    figure.suptitle(f"{scene.name}, {scene.layer}: the evidence for {_one_line(scene, c)}")
-    return _saved(figure, file)
+        if panel.heat is None:
+            _write(axis, panel.note)
+    title = _caption(scene, c).replace("\n", ", ")
+    return _saved(figure, f"{scene.name}, {scene.layer}: the evidence for {title}", file)
 
 
 def _title(panel: Panel) -> str:
-    short = METHODS[panel.method].short
     fewer = ", ".join(f"{v} {k}" for k, v in FEWER.get(panel.method, {}).items())
     cost = f"{panel.seconds:.1f} s" if panel.seconds >= 0.1 else "under 0.1 s"
     cost = cost if panel.heat is not None else "no map"
     cost = f"{panel.note}, {cost}" if panel.heat is not None and panel.note else cost
-    return f"{short}\n{fewer + ', ' if fewer else ''}{cost}"
-
-
-def _one_line(scene: Scene, c: int) -> str:
-    return _caption(scene, c).replace("\n", ", ")
+    return f"{METHODS[panel.method].short}\n{fewer + ', ' if fewer else ''}{cost}"
 
 
 def _write(axis: Any, text: str) -> None:
-    import textwrap
-
-    axis.text(
-        0.5,
-        0.5,
-        "\n".join(textwrap.wrap(f"needs {text}", 22)),
-        ha="center",
-        va="center",
-        fontsize=8,
-        transform=axis.transAxes,
-    )
+    """A text in the place of a map, over a pale picture."""
+    axis.images[0].set_alpha(0.25)
+    lines = "\n".join(textwrap.wrap(text, 22))
+    axis.text(0.5, 0.5, lines, ha="center", va="center", fontsize=8, transform=axis.transAxes)
 
 
-def _saved(figure: Any, file: str) -> str:
+def _saved(figure: Any, title: str, file: str) -> str:
     import matplotlib.pyplot as plt
 
-    figure.savefig(file, dpi=150)
+    plot.finished(figure, title, file)
     plt.close(figure)
     return file
 
@@ -256,42 +277,16 @@ def draw_signs(scene: Scene, classes: Sequence[int], file: str) -> str:
     A logit alone often has no negative places: the network may add the same to all classes, and
     softmax does not see it. Two classes against each other show the decision.
     """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(
-        len(classes),
-        5,
-        figsize=(12, 2.2 * len(classes) + 0.9),
-        squeeze=False,
-        layout="constrained",
-    )
-    for row, c in zip(axes, classes, strict=True):
+    seen, rows, titles = scene.seen[0], [], []
+    for c in classes:
         rival = _rival(scene, c, classes)
         alone, contrast = _signed(scene, c), _signed(scene, c, rival)
-        names = scene.net.categories
-        cells = (
-            ("the network sees", None),
-            (f"{names[c]}, signed", alone),
-            (f"rather than {names[rival]}", contrast),
-            ("… for", contrast.relu()),
-            ("… against", (-contrast).relu()),
-        )
-        for axis, (title, M) in zip(row, cells, strict=True):
-            axis.imshow(plot.picture(scene.seen[0]))
-            axis.set(xticks=[], yticks=[])
-            axis.set_title(title, fontsize=9)
-            if title.startswith("…") and M is not None:
-                heat = axis.imshow(M, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
-            elif M is not None:
-                signed = axis.imshow(M, cmap=plot.SIGNED, vmin=-1, vmax=1, alpha=0.65)
-        row[0].set_ylabel(_caption(scene, c), fontsize=9)
-    for drawn, of, label in (
-        (signed, axes[:, :3], "against  ←  0  →  for"),
-        (heat, axes[:, 3:], "one half of it"),
-    ):
-        plot.opaque(figure.colorbar(drawn, ax=of, shrink=0.8, label=label))
-    figure.suptitle(f"{scene.name}, {scene.layer}: Grad-CAM without ReLU, each map by its maximum")
-    return _saved(figure, file)
+        signed = (None, alone, contrast, contrast.clamp(min=0), contrast.clamp(max=0))
+        rows.append([(seen, M) for M in signed])
+        titles.append(f"{_caption(scene, c)}\nrival: {scene.net.categories[rival]}")
+    columns = ["the network sees", "the class", "class − rival", "… for", "… against"]
+    title = f"{scene.name}, {scene.layer}: Grad-CAM without ReLU"
+    return _saved(plot.grid(rows, titles, columns, signed=True, scale="shared"), title, file)
 
 
 def _rival(scene: Scene, c: int, classes: Sequence[int]) -> int:
@@ -303,17 +298,13 @@ def _rival(scene: Scene, c: int, classes: Sequence[int]) -> int:
 
 
 def _signed(scene: Scene, c: int, rival: int | None = None) -> Tensor:
-    """Grad-CAM of Y_c, or of Y_c − Y_rival, with its sign: (H, W) in [−1, 1]."""
+    """Grad-CAM of Y_c, or of Y_c − Y_rival, with its sign: (H, W)."""
 
     def score(logits: Tensor) -> Tensor:
         return logits[:, c] if rival is None else logits[:, c] - logits[:, rival]
 
     L = methods.grad_cam(scene.net.model, scene.layer, scene.x, score, relu=False)
-    M = up(L, scene.x.shape[2:])[0]
-    return M / M.abs().max().clamp_min(1e-12)
-
-
-LADDER = ("grad_cam", "hires_cam", "layer_cam")
+    return up(L, scene.x.shape[2:])[0]
 
 
 def draw_ladder(scene: Scene, classes: Sequence[int], file: str) -> str:
@@ -326,45 +317,25 @@ def draw_ladder(scene: Scene, classes: Sequence[int], file: str) -> str:
             function = METHODS[name].function
             maps = [function(scene.net.model, end, scene.x, c).relu() for end in ends]
             heat = [heatmap(m, scene.x.shape[2:])[0] for m in maps]
-            rows.append([(scene.seen[0], None), *((scene.seen[0], h) for h in heat)])
+            rows.append([(scene.seen[0], h) for h in (None, *heat)])
             titles.append(f"{METHODS[name].short}\n{scene.net.categories[c]}")
     columns = [f"{end}\n{h}×{w}" for end, (h, w) in zip(ends, sides, strict=True)]
-    figure = plot.grid(
-        rows,
-        titles,
-        ["the network sees", *columns],
-        title=f"{scene.name}: the same question at each depth",
-    )
-    return _saved(figure, file)
+    figure = plot.grid(rows, titles, ["the network sees", *columns])
+    return _saved(figure, f"{scene.name}: the same question at each depth", file)
 
 
 def draw_networks(scenes: Sequence[Scene], classes: Sequence[int], file: str) -> str:
     """CAM of several networks side by side; Grad-CAM where the head allows no CAM."""
     named = [_cam_or_grad_cam(scene) for scene in scenes]
-    rows = []
+    rows, titles = [], []
     for c in classes:
         heat = [heat_of(name, scene, c) for name, scene in zip(named, scenes, strict=True)]
-        rows.append(
-            [
-                (scenes[0].seen[0], None),
-                *((scene.seen[0], h) for scene, h in zip(scenes, heat, strict=True)),
-            ]
-        )
-    first = scenes[0]
-    labels = [
-        "\n".join(
-            [
-                f"{first.net.categories[c]} ({c})",
-                *(f"{s.name}: {_short(float(s.p[c]))}" for s in scenes),
-            ]
-        )
-        for c in classes
-    ]
-    columns = [f"{s.name}\n{METHODS[name].short}" for s, name in zip(scenes, named, strict=True)]
-    figure = plot.grid(
-        rows, labels, ["the networks see", *columns], title="One picture, several networks"
-    )
-    return _saved(figure, file)
+        rows.append([(scenes[0].seen[0], h) for h in (None, *heat)])
+        lines = [f"{s.name}: {_short(float(s.p[c]))}" for s in scenes]
+        titles.append("\n".join([f"{scenes[0].net.categories[c]} ({c})", *lines]))
+    columns = [f"{s.name}\n{METHODS[m].short}" for s, m in zip(scenes, named, strict=True)]
+    figure = plot.grid(rows, titles, ["the networks see", *columns])
+    return _saved(figure, "One picture, several networks", file)
 
 
 def _cam_or_grad_cam(scene: Scene) -> str:
