@@ -60,6 +60,9 @@ ablation_weights = Exercise(
 
 @ablation_weights.cases
 def _(rng):
+    for first, says in ((1, "positive"), (-1, "negative")):
+        head, F, c = both_signs(rng, first)
+        yield Case(f"both signs in one batch, the first logit is {says}", head, F, c)
     F = normal(rng, 2, 4, 3, 5)
     yield Case(
         "positive logits, a head with a flatten layer",
@@ -86,6 +89,20 @@ def _(rng):
         F,
         torch.tensor([4, 1]),
     )
+
+
+def both_signs(rng, first):
+    """A head, maps and classes: the first image's logit has the sign of `first`, the others the
+    opposite one; and without some channel a logit changes its sign, in both kinds of images."""
+    while True:
+        F, c, head = normal(rng, 3, 4, 3, 3), torch.tensor([0, 2, 1]), flat_head((4, 3, 3), 3)
+        with torch.no_grad():
+            for n, wanted in enumerate((0.5 * first, -0.6 * first, -0.7 * first)):
+                head[-1].bias[c[n]] += wanted - head(F)[n, c[n]]
+            y, y_k = without_each(head, F, c)
+        changed = (y * y_k < 0).any(1)
+        if changed[0] and changed[1:].any() and y_k.abs().min() > 1e-3:
+            return head, F, c
 
 
 @ablation_weights.reference
@@ -117,6 +134,44 @@ def without_each(classifier, F, c, fill=0.0, pick=of_class):
 def divided_by_signed_score(classifier, F, c):
     y, y_k = without_each(classifier, F, c)
     return (y - y_k) / y
+
+
+@ablation_weights.wrong(
+    "You took the sign of the first image's score for all images. Each image has a y of its own, "
+    "and in one batch some are positive and some negative."
+)
+def sign_of_the_first_image(classifier, F, c):
+    y, y_k = without_each(classifier, F, c)
+    w = (y - y_k) / y
+    return -w if y[0] < 0 else w
+
+
+@ablation_weights.wrong(
+    "You turned the weights of all images around when one score was negative. Each image has a y "
+    "of its own: the sign is repaired image by image."
+)
+def sign_of_any_image(classifier, F, c):
+    y, y_k = without_each(classifier, F, c)
+    w = (y - y_k) / y
+    return -w if (y < 0).any() else w
+
+
+@ablation_weights.wrong(
+    "You compared the sizes, |y| − |y_k|. A score that falls from −1 to −2 has become larger in size, "
+    "but the channel helped: take the plain drop y − y_k, and the size only of the y below it."
+)
+def drop_of_the_size(classifier, F, c):
+    y, y_k = without_each(classifier, F, c)
+    return (y.abs() - y_k.abs()) / y.abs()
+
+
+@ablation_weights.wrong(
+    "You cut y off at a small positive number. Where y is negative you then divide by that small "
+    "number, and the weights are huge. Divide by the size of y."
+)
+def score_cut_off(classifier, F, c):
+    y, y_k = without_each(classifier, F, c)
+    return (y - y_k) / y.clamp_min(1e-8)
 
 
 @ablation_weights.wrong(
@@ -323,6 +378,12 @@ def sign_put_back(classifier, F, c):
 
 
 @ablation_weights.accepts
+def in_double_with_a_small_epsilon(classifier, F, c):
+    y, y_k = without_each(classifier, F, c)
+    return (y.double() - y_k) / (y.abs().double() + 1e-8)
+
+
+@ablation_weights.accepts
 def put_back_afterwards(classifier, F, c):
     y, w = of_class(classifier(F), c), []
     for k in range(F.shape[1]):
@@ -518,6 +579,15 @@ def epsilon_in_denominator(F, size):
 
 
 @masks_from_maps.wrong(
+    "A small number in the denominator changes channels with small values. Test "
+    "for max = min instead of adding an epsilon."
+)
+def small_epsilon_in_denominator(F, size):
+    low, high = span(up(F, size))
+    return (up(F, size) - low) / (high - low + 1e-8)
+
+
+@masks_from_maps.wrong(
     "You turned the masks around: the strongest place of a map must let the "
     "image through (1), not hide it (0)."
 )
@@ -562,6 +632,19 @@ def constant_found_before_enlarging(F, size):
     return torch.where(
         alive[..., None, None], (Z - low) / (high - low).clamp_min(1e-30), torch.zeros_like(Z)
     )
+
+
+@masks_from_maps.accepts
+def range_not_below_a_tiny_number(F, size):
+    Z = up(F.double(), size)
+    low, high = span(Z)
+    return (Z - low) / (high - low).clamp_min(1e-12)
+
+
+@masks_from_maps.accepts
+def negligible_epsilon(F, size):
+    low, high = span(up(F, size))
+    return (up(F, size) - low) / (high - low + 1e-12)
 
 
 @masks_from_maps.accepts
@@ -653,6 +736,14 @@ def confidence(f, x, masks, c, pick=of_class):
 )
 def baseline_masked(f, x, masks, c, baseline):
     return confidence(f, baseline, masks, c) - of_class(f(baseline), c)[:, None]
+
+
+@increase_of_confidence.wrong(
+    "You masked the baseline as well. The second term is f_c(x_b), the score of the whole baseline: "
+    "the same number for all masks."
+)
+def baseline_masked_as_well(f, x, masks, c, baseline):
+    return confidence(f, x, masks, c) - confidence(f, baseline, masks, c)
 
 
 @increase_of_confidence.wrong(
@@ -1047,6 +1138,16 @@ def _(f, F, x, c, skip):
 def no_softmax(f, F, x, c):
     C = confidences(f, F, x, c, True)
     return mixed(torch.where(alive(F), C, torch.zeros_like(C)), F).relu()
+
+
+@score_cam.wrong(
+    "You divided the confidences by their sum. The formula takes the softmax: e^C first, then divided "
+    "by the sum. Without it weights can be negative, and the sum can be near 0."
+)
+def divided_by_the_sum(f, F, x, c):
+    C = confidences(f, F, x, c, True)
+    C = torch.where(alive(F), C, torch.zeros_like(C))
+    return mixed(C / C.sum(1, keepdim=True), F).relu()
 
 
 @score_cam.wrong(
