@@ -916,7 +916,7 @@ plt.show()
 #   guess, from the line about white in Part 3.
 # * Take the network of lesson 6 that was *not* repaired, `nets.bundled("pond_biased")`. It never saw
 #   plain grey. Are the outlines on the mean colour still recognised?
-# * A blurred copy of the image as fill: `camlite.perturb.blur(pairs)` in place of `fill`.
+# * A blurred copy of the image as fill: `camlite.perturb.strong_blur(pairs)` in place of `fill`.
 #
 # ## What you know now
 #
