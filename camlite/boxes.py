@@ -31,18 +31,31 @@ def bounding_box(M: Tensor, threshold: float = 0.2) -> Box:
     no region and gets the empty box (0, 0, 0, 0).
     Source: Zhou et al. 2016, arXiv 1512.04150, §3.2. Raises ValueError for another shape, for NaN
     and for a threshold outside 0 ≤ threshold < 1.
+
+    >>> M = torch.zeros(6, 8)
+    >>> M[1:4, 2:7] = 1
+    >>> bounding_box(M)
+    (2, 1, 7, 4)
     """
     boxes = component_boxes(largest_component(above(M, threshold)))
     return boxes[0] if boxes else EMPTY
 
 
 def bounding_boxes(maps: Tensor, threshold: float = 0.2) -> Tensor:
-    """`bounding_box` of each of the maps (N, H, W) -> (N, 4), whole numbers."""
+    """`bounding_box` of each of the maps (N, H, W) -> (N, 4), whole numbers.
+
+    >>> bounding_boxes(torch.eye(3)[None])
+    tensor([[0, 0, 3, 3]])
+    """
     return torch.tensor([bounding_box(M, threshold) for M in maps]).reshape(-1, 4)
 
 
 def above(M: Tensor, threshold: float) -> Tensor:
-    """Where the map (H, W) is above threshold × maximum, (H, W) bool; nowhere if max M ≤ 0."""
+    """Where the map (H, W) is above threshold × maximum, (H, W) bool; nowhere if max M ≤ 0.
+
+    >>> above(torch.tensor([[1.0, 2.0, 10.0]]), threshold=0.2)
+    tensor([[False, False,  True]])
+    """
     if M.dim() != 2:
         raise ValueError(f"a map must have shape (H, W), one at a time, not {tuple(M.shape)}")
     finite("the map", M)
@@ -57,6 +70,9 @@ def largest_component(mask: Tensor) -> Tensor:
 
     Of two equally large regions the one that is met first when reading line by line stays.
     Shapes: mask (H, W), bool or numbers (not 0 = inside) -> (H, W) bool. An empty mask stays empty.
+
+    >>> largest_component(torch.tensor([[1, 0, 1, 1]])).int()
+    tensor([[0, 0, 1, 1]], dtype=torch.int32)
     """
     labels, count = _label(mask)
     if count == 0:
@@ -66,7 +82,11 @@ def largest_component(mask: Tensor) -> Tensor:
 
 
 def component_boxes(mask: Tensor) -> list[Box]:
-    """The box of each 8-connected region of the mask (H, W), in reading order."""
+    """The box of each 8-connected region of the mask (H, W), in reading order.
+
+    >>> component_boxes(torch.tensor([[1, 0, 1, 1]]))
+    [(0, 0, 1, 1), (2, 0, 4, 1)]
+    """
     from scipy.ndimage import find_objects
 
     labels, _ = _label(mask)
@@ -87,12 +107,19 @@ def iou(a: Sequence[float] | Tensor, b: Sequence[float] | Tensor) -> float:
     Boxes are half-open, so boxes that only share an edge have 0. An empty box has 0 with all
     others, also with itself. Some code counts both ends of a box as inside ("+1"): its values
     are larger, by much for small boxes.
+
+    >>> iou((0, 0, 2, 2), (1, 0, 3, 2))  # 2 of 6 pixels
+    0.3333333333333333
     """
     return float(iou_matrix(torch.as_tensor(a)[None], torch.as_tensor(b)[None]))
 
 
 def iou_matrix(a: Tensor, b: Tensor) -> Tensor:
-    """The IoU of each box in a (A, 4) with each box in b (B, 4) -> (A, B), float64."""
+    """The IoU of each box in a (A, 4) with each box in b (B, 4) -> (A, B), float64.
+
+    >>> iou_matrix(torch.tensor([[0, 0, 2, 2]]), torch.tensor([[0, 0, 2, 2], [0, 0, 4, 2]]))
+    tensor([[1.0000, 0.5000]], dtype=torch.float64)
+    """
     a, b = _checked(a)[:, None], _checked(b)[None]
     corner = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])
     both = corner.clamp(min=0).prod(-1)
@@ -118,7 +145,12 @@ def _checked(boxes: Tensor) -> Tensor:
 
 
 def as_mask(boxes: Tensor, size: Sequence[int]) -> Tensor:
-    """The pixels inside any of the boxes (B, 4) -> (H, W) bool, for metrics that need masks."""
+    """The pixels inside any of the boxes (B, 4) -> (H, W) bool, for metrics that need masks.
+
+    >>> as_mask(torch.tensor([[1, 0, 3, 1]]), size=(2, 4)).int()
+    tensor([[0, 1, 1, 0],
+            [0, 0, 0, 0]], dtype=torch.int32)
+    """
     mask = torch.zeros(tuple(size), dtype=torch.bool)
     for x0, y0, x1, y1 in _checked(boxes).round().long().clamp(min=0).tolist():
         mask[y0:y1, x0:x1] = True
@@ -130,6 +162,9 @@ def crop(image: Tensor, box: Sequence[int], size: Sequence[int]) -> Tensor:
 
     To classify an object once more without its surroundings (CAM paper, Table 4).
     Raises ValueError where the box holds no pixel of the image.
+
+    >>> crop(torch.rand(3, 40, 60), box=(10, 10, 30, 20), size=(24, 24)).shape
+    torch.Size([3, 24, 24])
     """
     x0, y0, x1, y1 = (max(0, int(v)) for v in box)
     part = image[:, y0:y1, x0:x1]

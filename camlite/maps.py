@@ -20,7 +20,11 @@ from camlite.checks import finite
 
 
 def gap(F: Tensor) -> Tensor:
-    """Global average pooling: (1/Z) Σ_ij F_k[i, j], for (N, K, h, w) or (N, K, l) -> (N, K)."""
+    """Global average pooling: (1/Z) Σ_ij F_k[i, j], for (N, K, h, w) or (N, K, l) -> (N, K).
+
+    >>> gap(torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]]))
+    tensor([[3.]])
+    """
     return F.flatten(2).mean(2)
 
 
@@ -28,6 +32,10 @@ def weighted_sum(w: Tensor, F: Tensor) -> Tensor:
     """Σ_k w_k F_k: weights (N, K), maps (N, K, h, w) or (N, K, l) -> (N, h, w) or (N, l).
 
     Constant maps have a constant sum, although the order of additions differs between positions.
+
+    >>> weighted_sum(torch.tensor([[1.0, -2.0]]), torch.ones(1, 2, 2, 3))
+    tensor([[[-1., -1., -1.],
+             [-1., -1., -1.]]])
     """
     with torch.autocast(F.device.type, enabled=False):  # it would round to 16 bits
         L = torch.einsum("nk,nk...->n...", w, F)
@@ -45,6 +53,9 @@ def constant(M: Tensor, dims: int | None = None) -> Tensor:
     The same value up to rounding: max M − min M ≤ 8 ε max |M|, where ε is the step of M's dtype
     at 1 (1.2e-7 in float32). This is what a sum of few numbers may differ by; smaller differences
     say nothing. `dims` last axes belong to one map (default: all but the first axis).
+
+    >>> constant(torch.tensor([[[0.5, 0.5]], [[0.5, 0.6]]]))
+    tensor([ True, False])
     """
     axes = tuple(range(-(M.dim() - 1 if dims is None else dims), 0))
     low, high = M.amin(axes), M.amax(axes)
@@ -67,6 +78,9 @@ def up(M: Tensor, size: Sequence[int]) -> Tensor:
 
     Pixels are areas, not points (`align_corners=False`), as in the authors' code of Score-CAM.
     A constant map stays constant: rounding errors would look like a pattern.
+
+    >>> up(torch.tensor([[0.0, 1.0]]), size=(4,))
+    tensor([[0.0000, 0.2500, 0.7500, 1.0000]])
     """
     size = _checked_size(size)
     space = len(size)
@@ -96,6 +110,10 @@ def minmax(M: Tensor, dims: int = 2) -> Tensor:
     """s(M) = (M − min M) / (max M − min M) over the last `dims` axes; a constant map gives zeros.
 
     Source: Wang et al. 2020 (Score-CAM, arXiv 1910.01279), Eq. 8.
+
+    >>> minmax(torch.tensor([[[-1.0, 0.0], [1.0, 3.0]]]))
+    tensor([[[0.0000, 0.2500],
+             [0.5000, 1.0000]]])
     """
     finite("the map", M)
     axes = tuple(range(-dims, 0))
@@ -115,6 +133,10 @@ def heatmap(maps: Tensor, size: Sequence[int]) -> Tensor:
 
     Upsampled first, then scaled by each map's own minimum and maximum: colours of two pictures
     cannot be compared. A constant map gives zeros. Raises ValueError for NaN and infinite values.
+
+    >>> heat = heatmap(torch.rand(2, 7, 7), size=(224, 224))
+    >>> heat.shape, float(heat.min()), float(heat.max())
+    (torch.Size([2, 224, 224]), 0.0, 1.0)
     """
     size = _checked_size(size)
     if not isinstance(maps, Tensor) or maps.dim() != len(size) + 1:

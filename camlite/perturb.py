@@ -92,6 +92,12 @@ def filled(images: Tensor, fill: Fill, name: str = "fill") -> Tensor:
 
     Raises ValueError for anything else, and for values that are not finite; `name` is what the
     message calls the argument.
+
+    >>> images = torch.tensor([[[[0.0, 1.0]], [[4.0, 2.0]]]])  # two colours, two pixels
+    >>> filled(images, "mean")
+    tensor([[[[0.5000, 0.5000]],
+    <BLANKLINE>
+             [[3.0000, 3.0000]]]])
     """
     images = images.detach()
     if isinstance(fill, str):

@@ -79,6 +79,10 @@ def cascading_randomization(
     Pitfalls: one random draw is one sample, so repeat with several generators; a ReLU can make a
     whole map 0 (`blank`); scaling hides maps that merely grow weak.
     Shapes: images (N, C, H, W), S randomised layers. Source: Adebayo et al. 2018, arXiv 1810.03292.
+
+    >>> run = camlite.sanity.cascading_randomization(model, "features", images)
+    >>> run.layers[:3], run.similarity["spearman"].shape
+    (['original', 'classifier', 'features.10'], torch.Size([10, 2]))
     """
     one_of("order", order, ("cascading", "independent"))
     one_of("how", how, ("reset", "shuffle"))
@@ -137,6 +141,9 @@ def layers_from_top(model: nn.Module, images: Tensor) -> list[str]:
 
     The order is that in which a forward pass of the first image uses the weights; weights that it
     does not use are left out.
+
+    >>> camlite.sanity.layers_from_top(model, images)[:3]
+    ['classifier', 'features.10', 'features.9']
     """
     check_images(model, images)
     own = {m: n for n, m in model.named_modules() if any(True for _ in m.parameters(recurse=False))}
@@ -202,6 +209,12 @@ def randomize(
     "reset": as PyTorch initialises a new module; weights without such a rule, or that it does not
     reach (of `weight_norm`), are drawn from a normal distribution with their own mean and
     deviation. "shuffle": a permutation of each tensor.
+
+    >>> head = torch.nn.Linear(2, 3)
+    >>> before = head.weight.clone()
+    >>> randomize(head)
+    >>> torch.equal(head.weight, before)
+    False
     """
     one_of("how", how, ("reset", "shuffle"))
     g = own_generator(generator)
@@ -249,6 +262,10 @@ def spearman(a: Tensor, b: Tensor, *, absolute: bool = False) -> Tensor:
 
     Equal values share their mean rank. `absolute=True` ranks |a| and |b|: for signed maps the
     paper reports both. Constant maps: 0. Shapes: both (N, h, w) or (N, l).
+
+    >>> M = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> [round(float(spearman(M, other)), 3) for other in (M**3, -M)]
+    [1.0, -1.0]
     """
     from scipy.stats import rankdata
 
@@ -265,6 +282,10 @@ def ssim(a: Tensor, b: Tensor, *, window: int = 11, sigma: float = 1.5) -> Tenso
     `window` it is the largest odd number that fits. Constant maps: 0.
     Pitfall: smooth, coarse maps have high values whatever they show.
     Shapes: both (N, H, W). Source: Wang, Bovik, Sheikh, Simoncelli 2004, IEEE TIP 13 (4).
+
+    >>> heat = camlite.heatmap(camlite.grad_cam(model, "features", images), (48, 48))
+    >>> [round(value, 3) for value in ssim(heat, heat).tolist()]
+    [1.0, 1.0]
     """
     a, b = (M.double() for M in _pair(a, b, dims=3))
     if bool((torch.minimum(a, b) < 0).any() or (torch.maximum(a, b) > 1).any()):
@@ -293,6 +314,10 @@ def hog_correlation(a: Tensor, b: Tensor, *, cell: int | None = None) -> Tensor:
 
     −1 to 1. `cell` is the side of a cell in pixels: 16, as in the paper, or as large as three
     cells fit into the map. Constant maps: 0. Shapes: both (N, H, W).
+
+    >>> M = torch.eye(12)[None]
+    >>> [round(float(hog_correlation(M, other)), 3) for other in (M, 5 * M)]
+    [1.0, 1.0]
     """
     a, b = _pair(a, b, dims=3)
     cell = cell or min(16, min(a.shape[1:]) // 3)
@@ -306,6 +331,9 @@ def hog(maps: Tensor, cell: int = 16, orientations: int = 9, block: int = 3) -> 
     orientation over 180°, weighted by strength; blocks of 3×3 cells normalised by "L2-Hys" (L2,
     clipped at 0.2, L2 again). Equal to scikit-image's `hog`, which is no dependency of camlite.
     Source: Dalal and Triggs 2005, CVPR.
+
+    >>> hog(torch.rand(2, 48, 48)).shape  # 3×3 cells of 16 pixels: one block of 9 cells
+    torch.Size([2, 81])
     """
     M = maps.detach().cpu().double()
     N, H, W = M.shape
@@ -380,6 +408,10 @@ def train_on_random_labels(
     images and a network that can remember them: a linear layer behind a flattened map can, global
     average pooling hardly. Shapes: images (N, C, H, W), labels (N,) whole numbers.
     Source: Adebayo et al. 2018, arXiv 1810.03292.
+
+    >>> wrong = camlite.sanity.train_on_random_labels(model, images, torch.tensor([0, 1]), epochs=1)
+    >>> wrong.labels.shape, len(wrong.accuracy)
+    (torch.Size([2]), 1)
     """
     if labels.shape != images.shape[:1] or len(labels) < 2:
         raise ValueError(f"labels {tuple(labels.shape)} do not fit images {tuple(images.shape)}")

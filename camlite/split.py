@@ -57,6 +57,11 @@ def split(model: nn.Module, layer: Layer | Sequence[Layer]) -> tuple[Stage, ...]
     Raises `LayerNotFound` (with the nearest names), `ArchitectureError` for a network that cannot
     be opened or a layer that gives no map, and ValueError for images that are not a finite float
     tensor (N, C, H, W) or (N, C, L).
+
+    >>> features, classifier = camlite.split(model, "features")
+    >>> F = features(images)
+    >>> F.shape, torch.equal(classifier(F), model(images))
+    (torch.Size([2, 64, 12, 12]), True)
     """
     model = opened(model)
     layers: list[Layer] = list(layer) if isinstance(layer, (list, tuple)) else [layer]  # type: ignore[list-item]

@@ -1,4 +1,14 @@
-"""One explicit function per method, grouped by where the channel weights come from."""
+"""One explicit function per method, grouped by where the channel weights come from.
+
+The examples in the docstrings are run by the tests. `model` is a small network that comes with
+camlite, `images` are two pictures of its pond, a frog and a bird:
+
+>>> import torch, camlite
+>>> model = camlite.nets.bundled("pond_repaired")  # four classes; its last maps: "features"
+>>> images = camlite.data.scenes("pond", "flipped", count=2).images
+>>> images.shape, model(images).argmax(1)
+(torch.Size([2, 3, 48, 48]), tensor([0, 1]))
+"""
 
 from camlite.methods.eigen import eigen_cam, eigen_grad_cam
 from camlite.methods.floors import center_gaussian, random_cam

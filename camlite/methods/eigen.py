@@ -38,6 +38,10 @@ def eigen_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Muhammad & Yeasin 2020, arXiv 2008.00299; the sign rule is this package's.
+
+    >>> maps = [camlite.eigen_cam(model, "features", images, target=c) for c in (0, 1)]
+    >>> torch.equal(*maps)  # it asks for no class
+    True
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)
@@ -64,6 +68,10 @@ def eigen_grad_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: no paper; pytorch-grad-cam's EigenGradCAM (there with center=True).
+
+    >>> maps = [camlite.eigen_grad_cam(model, "features", images, target=c) for c in (0, 1)]
+    >>> torch.equal(*maps)
+    False
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)

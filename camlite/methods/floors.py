@@ -32,6 +32,9 @@ def random_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: no paper; the same control is in pytorch-grad-cam (RandomCAM).
+
+    >>> camlite.random_cam(model, "features", images).shape
+    torch.Size([2, 12, 12])
     """
     features, _ = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
@@ -58,6 +61,10 @@ def center_gaussian(
 
     Shapes: images (N, C, H, W) -> maps (N, H, W) at the image's resolution.
     Source: no paper; the centre baseline of Choe et al. 2020 (arXiv 2001.07437) is its kind.
+
+    >>> maps = camlite.center_gaussian(model, None, images)
+    >>> maps.shape, torch.equal(maps[0], maps[1])
+    (torch.Size([2, 48, 48]), True)
     """
     check_images(model, images)
     a_number("sigma", sigma, low=0, open=True)

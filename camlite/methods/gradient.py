@@ -37,6 +37,11 @@ def cam(model: nn.Module, layer: Layer, images: Tensor, target: Target = None) -
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Zhou et al. 2016, arXiv 1512.04150, Eq. 2.
+
+    >>> maps = camlite.cam(model, "features", images, target=0)
+    >>> logits = maps.mean((1, 2)) + model.classifier.bias[0]
+    >>> torch.allclose(logits, model(images)[:, 0], atol=1e-4)
+    True
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
@@ -57,6 +62,10 @@ def grad_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Selvaraju et al. 2017, arXiv 1610.02391, Eq. 1 and 2. Y is the logit, as there.
+
+    >>> maps = camlite.grad_cam(model, "features", images)
+    >>> maps.shape, camlite.heatmap(maps, images.shape[2:]).shape
+    (torch.Size([2, 12, 12]), torch.Size([2, 48, 48]))
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
@@ -88,6 +97,10 @@ def grad_cam_plus_plus(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Chattopadhyay et al. 2018, arXiv 1710.11063v3, Eq. 5, 19 and 20.
+
+    >>> maps = camlite.grad_cam_plus_plus(model, "features", images, target=[0, 1])
+    >>> maps.shape, bool((maps >= 0).all())
+    (torch.Size([2, 12, 12]), True)
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)
@@ -141,6 +154,10 @@ def smooth_grad_cam_plus_plus(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w). Cost: `samples` forwards and backwards.
     Source: Omeiza et al. 2019, arXiv 1908.01224 (checked through other implementations only).
+
+    >>> clean = camlite.smooth_grad_cam_plus_plus(model, "features", images, samples=1, sigma=0)
+    >>> torch.allclose(clean, camlite.grad_cam_plus_plus(model, "features", images), atol=1e-4)
+    True
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)
@@ -193,6 +210,10 @@ def xgrad_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Fu et al. 2020, arXiv 2008.02312, weights as in the authors' code (there + 1e-6).
+
+    >>> maps = camlite.xgrad_cam(model, "features", images)
+    >>> torch.allclose(maps, camlite.grad_cam(model, "features", images), atol=1e-4)
+    True
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)
@@ -214,6 +235,11 @@ def hires_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Draelos & Carin 2020, arXiv 2011.08891.
+
+    >>> maps = camlite.hires_cam(model, "features", images, target=0)
+    >>> logits = maps.sum((1, 2)) + model.classifier.bias[0]
+    >>> torch.allclose(logits, model(images)[:, 0], atol=1e-4)
+    True
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)
@@ -245,6 +271,9 @@ def layer_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the (largest) layer's resolution.
     Source: Jiang et al. 2021, IEEE TIP 30:5875, as described by the authors' code and libraries.
+
+    >>> camlite.layer_cam(model, ["features.5", "features.11"], images).shape  # the larger layer's
+    torch.Size([2, 24, 24])
     """
     features, *stages = split_at_all(model, layer, images, otherwise=last_spatial_layer)
     _, F, G = score_and_gradients(stages, features(images), target)
@@ -288,6 +317,10 @@ def integrated_grad_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w). Cost: `steps` forwards and backwards.
     Source: Sattarzadeh et al. 2021, arXiv 2102.07805; the subtraction of F(X_b) in "paper" was not
     checked in the paper itself, "code" was read in the authors' notebook.
+
+    >>> maps = camlite.integrated_grad_cam(model, "features", images, baseline="mean", steps=5)
+    >>> maps.shape
+    torch.Size([2, 12, 12])
     """
     one_of("variant", variant, ("paper", "code", "gradient"))
     at_least_one(steps=steps)
@@ -327,6 +360,12 @@ def finer_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Zhang et al., Finer-CAM, CVPR 2025, arXiv 2501.11309, as in the authors' code.
+
+    >>> maps = camlite.finer_cam(model, "features", images, target=0, rivals=[1], relu=False)
+    >>> W = model.classifier.weight
+    >>> F = model.features(images)
+    >>> torch.allclose(maps, camlite.weighted_sum((W[0] - W[1]).expand(2, -1), F) / 144, atol=1e-4)
+    True
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)
@@ -380,6 +419,10 @@ def shapley_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w). Cost: 1 forward and 2 backwards behind the layer.
     Source: Cai 2025, arXiv 2501.06261, as in the authors' code.
+
+    >>> maps = camlite.shapley_cam(model, "features", images, utility="logit")
+    >>> torch.allclose(maps, camlite.grad_cam(model, "features", images), atol=1e-4)
+    True
     """
     one_of("utility", utility, ("rest", "logit"))
     features, classifier = split_at(model, layer, images)

@@ -44,6 +44,9 @@ def group_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Zhang, Rao, Yang 2021, arXiv 2103.13859; formula from the authors' code.
+
+    >>> camlite.group_cam(model, "features", images, groups=8).shape
+    torch.Size([2, 12, 12])
     """
     one_of("cluster", cluster, ("chunks", "k_means"))
     at_least_one(groups=groups)

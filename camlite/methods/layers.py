@@ -41,6 +41,10 @@ def zoom_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) in [0, 1] at the largest layer's resolution.
     Source: Shi et al. 2020, arXiv 2010.08644, as in the authors' code (which upsamples from layer
     to layer; here once).
+
+    >>> maps = camlite.zoom_cam(model, ["features.5", "features.11"], images)
+    >>> maps.shape, float(maps.max())
+    (torch.Size([2, 24, 24]), 1.0)
     """
     features, *stages = split_at_all(model, layer, images, otherwise=stage_ends)
     _, F, G = score_and_gradients(stages, features(images), target)
@@ -65,6 +69,9 @@ def refine_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) in [0, 1] at the largest layer's resolution.
     Source: Domeniconi et al. 2026, arXiv 2605.14641, as in the authors' code.
+
+    >>> camlite.refine_cam(model, ["features.5", "features.11"], images).shape
+    torch.Size([2, 24, 24])
     """
     features, *stages = split_at_all(model, layer, images, otherwise=stage_ends)
     _, F, G = score_and_gradients(stages, features(images), target)
@@ -102,6 +109,9 @@ def poly_cam(
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the shallowest layer's resolution. Cost:
     Σ_l K_l forward passes, twice that for "+-"; `batch_size` masked images at a time.
     Source: Englebert et al. 2022, arXiv 2204.13359, as in the authors' code.
+
+    >>> camlite.poly_cam(model, ["features.5", "features.11"], images[:1], variant="+").shape
+    torch.Size([1, 24, 24])
     """
     one_of("variant", variant, ("+", "-", "+-"))
     features, *stages = split_at_all(model, layer, images, otherwise=stage_ends)
@@ -169,6 +179,10 @@ def full_gradients(model: nn.Module, images: Tensor, target: Target = None) -> F
 
     Shapes: images (N, C, H, W). Cost: 1 forward and 1 backward through the whole network.
     Source: Srinivas & Fleuret 2019, arXiv 1905.00780.
+
+    >>> terms = camlite.methods.layers.full_gradients(model, images)
+    >>> torch.allclose(terms.total(), terms.Y, atol=1e-3)
+    True
     """
     check_images(model, images)
     b = {name: bias for name, m in model.named_modules() if (bias := _bias(m)) is not None}
@@ -216,6 +230,10 @@ def full_grad(model: nn.Module, images: Tensor, target: Target = None) -> Tensor
 
     Shapes: images (N, C, H, W) -> maps (N, H, W), not negative, at the image's resolution.
     Source: Srinivas & Fleuret 2019, arXiv 1905.00780, as in the authors' code.
+
+    >>> maps = camlite.full_grad(model, images)
+    >>> maps.shape
+    torch.Size([2, 48, 48])
     """
     terms = full_gradients(model, images, target)
     _warn_if_incomplete(terms)

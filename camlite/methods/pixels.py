@@ -36,6 +36,10 @@ def saliency(model: nn.Module, images: Tensor, target: Target = None) -> Tensor:
 
     Shapes: images (N, C, H, W) -> (N, C, H, W), all ≥ 0.
     Source: Simonyan, Vedaldi, Zisserman 2013, arXiv 1312.6034, Sec. 3.
+
+    >>> G = camlite.saliency(model, images)
+    >>> G.shape, G.amax(1).shape  # the paper's picture: the largest over the colours
+    (torch.Size([2, 3, 48, 48]), torch.Size([2, 48, 48]))
     """
     check_images(model, images)
     _, G = score_and_gradient(whole(model), images.detach(), target)
@@ -60,6 +64,9 @@ def smooth_grad(
 
     Shapes: images (N, C, H, W) -> signed gradients (N, C, H, W).
     Source: Smilkov et al. 2017, arXiv 1706.03825.
+
+    >>> camlite.smooth_grad(model, images, samples=5).shape
+    torch.Size([2, 3, 48, 48])
     """
     at_least_one(samples=samples)
     a_number("sigma", sigma, low=0)
@@ -93,6 +100,11 @@ def integrated_gradients(
 
     Shapes: images (N, C, H, W) -> signed contributions (N, C, H, W).
     Source: Sundararajan, Taly, Yan, ICML 2017, arXiv 1703.01365: Eq. 1, as the sum Eq. 3.
+
+    >>> IG = camlite.integrated_gradients(model, images, target=0, steps=100)
+    >>> difference = (model(images) - model(torch.zeros_like(images)))[:, 0]
+    >>> torch.allclose(IG.sum((1, 2, 3)), difference, rtol=0.05)
+    True
     """
     at_least_one(steps=steps)
     check_images(model, images)
@@ -118,6 +130,9 @@ def deconvnet(model: nn.Module, images: Tensor, target: Target = None) -> Tensor
 
     Shapes: images (N, C, H, W) -> signals (N, C, H, W).
     Source: Zeiler and Fergus, ECCV 2014, arXiv 1311.2901.
+
+    >>> camlite.deconvnet(model, images).shape
+    torch.Size([2, 3, 48, 48])
     """
     return _with_relu_rule("deconvnet", model, images, target)
 
@@ -131,6 +146,9 @@ def guided_backprop(model: nn.Module, images: Tensor, target: Target = None) -> 
 
     Shapes: images (N, C, H, W) -> signals (N, C, H, W).
     Source: Springenberg et al. 2015, arXiv 1412.6806.
+
+    >>> camlite.guided_backprop(model, images).shape
+    torch.Size([2, 3, 48, 48])
     """
     return _with_relu_rule("guided", model, images, target)
 
@@ -144,6 +162,9 @@ def guided_grad_cam(
 
     Shapes: images (N, C, H, W) -> (N, C, H, W).
     Source: Selvaraju et al. 2017, arXiv 1610.02391, Sec. 3.
+
+    >>> camlite.guided_grad_cam(model, "features", images).shape
+    torch.Size([2, 3, 48, 48])
     """
     L = up(grad_cam(model, layer, images, target), images.shape[2:])  # (N, H, W)
     return L[:, None] * guided_backprop(model, images, target)
@@ -279,6 +300,9 @@ def occlusion(
 
     Shapes: images (N, C, H, W) -> (N, H, W).
     Source: Zeiler and Fergus, ECCV 2014, arXiv 1311.2901, Sec. 4.2. They show P(X hidden).
+
+    >>> camlite.occlusion(model, images, patch=12, fill="mean").shape
+    torch.Size([2, 48, 48])
     """
     check_images(model, images)
     X, size = images.detach(), images.shape[2:]
@@ -337,6 +361,10 @@ def rise(
 
     Shapes: images (N, C, H, W) -> (N, H, W).
     Source: Petsiuk, Das, Saenko, BMVC 2018, arXiv 1806.07421; masks as in the authors' code.
+
+    >>> maps = camlite.rise(model, images, samples=50)
+    >>> maps.shape, bool((maps >= 0).all())
+    (torch.Size([2, 48, 48]), True)
     """
     at_least_one(samples=samples, cells=cells)
     if not 0 < keep <= 1:

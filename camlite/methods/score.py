@@ -51,6 +51,12 @@ def score_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution; (N, H, W) upsampled.
     Source: Wang et al. 2020, arXiv 1910.01279, Eq. 6-10 and Algorithm 1.
+
+    >>> camlite.score_cam(model, "features", images).shape
+    torch.Size([2, 12, 12])
+    >>> authors = {"probability": True, "channel_softmax": False, "baseline": None}
+    >>> camlite.score_cam(model, "features", images, **authors, upsampled=True).shape
+    torch.Size([2, 48, 48])
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
@@ -107,6 +113,10 @@ def ss_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Wang et al. 2020, arXiv 2006.14255 (both placements of the noise, known second hand).
+
+    >>> maps = camlite.ss_cam(model, "features", images[:1], variant="input", samples=2, sigma=0.1)
+    >>> maps.shape
+    torch.Size([1, 12, 12])
     """
     one_of("variant", variant, ("mask", "input"))
     at_least_one(samples=samples)
@@ -149,6 +159,10 @@ def is_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Naidu et al. 2020, arXiv 2010.03023 (known second hand).
+
+    >>> maps = camlite.is_cam(model, "features", images[:1], steps=1)  # only the whole mask
+    >>> torch.allclose(maps, camlite.score_cam(model, "features", images[:1]), atol=1e-4)
+    True
     """
     at_least_one(steps=steps)
     features, classifier = split_at(model, layer, images)
@@ -188,6 +202,10 @@ def ablation_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Desai and Ramaswamy, WACV 2020.
+
+    >>> maps = camlite.ablation_cam(model, "features", images, target=0)
+    >>> maps.shape
+    torch.Size([2, 12, 12])
     """
     one_of("divide", divide, ("abs", "score", "norm", "none"))
     features, classifier = split_at(model, layer, images)
@@ -259,6 +277,10 @@ def recipro_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Byun and Lee, CVPR Workshops 2024, arXiv 2209.14074; formula from the authors' code.
+
+    >>> maps = camlite.recipro_cam(model, "features", images)
+    >>> maps.shape, bool(((maps > 0) & (maps < 1)).all())  # probabilities
+    (torch.Size([2, 12, 12]), True)
     """
     features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)

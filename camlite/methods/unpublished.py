@@ -50,6 +50,9 @@ def cluster_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: Feng et al. 2024, Neural Networks 178:106473, arXiv 2302.01642.
+
+    >>> camlite.cluster_cam(model, "features", images, clusters=4).shape
+    torch.Size([2, 12, 12])
     """
     at_least_one(clusters=clusters)
     features, classifier = split_at(model, layer, images)
@@ -100,6 +103,9 @@ def cosine_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
     Source: no paper. The identity is elementary; the weights are Score-CAM's Eq. 6.
+
+    >>> camlite.cosine_cam(model, "features", images, clusters=4).shape
+    torch.Size([2, 12, 12])
     """
     at_least_one(clusters=clusters)
     features, classifier = split_at(model, layer, images)

@@ -95,6 +95,11 @@ def deletion(
     Shapes: images (N, C, H, W) or (N, C, L); maps (N, h, w) or (N, l), upsampled bilinearly.
     Source: Petsiuk et al. 2018 (RISE), arXiv 1806.07421; fill and steps as in
     the authors' code. Raises ValueError for maps that do not fit the images.
+
+    >>> maps = camlite.grad_cam(model, "features", images)
+    >>> curve = camlite.metrics.deletion(model, images, maps, steps=10, fill="mean")
+    >>> curve.scores.shape, curve.area.shape, curve.protocol["fill"]
+    (torch.Size([2, 11]), torch.Size([2]), 'mean')
     """
     game = _game("deletion", steps, fill, rule, relative, ties)
     return _play(game, model, images, fill, maps, target, probability, batch_size, generator)
@@ -122,6 +127,11 @@ def insertion(
     shows the shapes from the start. Everything else is as in `deletion`, which see.
 
     Source: Petsiuk et al. 2018 (RISE), arXiv 1806.07421; authors' code.
+
+    >>> maps = camlite.grad_cam(model, "features", images)
+    >>> as_in_rise = camlite.metrics.PROTOCOLS["rise"]["insertion"] | {"steps": 10}
+    >>> camlite.metrics.insertion(model, images, maps, **as_in_rise).area.shape
+    torch.Size([2])
     """
     game = _game("insertion", steps, fill, rule, relative, ties)
     return _play(game, model, images, fill, maps, target, probability, batch_size, generator)
@@ -197,6 +207,9 @@ def area_under(scores: Tensor, fraction: Tensor | None = None, rule: str = "trap
     "equal_steps": RISE's code, the same with equal steps also where the last one is smaller.
     "mean": Poly-CAM's code, the mean of the points without the first.
     Example: 0.1, 0.4, 0.8, 0.9, 0.95 has area 0.656 by the trapezoids and 0.7625 by the mean.
+
+    >>> round(float(area_under(torch.tensor([0.1, 0.4, 0.8, 0.9, 0.95]))), 3)
+    0.656
     """
     one_of("rule", rule, RULES)
     finite("scores", scores)

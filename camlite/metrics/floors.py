@@ -16,6 +16,10 @@ def fake_cam(images: Tensor) -> Tensor:
 
     Says nothing, and yet its average drop is almost 0 and its complexity almost 1: the reason why
     average drop alone must not rank methods. Source: Poppi et al. 2021, arXiv 2104.10252.
+
+    >>> fake_cam(torch.rand(1, 3, 2, 3))
+    tensor([[[0., 1., 1.],
+             [1., 1., 1.]]])
     """
     maps = torch.ones(len(images), *images.shape[2:], dtype=images.dtype, device=images.device)
     maps.flatten(1)[:, 0] = 0
@@ -27,6 +31,9 @@ def sobel_edges(images: Tensor) -> Tensor:
 
     Looks like a saliency map, and no model was asked: the control of Adebayo et al. 2018,
     arXiv 1810.03292. Borders repeat the outermost pixels.
+
+    >>> sobel_edges(torch.ones(1, 3, 4, 5)).any()  # no edge
+    tensor(False)
     """
     grey = pad(images.detach().mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).to(grey)

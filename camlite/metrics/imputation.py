@@ -66,6 +66,11 @@ def road(
     removed areas become a smooth blob. `noise` is in units of the (normalised) image.
     Shapes: images (N, C, H, W), maps (N, h, w). `target` needs classes, not a function.
     Source: Rong et al. 2022, arXiv 2202.00449; `combined`: pytorch-grad-cam.
+
+    >>> maps = camlite.grad_cam(model, "features", images)
+    >>> road = camlite.metrics.road(model, images, maps, fractions=(0.2, 0.5))
+    >>> road.morf.shape, road.combined.shape
+    (torch.Size([2, 2]), torch.Size([2]))
     """
     share = torch.tensor(list(fractions), dtype=torch.float64)
     if len(share) == 0 or not bool(((share > 0) & (share < 1)).all()):
@@ -130,6 +135,12 @@ def imputed(
     Shapes: images (N, C, H, W), missing (N, H, W) bool, or (H, W) for all -> (N, C, H, W). Known
     pixels are not changed. Raises ValueError if no pixel of an image is known.
     Source: Rong et al. 2022, arXiv 2202.00449, and the authors' code.
+
+    >>> missing = torch.zeros(48, 48, dtype=torch.bool)
+    >>> missing[10:20, 10:20] = True
+    >>> filled = camlite.metrics.imputed(images, missing)
+    >>> torch.equal(filled[:, :, ~missing], images[:, :, ~missing])  # known pixels stay
+    True
     """
     a_number("noise", noise, low=0)
     finite("images", images)

@@ -34,6 +34,12 @@ def localization_error(
     Pitfall: a wrong class makes a perfect box wrong, so compare only networks of like accuracy.
     Source: Russakovsky et al. 2015 (ILSVRC), arXiv 1409.0575; used in Zhou et al. 2016, Table 2.
     Raises `Undefined` for images without annotated box.
+
+    >>> boxes = torch.tensor([[0, 0, 4, 4], [0, 0, 4, 4]])
+    >>> truths = torch.tensor([[0, 0, 4, 5], [8, 8, 9, 9]])
+    >>> labels = torch.tensor([3, 7])
+    >>> localization_error(boxes, truths, predicted=labels, labels=labels)
+    50.0
     """
     a_number("threshold", threshold, 0, 1, open=True)
     predicted, labels = torch.as_tensor(predicted), torch.as_tensor(labels)
@@ -95,6 +101,11 @@ def max_box_acc_v2(
     has 52.5 % on ImageNet where CAM has 63.5 % (numbers of the 2020 paper, read in a summary).
     Shapes: heat (N, H, W) at the images' size; truths (N, 4) or a list of (B_n, 4).
     Source: Choe et al. 2020, arXiv 2007.04178 (V2), 2001.07437; authors' code.
+
+    >>> heat = torch.zeros(1, 8, 8)
+    >>> heat[0, 2:6, 1:5] = 1
+    >>> max_box_acc_v2(heat, torch.tensor([[1, 2, 5, 6]])).value
+    100.0
     """
     wanted = [t / 1000 for t in range(1000)] if thresholds is None else list(thresholds)
     taus = torch.tensor(wanted, dtype=torch.float64)
@@ -125,7 +136,13 @@ def box_accuracy(
     *,
     contours: str = "all",
 ) -> Tensor:
-    """BoxAcc(τ, δ) in percent, (T, D): the share of images with a box of IoU ≥ δ at threshold τ."""
+    """BoxAcc(τ, δ) in percent, (T, D): the share of images with a box of IoU ≥ δ at threshold τ.
+
+    >>> heat = torch.zeros(1, 8, 8)
+    >>> heat[0, 2:6, 1:5] = 1
+    >>> box_accuracy(heat, torch.tensor([[1, 2, 5, 8]]), torch.tensor([0.2]), deltas=(0.5, 0.7))
+    tensor([[100.,   0.]], dtype=torch.float64)
+    """
     one_of("contours", contours, ("all", "largest"))
     if len(deltas) == 0:
         raise ValueError("deltas must name one IoU or more, such as (0.3, 0.5, 0.7)")

@@ -39,12 +39,19 @@ def average_drop(before: Tensor, after: Tensor) -> float:
     negative. Masked images are unlike all training images.
     Source: Chattopadhyay et al. 2018 (Grad-CAM++), arXiv 1710.11063; it prints the sum
     without 1/N and calls it an average. Raises `Undefined` where Y_i is not positive.
+
+    >>> average_drop(torch.tensor([0.8, 0.5]), torch.tensor([0.4, 0.6]))  # one half, and no drop
+    25.0
     """
     return float(relative_drop(before, after).mean())
 
 
 def relative_drop(before: Tensor, after: Tensor) -> Tensor:
-    """The drop of each image, 100 · max(0, Y_i − O_i) / Y_i, (N,): what `average_drop` averages."""
+    """The drop of each image, 100 · max(0, Y_i − O_i) / Y_i, (N,): what `average_drop` averages.
+
+    >>> relative_drop(torch.tensor([0.8, 0.5]), torch.tensor([0.4, 0.6]))
+    tensor([50.,  0.], dtype=torch.float64)
+    """
     Y, O = same_length(before=before, after=after)
     require("the relative drop", Y > 0, "the score before masking is not positive")
     return 100 * (Y - O).clamp(min=0) / Y
@@ -57,6 +64,9 @@ def increase_in_confidence(before: Tensor, after: Tensor) -> float:
     Pitfalls: as for `average_drop`; it says how often, not how much; where Y is already close to 1
     nothing can increase.
     Source: Chattopadhyay et al. 2018 (Grad-CAM++), arXiv 1710.11063 ("% increase").
+
+    >>> increase_in_confidence(torch.tensor([0.8, 0.5]), torch.tensor([0.4, 0.6]))
+    50.0
     """
     Y, O = same_length(before=before, after=after)
     return float(100 * (Y < O).double().mean())
@@ -70,12 +80,19 @@ def average_gain(before: Tensor, after: Tensor) -> float:
     Pitfalls: undefined where Y_i is 1, which single precision reaches for sure predictions.
     Source: Zhang et al. 2023 (Opti-CAM), arXiv 2301.07002. The idea was read in a summary; the
     formula itself was not compared with the paper's text.
+
+    >>> average_gain(torch.tensor([0.75, 0.5]), torch.tensor([0.5, 0.75]))
+    25.0
     """
     return float(relative_gain(before, after).mean())
 
 
 def relative_gain(before: Tensor, after: Tensor) -> Tensor:
-    """The gain of each image, 100 · max(0, O_i − Y_i) / (1 − Y_i), (N,): see `average_gain`."""
+    """The gain of each image, 100 · max(0, O_i − Y_i) / (1 − Y_i), (N,): see `average_gain`.
+
+    >>> relative_gain(torch.tensor([0.75, 0.5]), torch.tensor([0.5, 0.75]))
+    tensor([ 0., 50.], dtype=torch.float64)
+    """
     Y, O = same_length(before=before, after=after)
     if bool((Y.minimum(O) < 0).any() or (Y.maximum(O) > 1).any()):
         raise ValueError("average_gain needs probabilities in [0, 1]: apply softmax to logits")
@@ -92,6 +109,9 @@ def win_rate(a: Tensor, b: Tensor, *, lower_is_better: bool = True, ties: str = 
     Pitfalls: the paper has no rule for ties, and drops of exactly 0 on both sides are common. A
     method that is better by a hair on most images wins.
     Source: Chattopadhyay et al. 2018 (Grad-CAM++), arXiv 1710.11063 ("win %").
+
+    >>> win_rate(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 2.0]))  # one win, one tie
+    75.0
     """
     one_of("ties", ties, ("half", "lose"))
     a, b = same_length(a=a, b=b)
@@ -131,6 +151,11 @@ def masked_confidence(
 
     Shapes: images (N, C, H, W) or (N, C, L), maps (N, h, w) or (N, l) -> two tensors (N,).
     Source: Chattopadhyay et al. 2018, arXiv 1710.11063; `keep`: Wang et al. 2020, arXiv 1910.01279.
+
+    >>> maps = camlite.grad_cam(model, "features", images)
+    >>> scores = camlite.metrics.masked_confidence(model, images, maps)
+    >>> 0 <= camlite.metrics.average_drop(scores.before, scores.after) <= 100
+    True
     """
     if not 0 < keep <= 1:
         raise ValueError(f"keep is the share of pixels that may be seen, 0 < keep ≤ 1, not {keep}")
@@ -164,6 +189,10 @@ def coherency(maps: Tensor, again: Tensor) -> Tensor:
 
     Shapes: both (N, h, w), of one size. Pitfall: the value depends on the resolution compared at.
     Source: Poppi et al. 2021, arXiv 2104.10252, and the authors' code.
+
+    >>> M = torch.tensor([[[0.0, 1.0], [2.0, 3.0]]])
+    >>> [round(float(coherency(M, again)), 3) for again in (2 * M, -M)]
+    [1.0, 0.0]
     """
     if maps.shape != again.shape or maps.dim() < 2:
         shapes = f"{tuple(maps.shape)} and {tuple(again.shape)}"
@@ -179,6 +208,9 @@ def complexity(heat: Tensor) -> Tensor:
     Range 0 to 1, lower is better. `heat` (N, H, W) is scaled to [0, 1] already (`heatmap`).
     Pitfall: an empty map has the best value; only together with the drop it says something.
     Source: Poppi et al. 2021, arXiv 2104.10252 (the L1 norm divided by the number of pixels).
+
+    >>> complexity(torch.tensor([[[0.0, 1.0], [0.5, 0.5]]]))
+    tensor([0.5000], dtype=torch.float64)
     """
     if heat.dim() < 2 or not bool(((heat >= 0) & (heat <= 1)).all()):
         raise ValueError("complexity needs heat (N, H, W) in [0, 1]: use heatmap(maps, size)")
@@ -198,6 +230,9 @@ def adcc(
     different numbers. One version of the authors' code multiplies 3 by the sum instead of
     dividing by it: not this formula.
     Source: Poppi et al. 2021, arXiv 2104.10252. Numbers give a number, tensors (N,) a tensor.
+
+    >>> round(adcc(0.9, 0.3, 0.2), 4)
+    0.7916
     """
     terms = [torch.as_tensor(t, dtype=torch.float64) for t in (coherency, complexity, drop)]
     if not all(bool(((t >= 0) & (t <= 1)).all()) for t in terms):

@@ -27,6 +27,10 @@ def pointing_game(
     Shapes: maps (N, h, w), upsampled to the masks (N, H, W), bool.
     Source: Zhang et al. 2016 (excitation backprop), arXiv 1608.00507; tolerance as in TorchRay's
     code. Raises `Undefined` for empty masks.
+
+    >>> maps = torch.tensor([[[0.0, 1.0], [0.2, 0.3]]])
+    >>> pointing_game(maps, torch.tensor([[[0, 1], [0, 1]]]), tolerance=0).values
+    tensor([1.], dtype=torch.float64)
     """
     one_of("ties", ties, ("first", "any", "share"))
     a_number("tolerance", tolerance, low=0)
@@ -71,6 +75,10 @@ def energy_pointing_game(maps: Tensor, masks: Tensor, *, negative: str = "error"
     Shapes: maps (N, h, w), upsampled to the masks (N, H, W), bool.
     Source: Wang et al. 2020 (Score-CAM), arXiv 1910.01279. Raises `Undefined` for empty
     masks.
+
+    >>> maps = torch.tensor([[[0.0, 1.0], [0.5, 0.5]]])
+    >>> energy_pointing_game(maps, torch.tensor([[[0, 1], [0, 1]]])).values
+    tensor([0.7500], dtype=torch.float64)
     """
     one_of("negative", negative, ("error", "relu", "minmax"))
     masks = _checked(masks, "the energy-based pointing game")

@@ -41,6 +41,11 @@ def where_defined(
 
     Each of the inputs has one entry per image; bind a model with functools.partial. Report the
     number of images left out beside the mean. Raises `Undefined` where no image is left.
+
+    >>> masks = torch.tensor([[[0, 1], [0, 1]], [[0, 0], [0, 0]]])  # the second is empty
+    >>> game, left_out = where_defined(camlite.metrics.pointing_game, torch.rand(2, 2, 2), masks)
+    >>> len(game.values), left_out
+    (1, [1])
     """
     keep, left_out = list(range(len(inputs[0]))), list[int]()
     while True:
@@ -77,6 +82,9 @@ def class_mean(values: Tensor, labels: Tensor) -> float:
     """The mean over the classes of the mean over their images; values (N,), labels (N,).
 
     Classes without images do not count. (TorchRay gives them 0: it divides by all its classes.)
+
+    >>> class_mean(torch.tensor([1.0, 1.0, 0.0]), torch.tensor([5, 5, 7]))
+    0.5
     """
     if values.shape != labels.shape or values.dim() != 1:
         shapes = f"{tuple(values.shape)} and {tuple(labels.shape)}"
@@ -121,6 +129,9 @@ def confidence(
     """Y (N,): the softmax probability of each image's class, or its logit. No graph is recorded.
 
     A callable target gets the model's output as it is. Raises ValueError if the result is NaN.
+
+    >>> confidence(model, images, target=0, probability=False).shape
+    torch.Size([2])
     """
     at_least_one(batch_size=batch_size)
     check_images(model, images)
