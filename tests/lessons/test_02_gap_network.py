@@ -39,6 +39,9 @@ def _(rng):
     yield Case("one image, one map", normal(rng, 1, 1, 4, 2))
     yield Case("only negative values", -normal(rng, 3, 2, 2, 3).abs() - 1)
     yield Case("square maps", normal(rng, 4, 4, 4, 4))
+    dead = 1e4 * normal(rng, 2, 3, 2, 5)
+    dead[:, 1] = 0
+    yield Case("a map without any answer, huge values", dead)
 
 
 @global_average_pool.reference
@@ -111,6 +114,27 @@ def one_number_for_each_image(F):
 )
 def one_number_in_all(F):
     return F.mean()
+
+
+@global_average_pool.wrong(
+    "You divided by the number of all values in F. The average of one map divides by its own places, h·w."
+)
+def divided_by_every_value(F):
+    return F.sum(dim=(2, 3)) / F.numel()
+
+
+@global_average_pool.wrong(
+    "You averaged only the places that are not zero or negative. All h·w places count, the silent ones too."
+)
+def mean_of_the_active_places(F):
+    return (F * (F > 0)).sum(dim=(2, 3)) / (F > 0).sum(dim=(2, 3)).clamp_min(1)
+
+
+@global_average_pool.wrong(
+    "You took the middle value (the median). The average adds all values and divides by h·w."
+)
+def median(F):
+    return F.flatten(2).median(dim=2).values
 
 
 @global_average_pool.accepts
@@ -350,6 +374,50 @@ class Flattened(Variant):
 
     def pool(self, F):
         return F.flatten(1)
+
+
+@gap_net.wrong(
+    "You used flatten with 128·8·8 inputs: that fits pictures of 8×8 only. With an average each map gives "
+    "one number, so the linear layer has 128 inputs, for pictures of any size."
+)
+class FlattenedForSmallPictures(Variant):
+    def __init__(self):
+        super().__init__(inputs=128 * 8 * 8)
+
+    def pool(self, F):
+        return F.flatten(1)
+
+
+@gap_net.wrong(
+    "The average comes with two axes of length 1, and the linear layer wants (N, 128). Take the mean over "
+    "dim=(2, 3), or flatten after the pooling layer."
+)
+class AxesOfLengthOne(Variant):
+    def pool(self, F):
+        return F.mean(dim=(2, 3), keepdim=True)
+
+
+@gap_net.wrong(
+    "You averaged over the channels too or instead. Each of the 128 maps gives its own number."
+)
+class ChannelsAveraged(Variant):
+    def pool(self, F):
+        return F.mean(dim=1)
+
+
+@gap_net.wrong(
+    "You added batch normalisation. It is a good layer, but this network has only convolutions and ReLUs "
+    "before the average: its parameters are counted in the text."
+)
+class BatchNormalisation(Variant):
+    def __init__(self):
+        super().__init__()
+        layers = []
+        for layer in self.features:
+            layers.append(layer)
+            if isinstance(layer, nn.Conv2d):
+                layers.append(nn.BatchNorm2d(layer.out_channels))
+        self.features = nn.Sequential(*layers)
 
 
 @gap_net.wrong("You took the maximum of each map. That is global max pooling. Here take the mean.")
@@ -594,12 +662,21 @@ def watch_training(answer, net, images, labels, rate, batch_size):
         "steps of the optimizer": len(steps),
         "mode of the model": mode(model.modes),
     }
-    if rate.rate == 0:
-        seen["gradient at each step"] = kind_of_gradients(model, steps, batches, images, labels)
-    else:
-        seen["weights afterwards"] = torch.cat([p.flatten() for p in trained])
-    seen["returned"] = kind_of_loss(model, returned, batches, images, labels)
+    seen["gradient at each step"] = kind_of_gradients(model, steps, batches, images, labels)
+    if rate.rate > 0:
+        seen["weights afterwards"] = kind_of_change(model, trained, steps, rate.rate)
+    seen["returned"] = kind_of_loss(model, returned, batches, images, labels, batch_size)
     return seen
+
+
+def kind_of_change(model, trained, steps, rate):
+    """Whether the optimizer moved the weights, and nobody else. `model` has the first weights."""
+    moved = [p.detach().clone() for p in model.parameters()]
+    for step in steps:
+        moved = [p if g is None else p - rate * g for p, g in zip(moved, step, strict=True)]
+    if not equal(trained, moved):
+        return "changed by something else than the optimizer's steps"
+    return "moved by the optimizer" if steps else "as before"
 
 
 def gradients(model):
@@ -646,7 +723,7 @@ def kind_of_gradients(model, steps, batches, images, labels):
         return "there was no step"
     if len(steps) != len(batches) or any(-1 in b for b in batches):
         return "steps and batches do not belong together"
-    means, sums, doubles = [], [], []
+    means, sums, doubles, strangers = [], [], [], []
     parameters = list(model.parameters())
     for batch in batches:
         each = losses(model, [batch], images, labels)[0]
@@ -654,6 +731,10 @@ def kind_of_gradients(model, steps, batches, images, labels):
         sums.append(torch.autograd.grad(each.sum(), parameters))
         twice = functional.cross_entropy(model.net(images[batch]).softmax(1), labels[batch])
         doubles.append(torch.autograd.grad(twice, parameters))
+    for batch, step in zip(batches, steps, strict=True):
+        foreign = labels_behind(model, step, images[batch], labels[batch])
+        wrong = functional.cross_entropy(model.net(images[batch]), foreign)
+        strangers.append(torch.autograd.grad(wrong, parameters))
     running = [
         [sum(g[i] for g in means[: n + 1]) for i in range(len(parameters))]
         for n in range(len(means))
@@ -665,10 +746,28 @@ def kind_of_gradients(model, steps, batches, images, labels):
         ("of the sum of the losses, not of their mean", sums),
         ("zero", nothing),
         ("of softmax followed by cross_entropy", doubles),
+        ("of the batch before", [nothing[0], *means[:-1]]),
+        ("of these images with the labels of other images", strangers),
     ):
         if all(equal(step, wanted) for step, wanted in zip(steps, candidate, strict=True)):
             return says
     return "not the gradient of this batch's cross-entropy"
+
+
+def labels_behind(model, step, images, labels):
+    """The labels that would give the gradient of this step, if there are such; else those given.
+
+    The gradient of the last layer's weight is (P − T)ᵀ H / B, with the probabilities P, its inputs H
+    and one row with a single 1 in T for each of the B images. So T can be found.
+    """
+    if step[-2] is None:
+        return labels
+    with torch.no_grad():
+        H = model.net[:-1](images)
+        P = model.net[-1](H).softmax(dim=1)
+        T = (P.T @ H - len(images) * step[-2]) @ torch.linalg.pinv(H)  # (classes, B)
+    one_hot = functional.one_hot(T.argmax(dim=0), len(T)).T
+    return T.argmax(dim=0) if (T - one_hot).abs().max() < 0.05 else labels
 
 
 def equal(step, wanted):
@@ -679,7 +778,7 @@ def equal(step, wanted):
     )
 
 
-def kind_of_loss(model, returned, batches, images, labels):
+def kind_of_loss(model, returned, batches, images, labels, batch_size):
     """What the returned number is, in words. `model` has the weights it had at first."""
     if isinstance(returned, torch.Tensor):
         return "a tensor, not a float"
@@ -706,6 +805,11 @@ def kind_of_loss(model, returned, batches, images, labels):
             "the sum of the batches' mean losses, divided by the number of images",
             means.sum() / len(images),
         ),
+        (
+            "the batches' mean losses, each times batch_size, divided by the number of images",
+            means.sum() * batch_size / len(images),
+        ),
+        ("the sum of the batches' mean losses, each times batch_size", means.sum() * batch_size),
         ("the mean loss after a second softmax", twice),
     ):
         if abs(float(returned) - float(value)) <= 1e-4 * abs(float(value)) + 1e-7:
@@ -892,8 +996,33 @@ def one_large_batch(model, images, labels, optimizer, batch_size):
     "the same order for both."
 )
 def labels_not_shuffled(model, images, labels, optimizer, batch_size):
-    order = torch.arange(len(images)).roll(1)
+    order = torch.randperm(len(images))
     return epoch(model, images[order], labels, optimizer, batch_size, shuffled=False)
+
+
+@train_epoch.wrong(
+    "You multiplied the loss of each batch by batch_size. The last batch may be smaller: multiply by its "
+    "own size, len(batch)."
+)
+def times_batch_size(model, images, labels, optimizer, batch_size):
+    mean = epoch(model, images, labels, optimizer, batch_size, weigh=False)
+    return mean * -(-len(images) // batch_size) * batch_size / len(images)
+
+
+@train_epoch.wrong(
+    "The step comes before backward: each step uses the gradient of the batch before, and the first has "
+    "none. First backward, then step."
+)
+def step_before_backward(model, images, labels, optimizer, batch_size):
+    model.train()
+    total = 0.0
+    for batch in torch.randperm(len(images)).split(batch_size):
+        loss = functional.cross_entropy(model(images[batch]), labels[batch])
+        optimizer.step()
+        optimizer.zero_grad()
+        loss.backward()
+        total += loss.item() * len(batch)
+    return total / len(images)
 
 
 @train_epoch.wrong(
@@ -995,6 +1124,12 @@ def step_with_a_closure(model, images, labels, optimizer, batch_size):
     return total / len(images)
 
 
+@train_epoch.accepts
+def sorted_by_class_on_purpose(model, images, labels, optimizer, batch_size):
+    order = labels.argsort()
+    return float(epoch(model, images[order], labels[order], optimizer, batch_size))
+
+
 # ------------------------------------------------------------------ 2.4
 
 logits_by_hand = Exercise(
@@ -1022,6 +1157,12 @@ def _(rng):
     )
     yield Case(
         "as many classes as maps", normal(rng, 3, 4, 2, 6), normal(rng, 4, 4), normal(rng, 4)
+    )
+    yield Case(
+        "three images, three maps, three classes",
+        normal(rng, 3, 3, 2, 5),
+        normal(rng, 3, 3),
+        normal(rng, 3),
     )
     yield Case("one image, one map", normal(rng, 1, 1, 3, 2), normal(rng, 5, 1), normal(rng, 5))
     yield Case(
@@ -1082,6 +1223,34 @@ def maximum_of_each_map(F, W, b):
 )
 def weights_not_transposed(F, W, b):
     return means(F) @ W + b
+
+
+@logits_by_hand.wrong(
+    "You multiplied W @ g. The means g are (N, K) and W is (C, K): their inner sizes are K and C, and the "
+    "result would not have one row for each image. Multiply g @ W.T: (N, K) @ (K, C) is (N, C)."
+)
+def weights_first(F, W, b):
+    return W @ means(F) + b
+
+
+@logits_by_hand.wrong(
+    "W @ g.T has one row for each class, (C, N), so the bias of a class is added to an image. Multiply "
+    "g @ W.T: (N, K) @ (K, C) is (N, C)."
+)
+def weights_first_means_transposed(F, W, b):
+    return W @ means(F).T + b
+
+
+@logits_by_hand.wrong(
+    "You multiplied element by element. Over k the formula has a sum: that is the matrix product, @."
+)
+def element_by_element(F, W, b):
+    return means(F)[:, None, :] * W[None] + b[None, :, None]
+
+
+@logits_by_hand.wrong("You subtracted the bias. The linear layer adds it.")
+def bias_subtracted(F, W, b):
+    return means(F) @ W.T - b
 
 
 @logits_by_hand.wrong(
@@ -1157,6 +1326,11 @@ def image_by_image(F, W, b):
         v = F[n].flatten(1).mean(1)
         rows.append(W.mv(v) + b)
     return torch.stack(rows)
+
+
+@logits_by_hand.accepts
+def weights_first_and_turned_at_the_end(F, W, b):
+    return (W @ F.double().mean(dim=(2, 3)).T.float() + b[:, None]).T
 
 
 def test_lesson(proof):
