@@ -157,7 +157,7 @@ def test_other_settings_do_not_mix_with_the_rows_of_a_folder(tmp_path: Path) -> 
         ({"seed": 1}, "seed"),
         ({"target": "predicted"}, "target"),
         ({"model": "pond_biased"}, "model"),
-        ({"options": {"rise": {"samples": 5}}}, "options"),
+        ({"options": {"grad_cam": {"relu": False}}}, "options"),
         ({"layer": "features.5"}, "layer"),
     ):
         with pytest.raises(ValueError, match=f"settings: {named} was .* another --out"):
@@ -173,7 +173,9 @@ def test_other_settings_do_not_mix_with_the_rows_of_a_folder(tmp_path: Path) -> 
         ({"methods": ("grad-camm",)}, "did you mean grad_cam"),
         ({"metrics": ("drop",)}, "metrics must be one of 'average_drop'"),
         ({"target": "best"}, "target must be one of 'label', 'predicted'"),
-        ({"options": {"rise": {"size": 3}}}, "rise has no option 'size'; it has samples"),
+        ({"options": {"rise": {"size": 3}}, "methods": ("rise",)}, "rise has no option 'size'"),
+        ({"options": {"rise": {"samples": 3}}}, "rise is not measured; add --method rise"),
+        ({"seed": -1}, "--seed must be 0 or more"),
         ({"model": "heads_flatten"}, "choose one with --model"),
         ({"model": "resnet5"}, "torchvision has no classifier"),
         ({"side": -1}, "side must be 0"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from camlite.methods.cards import METHODS, find_card
 
 
-def require_options(options: Mapping[str, Mapping[str, Any]]) -> None:
-    """ValueError unless each method has these options, and the values are of their kind."""
+def require_options(options: Mapping[str, Mapping[str, Any]], methods: Sequence[str]) -> None:
+    """ValueError unless each method is measured, has these options, and the values are right."""
     for method, given in options.items():
+        if method not in methods:
+            raise ValueError(f"--set {method}.…: {method} is not measured; add --method {method}")
         known = METHODS[method].options
         possible = [n for n in known if n != "generator"]
         for name, value in given.items():
@@ -38,7 +40,7 @@ def parse_options(texts: list[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         left, equals, value = text.partition("=")
         method, dot, name = left.partition(".")
-        if not (equals and dot):
+        if not (equals and dot and value):
             raise ValueError(
                 f"--set {text}: write it as method.option=value, "
                 "for instance score_cam.batch_size=16"

@@ -86,7 +86,9 @@ def prepare(plan: Plan, group: ProcessGroup) -> Run:
     one_of("target", plan.target, ("label", "predicted"))
     methods = tuple(unique(method_name(m) for m in plan.methods)) or ONE_FORWARD
     methods = (*(m for m in methods if m not in FLOORS), *FLOORS)
-    require_options(plan.options)
+    require_options(plan.options, methods)
+    if plan.seed < 0:
+        raise ValueError(f"--seed must be 0 or more, not {plan.seed}")
     found = load_network(plan.model, plan.side, plan.normalize)
     found.model.to(group.device)
     data = dataset(plan, found)
