@@ -18,7 +18,6 @@ from camlite.course import progress, workspace
 from camlite.course.lessons import (
     all_lessons,
     drift,
-    find_exercise,
     find_lesson,
     notebook,
     released,
@@ -75,23 +74,14 @@ def test_a_learner_walks_from_start_to_right(own_folder):
 
     hints = [camlite("hint", "3.2").stdout for _ in range(3)]
     assert len(set(hints)) == 3
-    cell.source = wrong.replace("sum", "mean")
-    jupytext.write(cells, book)
-    _, second = check(book)
-    assert second["3.2"]["status"] == "passed"
+    jupytext.write(jupytext.reads(RIGHT, fmt="py:percent"), book)
+    code, second = check(book)
+    assert code == 0
+    assert {e["status"] for e in second.values()} == {"passed"}
     shown = json.loads(camlite("status", "--json").stdout)["exercises"]["3.2"]
     assert shown["status"] == "passed"
     assert shown["attempts"] == 2
     assert shown["hints"] == 3
-
-
-def test_the_solution_passes_as_py_and_as_notebook(tmp_path):
-    for name in ("answer.py", "answer.ipynb"):
-        jupytext.write(jupytext.reads(RIGHT, fmt="py:percent"), tmp_path / name)
-        code, found = check(tmp_path / name)
-        assert code == 0
-        assert all(e["status"] == "passed" for e in found.values())
-    assert camlite("check", "3.2", "--file", str(tmp_path / name)).exit_code == 0
 
 
 def test_other_cells_cannot_stop_a_check(tmp_path):
@@ -107,60 +97,6 @@ raise RuntimeError("a broken plot")
     path.write_text(RIGHT.replace('# %% tags=["figure"]', f"# %%\n{noise}\n# %%", 1))
     code, _ = check(path)
     assert code == 0
-
-
-def test_a_plain_file_without_cells_is_checked_too(tmp_path):
-    path = tmp_path / "plain.py"
-    path.write_text(
-        "import torch\n\ndef logit_from_map(M, bias):\n    return M.mean((1, 2)) + bias\n"
-    )
-    code, found = check(path)
-    assert code == 1
-    assert found["3.2"]["status"] == "passed"
-    assert found["3.1"]["status"] == "error"
-    assert "there is no class_activation_map" in found["3.1"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("code", "says"),
-    [
-        pytest.param(
-            "def normalize(M):\n    while True:\n        pass",
-            "did not finish",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "def normalize(M):\n    import os\n    os._exit(0)",
-            "ended the Python process",
-            marks=pytest.mark.slow,
-        ),
-        ("def normalize(M):\n    exit()", "SystemExit"),
-        ("def normalize(M):\n    return M / 'two'", "at:  return M / 'two'"),
-        ("def normalize(M)\n    return M", "not valid Python"),
-        ("def normalize(M):\n    return undefined_name", "undefined_name"),
-        ("normalize = 3", "not a function"),
-        pytest.param(
-            "def normalize(M):\n    import ctypes\n    ctypes.string_at(0)",
-            "Python process ended",
-            marks=pytest.mark.slow,
-        ),
-    ],
-    ids=["endless", "os_exit", "exit", "type_error", "syntax", "name", "no_function", "segfault"],
-)
-def test_broken_code_is_an_error_and_costs_only_its_own_exercise(tmp_path, monkeypatch, code, says):
-    good = (
-        "def upsample(M, size):\n"
-        "    return functional.interpolate(M[:, None], size=size, mode='bilinear')[:, 0]"
-    )
-    path = tmp_path / "broken.py"
-    path.write_text(f"{with_answer(code)}\n# %%\n{good}\n")
-    if "while True" in code:
-        monkeypatch.setattr(find_exercise("3.3"), "seconds", 3.0)
-    exit_code, found = check(path)
-    assert exit_code == 1
-    assert found["3.3"]["status"] == "error"
-    assert says in found["3.3"]["message"]
-    assert found["3.4"]["status"] == "passed"
 
 
 @pytest.mark.parametrize(
@@ -186,12 +122,13 @@ def test_unreadable_files_are_one_line_and_exit_2(tmp_path, name, content, says)
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_file_that_is_not_python_at_all_is_all_errors(tmp_path):
+def test_one_exercise_of_a_file_that_is_not_python(tmp_path):
     path = tmp_path / "prose.py"
     path.write_text("Dear teacher, here is my homework. It was a nice exercise!")
-    code, found = check(path)
+    code, found = check(path, "3.2")
     assert code == 1
-    assert {e["status"] for e in found.values()} == {"error"}
+    assert list(found) == ["3.2"]
+    assert found["3.2"]["message"] == "there is no logit_from_map in this file"
 
 
 @pytest.mark.parametrize(

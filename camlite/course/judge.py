@@ -1,7 +1,8 @@
 """Compare what an answer showed with what the right one shows, and say what went wrong.
 
 The order of the sentences: not written yet; an error; a part of another kind or shape; NaN; a
-known wrong answer; a constant factor; else the first part that differs.
+known wrong answer; a constant factor; else the first part that differs. No sentence is said that
+could be untrue of the code: where the cause is not known, only what was seen is said.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from camlite.course.exercises import Case, Exercise
-from camlite.course.observe import Sight, Value, observe
+from camlite.course.observe import NOTHING, Observation, Value, close, differing, observe
 
 SHOWN = 6  # values of a result in a message
 STUBS = ("NotImplementedError: Exercise", "NotImplementedError:\n")  # torch raises it too
+ABOUT_THE_CALL = ("side effects", "second call")  # parts that are no results
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,14 @@ class Verdict:
         return asdict(self)
 
 
-def judge(exercise: Exercise, sights: list[Sight], seed: int) -> Verdict:
-    """The verdict on an answer that showed `sights` on the cases of `seed`."""
+def judge(exercise: Exercise, seen: list[Observation], seed: int) -> Verdict:
+    """The verdict on an answer of which `seen` was seen on the cases of `seed`."""
 
-    def verdict(status: str, message: str, diagnosis: str | None = None) -> Verdict:
+    def verdict(status: str, *lines: str, diagnosis: str | None = None) -> Verdict:
+        message = "\n".join(lines).encode("utf-8", "replace").decode()  # can always be printed
         return Verdict(exercise.id, exercise.name, status, diagnosis, message)
 
-    if any(f"{s.detail}\n".startswith(STUBS) for s in sights):
+    if is_stub(seen):
         return verdict(
             "todo",
             f"{exercise.name} is not written yet. Replace the line that raises "
@@ -48,160 +51,181 @@ def judge(exercise: Exercise, sights: list[Sight], seed: int) -> Verdict:
     assert exercise.right is not None, f"exercise {exercise.id} has no reference"
     cases = exercise.draw_cases(seed)
     expected = observe(exercise, exercise.right, seed)
-    differing = [
-        i
-        for i, (e, s) in enumerate(zip(expected, sights, strict=True))
-        if not _agree(e, s, exercise.rtol)
-    ]
-    if not differing:
+    pairs = list(zip(expected, seen, strict=True))
+    first = next((i for i, pair in enumerate(pairs) if not _agree(*pair, exercise.rtol)), None)
+    if first is None:
         return verdict("passed", f"{len(cases)} cases, all right.")
-    first = differing[0]
-    case, want, got = cases[first], expected[first], sights[first]
-    call = f"Case: {case.says}.\nCalled {_call(exercise.name, case)}"
-    known = _known_wrong_answer(exercise, sights, seed)
+    want, got = pairs[first]
+    call = (f"Case: {cases[first].says}.", f"Called {_call(exercise.name, cases[first])}")
+    known = _known_wrong_answer(exercise, seen, seed)
     if known is not None:
         sentence = next(w.sentence for w in exercise.wrong_answers if w.name == known)
-        return verdict("wrong", "\n".join([call, *_both(want, got, exercise), sentence]), known)
+        return verdict("wrong", *call, *_both(want, got, exercise), sentence, diagnosis=known)
     if got.error:
-        return verdict("error", f"{call}\nYour code stopped with {got.detail}")
-    clue = _clue(want, got, exercise)
-    return verdict("wrong", "\n".join([call, *_both(want, got, exercise), clue]))
+        return verdict("error", *call, f"Your code stopped with {got.detail}")
+    return verdict("wrong", *call, *_both(want, got, exercise), _clue(first, pairs, exercise))
 
 
-def _agree(want: Sight, got: Sight, rtol: float) -> bool:
+def is_stub(seen: list[Observation]) -> bool:
+    """Whether the line that every exercise begins with was reached."""
+    return any(f"{s.detail}\n".startswith(STUBS) for s in seen)
+
+
+def _agree(want: Observation, got: Observation, rtol: float) -> bool:
     if want.error or got.error:
         return want.error == got.error
     return list(want.parts) == list(got.parts) and all(
-        _close(want.parts[name], got.parts[name], rtol) for name in want.parts
+        close(want.parts[name], got.parts[name], rtol) for name in want.parts
     )
 
 
-def _close(want: Value, got: Value, rtol: float) -> bool:
-    if isinstance(want, str) or isinstance(got, str):
-        return isinstance(want, str) and isinstance(got, str) and want == got
-    if want.shape != got.shape:
-        return False
-    if want.size == 0:
-        return True
-    finite = want[np.isfinite(want)] if want.dtype.kind == "f" else want
-    largest = float(np.abs(finite.astype(float)).max()) if finite.size else 0.0
-    return bool(
-        np.allclose(
-            got.astype(float),
-            want.astype(float),
-            rtol=0,
-            atol=rtol * largest + 1e-7,
-            equal_nan=True,
-        )
-    )
+def _known_wrong_answer(exercise: Exercise, seen: list[Observation], seed: int) -> str | None:
+    """The name of the wrong answer that shows the same on all cases.
 
-
-def _known_wrong_answer(exercise: Exercise, sights: list[Sight], seed: int) -> str | None:
-    """The name of the wrong answer that shows the same on all cases."""
+    Where both only stop with errors, these must say the same: many mistakes end in a ValueError.
+    """
     for wrong in exercise.wrong_answers:
         theirs = observe(exercise, wrong.answer, seed)
-        if all(_agree(t, s, exercise.rtol) for t, s in zip(theirs, sights, strict=True)):
-            return wrong.name
+        if all(_agree(t, s, exercise.rtol) for t, s in zip(theirs, seen, strict=True)):
+            errors = [[o.detail.split("\n")[0] for o in each] for each in (theirs, seen)]
+            if errors[0] == errors[1] or not all(o.error for o in seen):
+                return wrong.name
     return None
 
 
-def _first_difference(want: Sight, got: Sight, rtol: float) -> str | None:
+# ------------------------------------------------------------------ what is said
+
+
+def _both(want: Observation, got: Observation, exercise: Exercise) -> list[str]:
+    """Expected and yours, side by side, for the first part that differs."""
+    if got.error:
+        return [f"  yours     {got.detail}"]
+    name = _first_difference(want, got, exercise.rtol)
+    if want.error or name is None:
+        return []
+    label = "" if name == "result" else f"{name}: "
+    w, g = want.parts.get(name), got.parts.get(name)
+    start = 0
+    if isinstance(w, np.ndarray) and isinstance(g, np.ndarray) and w.shape == g.shape:
+        at = int(differing(w, g, exercise.rtol).reshape(-1).argmax())
+        start = at if at >= SHOWN else 0  # else the first values show it
+    shown = _show(g, start) if g is not None else _container(name, got)
+    return [f"  expected  {label}{_show(w, start)}", f"  yours     {label}{shown}"]
+
+
+def _first_difference(want: Observation, got: Observation, rtol: float) -> str | None:
     for name in want.parts:
-        if name not in got.parts or not _close(want.parts[name], got.parts[name], rtol):
+        if name not in got.parts or not close(want.parts[name], got.parts[name], rtol):
             return name
     return next((name for name in got.parts if name not in want.parts), None)
 
 
-def _both(want: Sight, got: Sight, exercise: Exercise) -> list[str]:
-    """Expected and yours, side by side, for the first part that differs."""
-    if got.error or want.error:
-        return [f"  yours     {got.detail}"] if got.error else []
-    name = _first_difference(want, got, exercise.rtol)
-    if name is None:
-        return []
-    label = "" if name == "result" else f"{name}: "
-    expected = want.parts.get(name)
-    yours = got.parts.get(name)
-    start = _first_wrong_value(expected, yours, exercise.rtol)
-    return [
-        f"  expected  {label}{_show(expected, start)}",
-        f"  yours     {label}{_show(yours, start)}",
-    ]
-
-
-def _first_wrong_value(want: Value | None, got: Value | None, rtol: float) -> int:
-    """Where to begin to show the values: at the first that is not right, if the shapes agree."""
-    if not isinstance(want, np.ndarray) or not isinstance(got, np.ndarray):
-        return 0
-    if want.shape != got.shape or want.ndim == 0:
-        return 0
-    w, g = want.reshape(-1).astype(float), got.reshape(-1).astype(float)
-    wrong = ~np.isclose(g, w, rtol=0, atol=rtol * np.abs(w).max(initial=0.0) + 1e-7)
-    first = int(wrong.argmax())
-    return first if first >= SHOWN else 0
-
-
-def _clue(want: Sight, got: Sight, exercise: Exercise) -> str:
-    name = _first_difference(want, got, exercise.rtol)
-    w, g = want.parts.get(name or ""), got.parts.get(name or "")
+def _clue(first: int, pairs: list[tuple[Observation, Observation]], exercise: Exercise) -> str:
+    want, got = pairs[first]
+    name = _first_difference(want, got, exercise.rtol) or ""
+    w, g = want.parts.get(name), got.parts.get(name)
     if name == "side effects":
         return "The result is right, but your code changed something it should leave as it was."
     if name == "second call":
-        return "A second call with the same arguments gave another result: something is left over."
-    if isinstance(g, str):
-        if "None" in g:
-            return "Did you forget the return?"
-        is_text = isinstance(w, str)  # a part in words says itself what is wrong
-        return f"Look at: {name}." if is_text else "This is not the kind of result asked for."
-    if isinstance(w, str) or w is None or g is None:
+        return (
+            "A second call with the same arguments gave another result: is something left over "
+            "from the first, or drawn at random?"
+        )
+    if g is None or w is None:
         return "The result is not built as asked: compare it with the text of the exercise."
+    if isinstance(w, str) or isinstance(g, str):
+        if isinstance(g, str) and g == NOTHING:
+            return "Did you forget the return?"
+        both = isinstance(w, str) and isinstance(
+            g, str
+        )  # a part in words says itself what is wrong
+        return f"Look at: {name}." if both else "This is not the kind of result asked for."
     if w.shape != g.shape:
-        if sorted(w.shape) == sorted(g.shape):
-            return "The numbers of axes are right, their order is not."
-        return "The shape is not right: look at which axes the formula sums over."
-    if not np.isfinite(g.astype(float)).all():
+        return _shape_clue(w.shape, g.shape)
+    if g.dtype.kind == "c" and w.dtype.kind != "c":
+        return "Your result holds complex numbers. Real ones are asked for."
+    if (np.isfinite(w) & ~np.isfinite(g)).any():
         return "Your result holds NaN or infinite values: is there a division by zero?"
-    right_parts = [
+    return _factor_clue(first, name, pairs) or _formula_clue(name, want, got, exercise)
+
+
+def _shape_clue(want: tuple[int, ...], got: tuple[int, ...]) -> str:
+    if sorted(want) == sorted(got):
+        return "The sizes of the axes are right, their order is not."
+    if len(want) != len(got):
+        more = len(got) - len(want)
+        ones = [n for n in want if n != 1] == [n for n in got if n != 1]
+        count = "one axis" if abs(more) == 1 else f"{abs(more)} axes"
+        size = " of size 1" if ones else ""
+        return f"The shape is not right: {count}{size} too {'many' if more > 0 else 'few'}."
+    axis = next(i for i in range(len(want)) if want[i] != got[i])
+    return f"The shape is not right: axis {axis} has size {got[axis]}, not {want[axis]}."
+
+
+def _factor_clue(first: int, name: str, pairs: list[tuple[Observation, Observation]]) -> str | None:
+    """One factor between all values, said of this case, or of all if it is the same in all."""
+    ratios = [_constant_ratio(want.parts.get(name), got.parts.get(name)) for want, got in pairs]
+    factor = ratios[first]
+    if factor is None:
+        return None
+    if factor == 0:
+        return "Your result is zero everywhere in this case."
+    everywhere = all(r is not None and np.isclose(r, factor, rtol=1e-3) for r in ratios)
+    where = "everywhere" if everywhere else "in this case"
+    return f"Your result is {factor:.4g} times the right one, {where}. Why that factor?"
+
+
+def _constant_ratio(want: Value | None, got: Value | None) -> float | None:
+    if not isinstance(want, np.ndarray) or not isinstance(got, np.ndarray):
+        return None
+    if want.shape != got.shape or not (want.dtype.kind in "biuf" and got.dtype.kind in "biuf"):
+        return None
+    w, g = want.astype(float), got.astype(float)
+    largest = np.abs(w).max(initial=0.0)
+    used = np.abs(w) > 1e-3 * largest
+    if not np.isfinite(largest) or used.sum() < 2:
+        return None
+    ratio = float((g[used] / w[used]).flat[0])
+    return ratio if np.allclose(g, ratio * w, rtol=1e-3, atol=1e-6 * largest) else None
+
+
+def _formula_clue(name: str, want: Observation, got: Observation, exercise: Exercise) -> str:
+    right = [
         n
         for n in want.parts
-        if n != name
-        and n not in ("side effects", "second call")
+        if n not in ABOUT_THE_CALL
         and n in got.parts
-        and _close(want.parts[n], got.parts[n], exercise.rtol)
+        and close(want.parts[n], got.parts[n], exercise.rtol)
     ]
-    factor = _constant_ratio(w.astype(float), g.astype(float))
-    if factor is not None:
-        return f"Your result is {factor:.4g} times the right one, everywhere. Why that factor?"
-    if right_parts:
-        return (
-            f"{', '.join(right_parts[:3])}: right. {name}: not yet. The formula: {exercise.formula}"
-        )
-    return f"The shape is right, the values are not. The formula: {exercise.formula}"
+    begin = f"{', '.join(right[:3])}: right. {name}: not yet." if right else ""
+    begin = begin or "The shape is right, the values are not."
+    return f"{begin} The formula: {exercise.formula}"
 
 
-def _constant_ratio(want: np.ndarray, got: np.ndarray) -> float | None:
-    used = np.abs(want) > 1e-3 * max(np.abs(want).max(initial=0.0), 1e-12)
-    if used.sum() < 2:
-        return None
-    ratio = got[used] / want[used]
-    constant = np.allclose(ratio, ratio.flat[0], rtol=1e-3) and np.allclose(
-        got, ratio.flat[0] * want, atol=1e-6
-    )
-    return float(ratio.flat[0]) if constant else None
+# ------------------------------------------------------------------ values and calls in words
 
 
 def _show(value: Value | None, start: int = 0) -> str:
     if value is None:
         return "(missing)"
     if isinstance(value, str):
-        return value
+        return value if len(value) <= 300 else f"{value[:300]}…"
     if value.ndim == 0:
-        return f"{value.item():.6g}" if value.dtype.kind == "f" else str(value.item())
-    numbers = ", ".join(f"{v:.4g}" for v in value.reshape(-1)[start : start + SHOWN])
+        return f"{value.item():.6g}" if value.dtype.kind in "fc" else str(value.item())
+    numbers = ", ".join(f"{v:.4g}" for v in value.reshape(-1)[start : start + SHOWN].tolist())
     at = [int(i) for i in np.unravel_index(start, value.shape)] if start else []
     where = f" from {at}" if at else ""
     more = ", …" if value.size > start + SHOWN else ""
     return f"shape {tuple(value.shape)}{where}: {numbers}{more}"
+
+
+def _container(name: str, got: Observation) -> str:
+    """What stands where one value was expected: its items are parts of their own."""
+    if f"length of {name}" in got.parts:
+        return f"a list of {got.parts[f'length of {name}']}"
+    if f"keys of {name}" in got.parts:
+        return f"a dict with the keys {_show(got.parts[f'keys of {name}'])}"
+    return "(missing)"
 
 
 def _call(name: str, case: Case) -> str:

@@ -15,16 +15,29 @@ from pathlib import Path
 
 from camlite.course import paths
 from camlite.course.exercises import Exercise
-from camlite.course.submission import cells
 
 _SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION\n", re.M | re.S)
 _EXERCISE_CELL = re.compile(
     r"^# %% tags=\[\"exercise\", \"(?P<id>\d+\.\d+)\"\]\n(?P<body>.*?)(?=^# %%|\Z)", re.M | re.S
 )
 
+_EFFORT = re.compile(
+    r"^# ## Exercise (?P<id>\d+\.\d+): .+\n(?:#\n)?# \*(?P<dots>(?=.{5} )●+○*) · about "
+    r"(?P<minutes>\d+) minutes\*$",
+    re.M,
+)
+
 
 class NoSuchLesson(ValueError):
     """The number or name fits no lesson; the message lists them."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What an exercise asks for, as the line after its heading says it."""
+
+    difficulty: str  # ●●○○○
+    minutes: int
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,12 @@ class Lesson:
         """The dots of the line `**Difficulty** ●●○○○`."""
         found = re.search(r"\*\*Difficulty\*\*\D*?([●○]+)", self.text)
         return found.group(1) if found else "?"
+
+    @property
+    def efforts(self) -> dict[str, Effort]:
+        """Exercise -> effort, where the line `*●●○○○ · about N minutes*` follows the heading."""
+        found = _EFFORT.finditer(self.text)
+        return {one["id"]: Effort(one["dots"], int(one["minutes"])) for one in found}
 
     @property
     def checks(self) -> Path:
@@ -175,8 +194,4 @@ def notebook(lesson: Lesson) -> str:
 
 def exercise_cells(lesson: Lesson) -> list[str]:
     """The numbers of the exercises that have a cell in the master."""
-    return [
-        tags[1]
-        for tags, _ in cells(lesson.text, "py")
-        if tags[:1] == ["exercise"] and len(tags) > 1
-    ]
+    return [cell.group("id") for cell in _EXERCISE_CELL.finditer(lesson.text)]

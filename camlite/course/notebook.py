@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 from camlite.course import progress
@@ -17,6 +19,18 @@ MARKS = {
     "error": ("✘", "red"),
     "todo": ("…", "yellow"),
 }
+# Jupyter's own colours, light or dark; the second value is for other notebooks
+CSS = {
+    "bold": "font-weight: bold",
+    "dim": "opacity: 0.7",
+    "green": "color: var(--jp-success-color1, #2e7d32)",
+    "red": "color: var(--jp-error-color1, #d32f2f)",
+    "yellow": "color: var(--jp-warn-color1, #b26a00)",
+}
+WRAPPED = (
+    "white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: 0; "
+    "font-family: var(--jp-code-font-family, monospace)"
+)
 
 
 def check(id: str, answer: Callable[..., Any]) -> None:
@@ -24,10 +38,10 @@ def check(id: str, answer: Callable[..., Any]) -> None:
     try:
         exercise = find_exercise(str(id))
     except NoSuchLesson as error:
-        print(f"check: {error}")
+        _print((f"check: {error}", ""))
         return
     if not callable(answer):
-        print(f"check: give the function itself: check({id!r}, {exercise.name})")
+        _print((f"check: give the function itself: check({id!r}, {exercise.name})", ""))
         return
     seed = secrets.randbelow(2**31)
     verdict = judge(exercise, observe(exercise, answer, seed), seed)
@@ -40,7 +54,7 @@ def hint(id: str) -> None:
     try:
         exercise = find_exercise(str(id))
     except NoSuchLesson as error:
-        print(f"hint: {error}")
+        _print((f"hint: {error}", ""))
         return
     number = progress.next_hint(exercise.id)
     _print(
@@ -59,9 +73,32 @@ def render(verdict: Verdict, hint_command: str) -> list[tuple[str, str]]:
     return lines
 
 
+def html(lines: list[tuple[str, str]]) -> str:
+    """(text, style) lines for a notebook: long lines wrap at the edge of the cell."""
+    spans = [
+        f'<span style="{"; ".join(CSS[word] for word in style.split())}">{escape(text)}</span>'
+        for text, style in lines
+    ]
+    return f'<pre style="{WRAPPED}">' + "\n".join(spans) + "</pre>"
+
+
 def _print(*lines: tuple[str, str]) -> None:
+    if _in_notebook():
+        from IPython.display import display
+
+        plain = "\n".join(text for text, _ in lines)
+        display({"text/plain": plain, "text/html": html(list(lines))}, raw=True)
+        return
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False, markup=False)
     console.print(Text("\n").join(Text(text, style) for text, style in lines))
+
+
+def _in_notebook() -> bool:
+    """A kernel (Jupyter, VS Code) shows HTML; a terminal, IPython's too, does not."""
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return hasattr(shell, "kernel")

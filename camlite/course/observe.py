@@ -6,8 +6,10 @@ What is seen is plain data (arrays and text), so that it can cross from one proc
 from __future__ import annotations
 
 import copy
+import inspect
 import linecache
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,12 +19,15 @@ import torch
 from torch import Tensor, nn
 
 from camlite.course.exercises import Case, Exercise
+from camlite.course.state import Shared, changes, condition, random_numbers, seeded
 
 Value = np.ndarray | str
+NOTHING = "nothing (None)"
+MOST_VALUES, MOST_ITEMS, DEEPEST = 2**24, 1000, 8  # of an array, of a list, of lists in lists
 
 
 @dataclass
-class Sight:
+class Observation:
     """What one case showed: named results in order, or the error that ended it."""
 
     parts: dict[str, Value] = field(default_factory=dict)
@@ -30,71 +35,140 @@ class Sight:
     detail: str = ""  # its text, and the learner's line
 
 
-def observe(exercise: Exercise, answer: Callable[..., Any], seed: int) -> list[Sight]:
-    """One `Sight` for each case. Exceptions and SystemExit are caught, KeyboardInterrupt is not."""
-    return [_observe_case(exercise, answer, case) for case in exercise.draw_cases(seed)]
+def observe(exercise: Exercise, answer: Callable[..., Any], seed: int) -> list[Observation]:
+    """One `Observation` for each case. All that is raised is caught, but for KeyboardInterrupt."""
+    shared = Shared()
+    return [_observe_case(exercise, answer, case, shared) for case in exercise.draw_cases(seed)]
 
 
-def _observe_case(exercise: Exercise, answer: Callable[..., Any], case: Case) -> Sight:
+def _observe_case(
+    exercise: Exercise, answer: Callable[..., Any], case: Case, shared: Shared
+) -> Observation:
     args, kwargs = _copy(case.args), _copy(case.kwargs)
-    before = _state(args)
-    grad_mode = torch.is_grad_enabled()
     try:
-        if exercise.parts is not None:
+        with warnings.catch_warnings():
+            if exercise.parts is None:
+                return Observation(_two_calls(answer, args, kwargs, shared))
             parts: dict[str, Value] = {}
             for name, value in exercise.parts(answer, *args, **kwargs).items():
                 parts |= _plain(name, value)
-            return Sight(parts)
-        parts = _plain("result", answer(*args, **kwargs))
-        parts["side effects"] = _changes(before, _state(args), grad_mode)
-        again = _plain("result", answer(*_fresh_generators(args), **_fresh_generators(kwargs)))
-        parts["second call"] = "same" if _same(parts, again) else "different"
-        return Sight(parts)
-    except (Exception, SystemExit) as error:
-        return Sight(error=type(error).__name__, detail=_explain(error))
+            return Observation(parts | _side_effects(shared.restore()))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return Observation(error=type(error).__name__, detail=explain(error))
     finally:
-        torch.set_grad_enabled(grad_mode)
+        shared.restore()
+        shared.restore_random_numbers()
 
 
-def _plain(name: str, value: Any) -> dict[str, Value]:
+def _two_calls(
+    answer: Callable[..., Any], args: tuple, kwargs: dict[str, Any], shared: Shared
+) -> dict[str, Value]:
+    """The result, what the call changed, and whether a second call gives the same again."""
+    named = {f"argument {i + 1}": a for i, a in enumerate(args)} | kwargs
+    before = _conditions(named)
+    parts = _plain("result", _finished(answer(*args, **kwargs)))
+    changed = changes(before, _conditions(named)) + shared.restore()
+    first = random_numbers()
+    again = _plain(
+        "result", _finished(answer(*_fresh_generators(args), **_fresh_generators(kwargs)))
+    )
+    changed += seeded(shared.random, first, random_numbers())
+    repeats = list(parts) == list(again) and all(close(parts[n], again[n], 1e-4) for n in parts)
+    return parts | _side_effects(changed) | {"second call": "same" if repeats else "different"}
+
+
+def _conditions(named: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for name, value in named.items() for k, v in condition(value, name).items()}
+
+
+def _side_effects(changed: list[str]) -> dict[str, Value]:
+    return {"side effects": "changed: " + ", ".join(changed[:5]) if changed else "none"}
+
+
+def _finished(value: Any) -> Any:
+    """The result of an `async def`; it is run here, for in a notebook a loop runs already."""
+    if not inspect.iscoroutine(value):
+        return value
+    try:
+        while True:
+            value.send(None)
+    except StopIteration as end:
+        return end.value
+
+
+# ------------------------------------------------------------------ results as plain data
+
+
+def _plain(name: str, value: Any, depth: int = 0) -> dict[str, Value]:
     """A result as arrays and text: lists and dicts become one entry for each item."""
     if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        return {
-            name: value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy().copy()
-        }
-    if isinstance(value, (bool, int, float, np.number, np.ndarray)):
-        array = np.array(value)
-        return {name: array if array.dtype != object else "an array of objects"}
+        return {name: _of_tensor(value)}
+    if isinstance(value, (bool, int, float, complex, np.generic, np.ndarray)):
+        return {name: _checked(np.array(value))}
     if isinstance(value, str):
-        return {name: value}
+        return {name: value[:1000]}
+    if not isinstance(value, (dict, list, tuple)):
+        return {name: NOTHING if value is None else f"a {type(value).__name__}"}
+    if depth == DEEPEST:
+        return {name: f"lists in lists, more than {DEEPEST} deep"}
     if isinstance(value, dict):
         keys = sorted(value, key=str)
-        items = {f"{name}[{key!r}]": value[key] for key in keys}
-        parts: dict[str, Value] = {f"keys of {name}": ", ".join(repr(k) for k in keys)}
-    elif isinstance(value, (list, tuple)):
-        if value and all(isinstance(v, (bool, int, float, np.number)) for v in value):
-            return {name: np.array(value)}
-        items = {f"{name}[{i}]": item for i, item in enumerate(value)}
-        parts = {f"length of {name}": np.array(len(value))}
+        items = {f"{name}[{key!r}]"[:200]: value[key] for key in keys[:MOST_ITEMS]}
+        parts: dict[str, Value] = {f"keys of {name}": ", ".join(map(repr, keys[:50]))}
+    elif value and all(isinstance(v, (bool, int, float, complex, np.number)) for v in value):
+        return {name: _checked(np.array(value))}
     else:
-        return {name: "nothing (None)" if value is None else f"a {type(value).__name__}"}
+        items = {f"{name}[{i}]": item for i, item in enumerate(value[:MOST_ITEMS])}
+        parts = {f"length of {name}": np.array(len(value))}
     for key, item in items.items():
-        parts |= _plain(key, item)
+        parts |= _plain(key, item, depth + 1)
     return parts
 
 
-def _same(first: dict[str, Value], again: dict[str, Value]) -> bool:
-    for name, value in again.items():
-        other = first.get(name)
-        if isinstance(value, str) or isinstance(other, str) or other is None:
-            if not (isinstance(other, str) and other == value):
-                return False
-        elif value.shape != other.shape or not np.allclose(
-            value, other, rtol=1e-4, atol=1e-6, equal_nan=True
-        ):
-            return False
-    return True
+def _of_tensor(value: Tensor) -> Value:
+    if value.numel() > MOST_VALUES:
+        return f"a tensor of shape {tuple(value.shape)}: too large to look at"
+    value = value.detach() if value.layout == torch.strided else value.detach().to_dense()
+    value = (value.dequantize() if value.is_quantized else value).cpu()
+    value = value.resolve_conj().resolve_neg()
+    try:
+        return value.numpy().copy()
+    except TypeError:  # numpy has no bfloat16
+        return value.float().numpy()
+
+
+def _checked(array: np.ndarray) -> Value:
+    """Numbers stay an array; all else (text, objects, integers beyond 64 bits) becomes words."""
+    if array.dtype.kind not in "biufc":
+        return f"not numbers that fit an array (numpy's type is {array.dtype})"
+    if array.size > MOST_VALUES:
+        return f"an array of shape {array.shape}: too large to look at"
+    return array
+
+
+def close(want: Value, got: Value, rtol: float) -> bool:
+    """The same text, or the same shape and values; `rtol` is relative to the largest expected."""
+    if isinstance(want, str) or isinstance(got, str):
+        return isinstance(want, str) and isinstance(got, str) and want == got
+    return want.shape == got.shape and not differing(want, got, rtol).any()
+
+
+def differing(want: np.ndarray, got: np.ndarray, rtol: float) -> np.ndarray:
+    """Where two arrays of one shape differ. Integers and truth values must be the same exactly;
+    complex numbers are never real ones.
+    """
+    if want.dtype.kind in "biu" and got.dtype.kind in "biu":
+        return np.asarray(want != got)
+    if (want.dtype.kind == "c") != (got.dtype.kind == "c"):
+        return np.ones(want.shape, bool)
+    w, g = (v if v.dtype.kind == "c" else v.astype(float) for v in (want, got))
+    largest = float(np.abs(w[np.isfinite(w)]).max(initial=0.0))
+    return np.asarray(~np.isclose(g, w, rtol=0, atol=rtol * largest + 1e-7, equal_nan=True))
+
+
+# ------------------------------------------------------------------ arguments and errors
 
 
 def _copy(value: Any) -> Any:
@@ -115,47 +189,18 @@ def _fresh_generators(value: Any) -> Any:
     return tuple(_copy(v) if isinstance(v, torch.Generator) else v for v in value)
 
 
-def _state(args: Any) -> dict[str, Any]:
-    """What an answer must leave alone: the numbers of the arguments and the model's condition."""
-    state: dict[str, Any] = {}
-    for i, arg in enumerate(args):
-        if isinstance(arg, Tensor):
-            state[f"argument {i + 1}"] = arg.detach().clone()
-        elif isinstance(arg, nn.Module):
-            state["the model's weights or buffers"] = {
-                k: v.clone() for k, v in arg.state_dict().items()
-            }
-            state["train/eval mode"] = [m.training for m in arg.modules()]
-            state["hooks (one was left in the model)"] = [
-                len(m._forward_hooks) + len(m._backward_hooks) + len(m._forward_pre_hooks)
-                for m in arg.modules()
-            ]
-            state[".grad of the model's weights"] = [p.grad is None for p in arg.parameters()]
-            state["requires_grad of the weights"] = [p.requires_grad for p in arg.parameters()]
-    return state
-
-
-def _changes(before: dict[str, Any], after: dict[str, Any], grad_mode: bool) -> str:
-    changed = [name for name in before if not _equal(before[name], after[name])]
-    if torch.is_grad_enabled() != grad_mode:
-        changed.append("gradient mode")
-    return "changed: " + ", ".join(changed) if changed else "none"
-
-
-def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, Tensor):
-        return a.shape == b.shape and torch.equal(a, b)
-    if isinstance(a, dict):
-        return all(torch.equal(a[k], b[k]) for k in a)
-    return a == b
-
-
-def _explain(error: BaseException) -> str:
+def explain(error: BaseException) -> str:
     """The error in one or two lines, with the learner's own line where it can be found."""
-    text = f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if f.filename.startswith(("<", "In[")) or "ipykernel" in f.filename]
+    try:
+        text = f"{type(error).__name__}: {error}".strip().split("\n")[0][:300]
+    except Exception:  # a learner's own exception, which cannot be printed
+        text = type(error).__name__
+    own = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if f.filename.startswith(("<cell", "In[", "<ipython")) or "ipykernel" in f.filename
+    ]
     if not own:
         return text
     line = own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
-    return f"{text}\n    in {own[-1].name}(), at:  {line}" if line else text
+    return f"{text}\n    in {own[-1].name}(), at:  {line[:200]}" if line else text

@@ -25,7 +25,7 @@ from camlite.course.lessons import (
     solution_lines,
 )
 from camlite.course.observe import observe
-from camlite.course.submission import cells, definitions, read_submission
+from camlite.course.submission import cells, definition, read_submission
 
 SEEDS = (1, 2)  # the proofs use fixed draws; learners get new ones
 
@@ -111,7 +111,7 @@ def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
 
 
 def _defined_in(text: str, exercise: Exercise) -> Callable[..., Any]:
-    answer = definitions(cells(text, "py"), [exercise]).get(exercise.name)
+    answer = definition(cells(text), exercise.name)
     assert callable(answer), f"{exercise.name} is not defined: {answer!r}"
     return answer
 

@@ -7,22 +7,29 @@ stopped, and a new one goes on with the next exercise.
 from __future__ import annotations
 
 import os
+import queue
 import secrets
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from camlite.course.exercises import Exercise
 from camlite.course.judge import Verdict, judge
 from camlite.course.lessons import Lesson
+from camlite.course.observe import Observation
 from camlite.course.submission import read_submission
-from camlite.course.worker import read
+from camlite.course.worker import receive, unpack
 
 START_SECONDS = 60.0  # to start Python and import torch, on a slow machine
+NEUTRAL = Path(__file__).resolve().parents[2]  # of where camlite is: no file beside the answer
+MARK = "CAMLITE_WORKER"
 
 
 def check_file(lesson: Lesson, path: Path, only: str | None = None) -> list[Verdict]:
@@ -30,108 +37,112 @@ def check_file(lesson: Lesson, path: Path, only: str | None = None) -> list[Verd
     read_submission(path)  # a bad file is reported before a process is started
     exercises = [e for e in lesson.exercises.values() if only in (None, e.id)]
     seed = secrets.randbelow(2**31)
-    verdicts: dict[str, Verdict] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        waiting = exercises
-        while waiting:
-            stopped = _run_worker(waiting, path, Path(folder), seed)
-            done = [e for e in waiting if (Path(folder) / f"{e.id}.json").exists()]
-            printed = _prints(Path(folder) / "prints")
-            for exercise in done:
-                verdicts[exercise.id] = _judge(exercise, Path(folder), seed, printed)
-            waiting = [e for e in waiting if e not in done]
-            if waiting and stopped:
-                broken = waiting.pop(0)
-                verdicts[broken.id] = Verdict(broken.id, broken.name, "error", None, stopped)
-    return [verdicts[e.id] for e in exercises]
+    verdicts: list[Verdict] = []
+    while len(verdicts) < len(exercises):
+        verdicts += _run(exercises[len(verdicts) :], path, seed)
+    return verdicts
 
 
-def _judge(exercise: Exercise, folder: Path, seed: int, printed: dict[str, str]) -> Verdict:
-    sights = read(folder, exercise.id)
-    if len(sights) == 1 and sights[0].error and len(exercise.draw_cases(seed)) != 1:
-        return Verdict(exercise.id, exercise.name, "error", None, sights[0].detail)
-    if sights[0].error in ("Missing", "SyntaxError"):
-        return Verdict(exercise.id, exercise.name, "error", None, sights[0].detail)
-    verdict = judge(exercise, sights, seed)
-    if verdict.status in ("passed", "todo") or not printed.get(exercise.id):
+def _run(exercises: list[Exercise], path: Path, seed: int) -> Iterator[Verdict]:
+    """Verdicts as they come from one process; if it has to be stopped, that is the last one."""
+    worker = _Worker([str(path.resolve()), str(seed), *[e.id for e in exercises]])
+    try:
+        started = worker.receive(START_SECONDS)
+        for exercise in exercises:
+            data = worker.receive(exercise.seconds) if started else None
+            if data is None:
+                where = f"in {exercise.name}" if started else "before the first exercise"
+                yield _error(exercise, worker.why_it_ended(exercise, where))
+                return
+            _, seen, printed = unpack(data)
+            yield _verdict(exercise, seen, printed, seed)
+    finally:
+        worker.stop()
+
+
+def _error(exercise: Exercise, message: str) -> Verdict:
+    return Verdict(exercise.id, exercise.name, "error", None, message)
+
+
+def _verdict(exercise: Exercise, seen: list[Observation], printed: str, seed: int) -> Verdict:
+    if len(seen) != len(exercise.draw_cases(seed)):  # the answer could not be called
+        return _error(exercise, seen[0].detail)
+    verdict = judge(exercise, seen, seed)
+    if verdict.status in ("passed", "todo") or not printed.strip():
         return verdict
-    message = f"{verdict.message}\nYour code printed:\n{printed[exercise.id]}"
-    return Verdict(verdict.id, verdict.name, verdict.status, verdict.diagnosis, message)
+    lines = [f"    {line[:200]}" for line in printed.split("\n")]
+    return replace(verdict, message="\n".join([verdict.message, "Your code printed:", *lines]))
 
 
-def _run_worker(exercises: list[Exercise], path: Path, folder: Path, seed: int) -> str:
-    """Run the answers; returns why the process stopped early, or an empty text."""
-    command = [
-        sys.executable,
-        "-m",
-        "camlite.course.worker",
-        str(path.resolve()),
-        str(folder),
-        str(seed),
-        *[e.id for e in exercises],
-    ]
-    (folder / "started").unlink(missing_ok=True)
-    environment = os.environ | {"MPLBACKEND": "agg", "PYTHONIOENCODING": "utf-8"}
-    with (folder / "prints").open("w") as prints, (folder / "errors").open("w") as errors:
-        process = subprocess.Popen(
-            command,
-            stdout=prints,
-            stderr=errors,
-            stdin=subprocess.DEVNULL,
-            cwd=path.resolve().parent,
-            env=environment,
+class _Worker:
+    """A process that runs answers. A thread reads what it sends, so that waiting can end."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.mark = secrets.token_hex(16)
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in stop)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "camlite.course.worker", *arguments],
+            stdin=subprocess.PIPE,  # closed when this process ends, however it ends
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            cwd=NEUTRAL,
+            env=os.environ | {"MPLBACKEND": "agg", MARK: self.mark},
             start_new_session=True,
         )
-        try:
-            if not _wait(process, folder / "started", START_SECONDS):
-                return _ended(process, folder, "before the first exercise")
-            for exercise in exercises:
-                if not _wait(process, folder / f"{exercise.id}.json", exercise.seconds):
-                    if process.poll() is None:
-                        return (
-                            f"{exercise.name} did not finish in {exercise.seconds:.0f} seconds. "
-                            "Does a loop never end?"
-                        )
-                    return _ended(process, folder, f"in {exercise.name}")
-        finally:
-            _stop(process)
-    return ""
+        self.sent: queue.Queue[bytes | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with suppress(OSError, ValueError, OverflowError, MemoryError):
+            while (data := receive(self.process.stdout)) is not None:  # type: ignore[arg-type]
+                self.sent.put(data)
+        self.sent.put(None)
+
+    def receive(self, seconds: float) -> bytes | None:
+        """The next that it sends; None if it ends or the time is over."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with suppress(queue.Empty):
+                return self.sent.get(timeout=0.1)
+            if self.process.poll() is not None and self.sent.empty():
+                return None  # what it started may still hold the pipe open
+        return None
+
+    def why_it_ended(self, exercise: Exercise, where: str) -> str:
+        """A sentence for the learner."""
+        code = self.process.poll()
+        if code is None:
+            return (
+                f"{exercise.name} did not finish in {exercise.seconds:.0f} seconds. "
+                "Does a loop never end?"
+            )
+        if code == 0:
+            return (
+                f"Your code ended the Python process {where} (exit or os._exit). Remove that call."
+            )
+        self.errors.seek(max(0, self.errors.seek(0, os.SEEK_END) - 2000))
+        lines = self.errors.read().decode("utf-8", "replace").strip().splitlines()
+        return f"The Python process ended with code {code} {where}: {lines[-1] if lines else ''}"
+
+    def stop(self) -> None:
+        """End the process and all that it started."""
+        if os.name == "posix":
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+        for stray in _marked(self.mark):  # in a session of their own
+            with suppress(ProcessLookupError):
+                os.kill(stray, signal.SIGKILL)
+        self.errors.close()
 
 
-def _ended(process: subprocess.Popen, folder: Path, where: str) -> str:
-    if process.returncode == 0:
-        return f"Your code ended the Python process {where} (exit or os._exit). Remove that call."
-    lines = (folder / "errors").read_text(errors="replace").strip().splitlines()
-    last = lines[-1] if lines else ""
-    return f"The Python process ended with code {process.returncode} {where}: {last}"
-
-
-def _wait(process: subprocess.Popen, sign: Path, seconds: float) -> bool:
-    """Wait until the file `sign` appears, the process ends, or the time is over."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not sign.exists():
-        if process.poll() is not None:
-            return sign.exists()
-        time.sleep(0.02)
-    return sign.exists()
-
-
-def _stop(process: subprocess.Popen) -> None:
-    """End the process and all that it started."""
-    if os.name == "posix":
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
-
-
-def _prints(path: Path) -> dict[str, str]:
-    """What each answer printed, at most ten lines: exercise -> text."""
-    blocks = path.read_text(encoding="utf-8", errors="replace").split("\x1e")[1:]
-    split = [block.partition("\n") for block in blocks]
-    return {
-        id.strip(): "\n".join(f"    {line}" for line in text.splitlines()[:10])
-        for id, _, text in split
-        if text.strip()
-    }
+def _marked(mark: str) -> list[int]:
+    """Processes whose environment holds the mark (Linux)."""
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark.encode() in environ.read_bytes():
+                found.append(int(environ.parent.name))
+    return found

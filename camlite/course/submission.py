@@ -1,29 +1,41 @@
-"""Read what a learner wrote, from .py or .ipynb, and take out the answers without running the rest.
+"""Read what a learner wrote, from .py or .ipynb, and take out an answer without running the rest.
 
-Only imports, function and class definitions, and the simple assignments of exercise cells are
-executed: a training loop or a broken plot elsewhere in the file must not stop a check.
+Of the statements at the top level only those run that the answer needs: its own definition, and
+whatever gives a value to a name that it uses. A training loop or a broken plot elsewhere in the
+file does not stop a check.
 """
 
 from __future__ import annotations
 
 import ast
+import dis
 import json
 import linecache
 import re
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
-from camlite.course.exercises import Exercise
-
-_MAGIC = re.compile(r"^\s*[%!?]")
+_CELL = re.compile(r"#\s*%%(?P<title>.*)")
+_MAGIC = re.compile(r"\s*[%!?]|\s*[\w, ]+=\s*[%!]|.*\?\s*$")
+_PYTHON_CELLS = ("time", "capture", "prun")  # cell magics after which the names exist
+_DEFINES = re.compile(r"^[ \t]*(?:async +)?(?:def|class) +(\w+)|^(\w+) *=", re.M)
 
 
 class UnreadableSubmission(ValueError):
     """The file is not there, empty, not Python or not a notebook; the message says which."""
 
 
-def read_submission(path: Path) -> list[tuple[list[str], str]]:
-    """The code cells of a .py or .ipynb file as (tags, code)."""
+# ------------------------------------------------------------------ files and their cells
+
+
+def read_submission(path: Path) -> list[str]:
+    """The code cells of a .py or .ipynb file."""
     if path.suffix not in (".py", ".ipynb"):
         raise UnreadableSubmission(f"{path} must be a .py or an .ipynb file")
     if not path.is_file():
@@ -34,76 +46,185 @@ def read_submission(path: Path) -> list[tuple[list[str], str]]:
         raise UnreadableSubmission(f"{path} cannot be read as text: {error}") from error
     if not text.strip():
         raise UnreadableSubmission(f"{path} is empty")
-    return cells(text, path.suffix[1:], str(path))
-
-
-def cells(text: str, kind: str, name: str = "the file") -> list[tuple[list[str], str]]:
-    """The code cells of a lesson's text; `kind` is py or ipynb."""
-    import jupytext
-
-    if kind == "ipynb":
-        try:
-            if not isinstance(json.loads(text).get("cells"), list):
-                raise ValueError("it has no list of cells")
-            book = jupytext.reads(text, fmt="ipynb")
-        except (ValueError, AttributeError, KeyError, TypeError) as error:
-            raise UnreadableSubmission(f"{name} is not a notebook: {error}") from error
-    else:
-        book = jupytext.reads(text, fmt="py:percent" if "# %%" in text else "py:light")
-    return [
-        (list(cell.metadata.get("tags", [])), cell.source)
-        for cell in book.cells
-        if cell.cell_type == "code" and cell.source.strip()
-    ]
-
-
-def definitions(
-    code_cells: list[tuple[list[str], str]], exercises: list[Exercise]
-) -> dict[str, Any]:
-    """The names that the learner defined. A name whose cell is not valid Python maps to the
-    SyntaxError. In a notebook the last definition of a name counts, and so it does here.
-    """
-    names = {e.name for e in exercises}
-    space: dict[str, Any] = {"__name__": "submission", "__builtins__": __builtins__}
-    for number, (tags, code) in enumerate(code_cells):
-        code = "\n".join("" if _MAGIC.match(line) else line for line in code.splitlines())
-        filename = f"<cell {number + 1}>"
-        linecache.cache[filename] = (
-            len(code),
-            None,
-            [f"{line}\n" for line in code.splitlines()],
-            filename,
-        )
-        try:
-            tree = ast.parse(code, filename)
-        except SyntaxError as error:
-            space.update({name: error for name in names if _defines(name, code)})
-            continue
-        is_exercise = bool(names & _names_in(tree)) or tags[:1] == ["exercise"]
-        for node in tree.body:
-            _run(node, space, filename, is_exercise)
-    return space
-
-
-def _names_in(tree: ast.Module) -> set[str]:
-    """What a cell defines at its top: functions, classes and assigned names."""
-    found = {n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    assigned = [target for n in tree.body if isinstance(n, ast.Assign) for target in n.targets]
-    return found | {target.id for target in assigned if isinstance(target, ast.Name)}
-
-
-def _defines(name: str, code: str) -> bool:
-    return re.search(rf"^\s*(def|class)\s+{re.escape(name)}\b", code, re.M) is not None
-
-
-def _run(node: ast.stmt, space: dict[str, Any], filename: str, is_exercise: bool) -> None:
-    """Execute one statement if it only defines something; a failure waits until it is needed."""
-    wanted = isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
-    assigns = isinstance(node, (ast.Assign, ast.AnnAssign)) and is_exercise
-    if not (wanted or assigns):
-        return
+    if path.suffix == ".py":
+        return cells(text)
     try:
-        exec(compile(ast.Module([node], []), filename, "exec"), space)
-    except Exception as error:  # e.g. a package that is missing, a decorator of another cell
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            space[node.name] = error
+        return _notebook_cells(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableSubmission(f"{path} is not a notebook: {error}") from error
+
+
+def _notebook_cells(book: Any) -> list[str]:
+    found = book.get("cells") if isinstance(book, dict) else None
+    if not isinstance(found, list):
+        raise ValueError("it has no list of cells")
+    sources = [
+        c.get("source") for c in found if isinstance(c, dict) and c.get("cell_type") == "code"
+    ]
+    texts = ["".join(map(str, s)) if isinstance(s, list) else str(s or "") for s in sources]
+    return [text for text in texts if text.strip()]
+
+
+def cells(text: str) -> list[str]:
+    """A .py file: whole if it is valid Python; else its cells, or its paragraphs if it has none.
+
+    Each piece keeps its line numbers: empty lines stand for what is before it.
+    """
+    try:
+        _quiet_parse(text, "the file")
+        return [text]
+    except SyntaxError:
+        pass
+    lines = text.split("\n")
+    marks = [i for i, line in enumerate(lines) if _CELL.match(line)]
+    starts = marks or [
+        i for i in range(1, len(lines)) if not lines[i - 1].strip() and lines[i][:1].strip()
+    ]
+    pieces = pairwise([0, *starts, len(lines)])
+    return ["\n" * a + "\n".join(lines[a:b]) for a, b in pieces if not _is_text(lines[a])]
+
+
+def _is_text(line: str) -> bool:
+    mark = _CELL.match(line)
+    return mark is not None and re.search(r"\[(markdown|md|raw)\]", mark["title"]) is not None
+
+
+def _quiet_parse(code: str, filename: str) -> ast.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # e.g. an escape like "\d" in a string
+            return ast.parse(code, filename)
+    except (ValueError, RecursionError, MemoryError) as error:  # zero bytes, a thousand brackets
+        raise SyntaxError(str(error) or type(error).__name__) from error
+
+
+def parse(code: str, filename: str) -> ast.Module:
+    """A cell as Python. A line of IPython (`%matplotlib`, `!pip`) counts as `pass`, but only
+    where Python stumbles over it: inside an expression a line may begin with `%` or `!=`.
+    """
+    lines = code.split("\n")
+    title = next((i for i, line in enumerate(lines) if line.split("#")[0].strip()), 0)
+    if lines[title].startswith("%%"):
+        if lines[title][2:].split()[:1] not in [[name] for name in _PYTHON_CELLS]:
+            return ast.Module([], [])  # %%bash, %%script: not Python of this notebook
+        lines[title] = ""
+    while True:
+        try:
+            return _quiet_parse("\n".join(lines), filename)
+        except SyntaxError as error:
+            at = (error.lineno or 0) - 1
+            if not (0 <= at < len(lines) and _MAGIC.match(lines[at])):
+                raise
+            lines[at] = re.sub(r"\S.*", "pass", lines[at])
+
+
+# ------------------------------------------------------------------ statements and their names
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement at the top level: the names that it changes and those that it uses.
+
+    `code` is the SyntaxError of its cell where that is not Python.
+    """
+
+    code: CodeType | SyntaxError
+    gives: frozenset[str]
+    takes: frozenset[str] = frozenset()
+
+
+def statements(code_cells: list[str]) -> list[Statement]:
+    """The statements of all cells, in order."""
+    found: list[Statement] = []
+    imported: set[str] = set()
+    for number, code in enumerate(code_cells):
+        filename = f"<cell {number + 1}>"
+        lines = [f"{line}\n" for line in code.split("\n")]
+        linecache.cache[filename] = (len(code), None, lines, filename)
+        try:
+            tree = parse(code, filename)
+            compiled = [compile(ast.Module([node], []), filename, "exec") for node in tree.body]
+        except (SyntaxError, ValueError, RecursionError) as error:
+            bad = error if isinstance(error, SyntaxError) else SyntaxError(str(error))
+            names = frozenset(filter(None, sum(_DEFINES.findall(code), ())))
+            found.append(Statement(bad, names))
+            continue
+        for node, one in zip(tree.body, compiled, strict=True):
+            gives = set(_names(one, "STORE_NAME", deep=False))
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                imported |= gives
+                gives |= {alias.name for alias in node.names} & {"*"}
+            else:
+                gives |= _changed_in_place(node) - imported
+            found.append(Statement(one, frozenset(gives), frozenset(_names(one, "LOAD_"))))
+    return found
+
+
+def _names(code: CodeType, kind: str, deep: bool = True) -> Iterator[str]:
+    """Names of the file (not of a function) that code reads (LOAD_) or sets (STORE_NAME)."""
+    for step in dis.get_instructions(code):
+        if step.opname.startswith(kind) and step.opname.endswith(("NAME", "GLOBAL", "GLOBALS")):
+            yield str(step.argval)
+    for inner in code.co_consts if deep else ():
+        if isinstance(inner, CodeType):
+            yield from _names(inner, kind)
+
+
+def _changed_in_place(node: ast.stmt) -> set[str]:
+    """The names behind `table[k] = …`, `net.head = …`, `names.append(…)`, `net.eval()`."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return set()
+    changed: list[ast.AST] = []
+    for part in ast.walk(node):
+        if isinstance(part, (ast.Subscript, ast.Attribute)) and not isinstance(part.ctx, ast.Load):
+            changed.append(part)
+        if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
+            changed.append(part.value.func)
+    return {root for part in changed if (root := _root(part))}
+
+
+def _root(node: ast.AST) -> str:
+    inside = False
+    while isinstance(node, (ast.Subscript, ast.Attribute)):
+        node, inside = node.value, True
+    return node.id if inside and isinstance(node, ast.Name) else ""
+
+
+# ------------------------------------------------------------------ one answer
+
+
+def definition(code_cells: list[str], name: str) -> Any:
+    """What the file defines as `name`: the answer, the exception that stopped it, or None.
+
+    As in a notebook the last definition that works counts. But where that is only the line an
+    exercise begins with, a later attempt that failed is what the learner wants to hear of.
+    """
+    module = sys.modules["submission"] = ModuleType("submission")  # a dataclass looks for it there
+    space = vars(module)
+    failed: BaseException | None = None
+    written = False
+    for one in _needed(statements(code_cells), name):
+        try:
+            if isinstance(one.code, SyntaxError):
+                raise one.code
+            exec(one.code, space)
+        except (Exception, SystemExit) as error:  # e.g. a package that is missing
+            failed = error if name in one.gives else failed
+        else:
+            if name in one.gives:
+                failed, written = None, "NotImplementedError" not in one.takes
+    return space.get(name) if written or failed is None else failed
+
+
+def _needed(every: list[Statement], name: str) -> list[Statement]:
+    """The statements that give `name` a value, and those that these need, in the file's order."""
+    chosen: set[int] = set()
+    asked, names = {name}, [name]
+    while names:
+        wanted = names.pop()
+        for i, one in enumerate(every):
+            if i not in chosen and (wanted in one.gives or "*" in one.gives):
+                chosen.add(i)
+                names += one.takes - asked
+                asked |= one.takes
+    return [every[i] for i in sorted(chosen)]

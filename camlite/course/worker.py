@@ -1,95 +1,158 @@
-"""The process in which submitted code runs: `python -m camlite.course.worker FILE OUT SEED ID...`.
+"""The process in which submitted code runs: `python -m camlite.course.worker FILE SEED ID...`.
 
-It draws the cases from the seed, calls the learner's functions, and writes what it saw as plain
-arrays and JSON. It judges nothing; see `camlite.course.runner`.
+It draws the cases from the seed, calls the learner's functions, and sends what it saw as plain
+arrays and JSON, through the pipe that was its standard output. It judges nothing; see
+`camlite.course.runner`.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import sys
+import threading
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 
+from camlite.course.exercises import Exercise
 from camlite.course.lessons import find_exercise
-from camlite.course.observe import Sight, observe
-from camlite.course.submission import definitions, read_submission
+from camlite.course.observe import Observation, explain, observe
+from camlite.course.submission import definition, read_submission
+
+PRINTED_BYTES, PRINTED_LINES = 2000, 10
 
 
-def main(file: str, out: str, seed: str, *ids: str) -> None:
-    """Observe each exercise in turn; the result of one is on disk before the next begins."""
+def main(file: str, seed: str, *ids: str) -> None:
+    """Observe each exercise in turn; the result of one is sent before the next begins."""
+    parent, results = _take_over(0), os.fdopen(_take_over(1), "wb")
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     torch.set_num_threads(max(1, min(2, os.cpu_count() or 1)))
     exercises = [find_exercise(id) for id in ids]
-    (Path(out) / "started").touch()
-    space = definitions(read_submission(Path(file)), exercises)
+    code = read_submission(Path(file))
+    os.chdir(Path(file).parent)
+    sys.path.append(str(Path(file).parent))  # last: a torch.py of the learner hides nothing
+    send(results, b"ready")
     for exercise in exercises:
-        print(f"\x1e{exercise.id}", flush=True)  # whose prints follow
-        answer = space.get(exercise.name)
-        if answer is None:
-            sights = [Sight(error="Missing", detail=f"there is no {exercise.name} in this file")]
-        elif isinstance(answer, Exception):
-            sights = [Sight(error=type(answer).__name__, detail=_cell_error(answer))]
-        elif not callable(answer):
-            sights = [
-                Sight(
-                    error="Missing",
-                    detail=f"{exercise.name} is a {type(answer).__name__}, not a function",
-                )
-            ]
-        else:
-            sights = observe(exercise, answer, int(seed))
-        write(sights, Path(out), exercise.id)
+        printed = Printed()
+        with redirect_stdout(printed.stream()), redirect_stderr(Printed().stream()):
+            seen = _observe(exercise, code, int(seed))
+        send(results, pack(exercise.id, seen, str(printed)))
 
 
-def _cell_error(error: Exception) -> str:
+def _take_over(number: int) -> int:
+    """The parent's pipe under a new number; the answer's prints and reads go nowhere."""
+    pipe, nowhere = os.dup(number), os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
+    return pipe
+
+
+def _end_with_parent(pipe: int) -> None:
+    """The parent holds the other end. When it is gone, so is this process and all it started."""
+    os.read(pipe, 1)
+    if os.name == "posix":
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+    os._exit(1)
+
+
+class Printed(io.RawIOBase):
+    """What an answer prints, but never more than its beginning."""
+
+    def __init__(self) -> None:
+        self.kept = b""
+
+    def writable(self) -> bool:
+        """Yes; it must be said."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Keep the beginning, forget the rest."""
+        self.kept += bytes(data[: PRINTED_BYTES - len(self.kept)])
+        return len(data)
+
+    def stream(self) -> io.TextIOWrapper:
+        """To be used as sys.stdout."""
+        buffer: BinaryIO = io.BufferedWriter(self)  # type: ignore[assignment]
+        return io.TextIOWrapper(buffer, "utf-8", "replace", write_through=True)
+
+    def __str__(self) -> str:
+        return "\n".join(self.kept.decode("utf-8", "replace").splitlines()[:PRINTED_LINES])
+
+
+def _observe(exercise: Exercise, code: list[str], seed: int) -> list[Observation]:
+    answer = definition(code, exercise.name)
+    if answer is None:
+        return [Observation(error="Missing", detail=f"there is no {exercise.name} in this file")]
+    if isinstance(answer, BaseException):
+        return [Observation(error=type(answer).__name__, detail=_cell_error(answer))]
+    if not callable(answer):
+        kind = f"{exercise.name} is a {type(answer).__name__}, not a function"
+        return [Observation(error="Missing", detail=kind)]
+    return observe(exercise, answer, seed)
+
+
+def _cell_error(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        where = f"line {error.lineno}: {(error.text or '').strip()}"
+        where = f"line {error.lineno}: {(error.text or '').strip()[:200]}"
         return f"its cell is not valid Python: {error.msg}, {where}"
-    return f"its cell stops with {type(error).__name__}: {error}"
+    return f"its cell stops with {explain(error)}"
 
 
-def write(sights: list[Sight], folder: Path, id: str) -> None:
-    """Arrays as .npz without pickle, the rest as .json; the .json comes last and whole."""
-    arrays = {
-        f"{i} {name}": value
-        for i, s in enumerate(sights)
-        for name, value in s.parts.items()
-        if isinstance(value, np.ndarray)
-    }
-    np.savez(folder / f"{id}.npz", **arrays)  # type: ignore[arg-type]
-    rest = [
-        {
-            "order": list(s.parts),
-            "error": s.error,
-            "detail": s.detail,
-            "text": {k: v for k, v in s.parts.items() if isinstance(v, str)},
-        }
-        for s in sights
-    ]
-    partial = folder / f"{id}.part"
-    partial.write_text(json.dumps(rest), encoding="utf-8")
-    partial.replace(folder / f"{id}.json")
+# ------------------------------------------------------------------ from process to process
 
 
-def read(folder: Path, id: str) -> list[Sight]:
-    """What `write` wrote."""
-    rest = json.loads((folder / f"{id}.json").read_text(encoding="utf-8"))
-    with np.load(folder / f"{id}.npz", allow_pickle=False) as arrays:
-        return [
-            Sight(
-                {
-                    name: one["text"][name] if name in one["text"] else arrays[f"{i} {name}"]
-                    for name in one["order"]
-                },
+def send(pipe: BinaryIO, data: bytes) -> None:
+    """The length in 8 bytes, then the data."""
+    pipe.write(len(data).to_bytes(8, "big") + data)
+    pipe.flush()
+
+
+def receive(pipe: BinaryIO) -> bytes | None:
+    """What `send` sent; None at the end."""
+    length = int.from_bytes(pipe.read(8), "big")
+    data = pipe.read(length)
+    return data if length and len(data) == length else None
+
+
+def pack(id: str, seen: list[Observation], printed: str) -> bytes:
+    """Arrays as .npz without pickle; the rest is JSON and one more array in it."""
+    arrays: dict[str, np.ndarray] = {}
+    observations = []
+    for s in seen:
+        parts: list[tuple[str, int | str]] = []
+        for name, value in s.parts.items():
+            parts.append((name, value if isinstance(value, str) else len(arrays)))
+            if isinstance(value, np.ndarray):
+                arrays[str(len(arrays))] = value
+        observations.append({"parts": parts, "error": s.error, "detail": s.detail})
+    rest = {"id": id, "printed": printed, "observations": observations}
+    text = json.dumps(rest, ensure_ascii=False).encode("utf-8", "replace")
+    buffer = io.BytesIO()
+    np.savez(buffer, json=np.frombuffer(text, np.uint8), **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def unpack(data: bytes) -> tuple[str, list[Observation], str]:
+    """What `pack` packed: the exercise, what was seen, what was printed."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        rest = json.loads(arrays["json"].tobytes())
+        seen = [
+            Observation(
+                {name: v if isinstance(v, str) else arrays[str(v)] for name, v in one["parts"]},
                 one["error"],
                 one["detail"],
             )
-            for i, one in enumerate(rest)
+            for one in rest["observations"]
         ]
+    return rest["id"], seen, rest["printed"]
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with suppress(BrokenPipeError):
+        main(*sys.argv[1:])

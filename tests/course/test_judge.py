@@ -1,0 +1,48 @@
+"""The sentences of a verdict: none is said that is not true of the answer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from camlite.course.lessons import find_exercise
+from tests.course.small import verdict
+
+CLUES = {
+    "an axis of size 1 left": (lambda M: 2 * M[:, None], "one axis of size 1 too many."),
+    "an axis of size 1 lost": (lambda M: (2 * M).squeeze(0), "one axis of size 1 too few."),
+    "a sum too many": (lambda M: 2 * M.sum(1), "one axis too few."),
+    "one number": (lambda M: 2 * M.sum(), "3 axes too few."),
+    "one too few": (lambda M: 2 * M[:, :-1], "axis 1 has size 2, not 3."),
+    "turned": (lambda M: 2 * M.mT, "The sizes of the axes are right, their order is not."),
+    "a factor": (lambda M: 3 * M, "1.5 times the right one, everywhere."),
+    "a factor that changes": (lambda M: M * len(M) / 2, "0.5 times the right one, in this case."),
+    "no factor": (lambda M: 2 * M + 1, "The shape is right, the values are not."),
+    "known": (lambda M: M * M, "You squared."),
+    "the known error": (lambda M: M.sum(7), "You asked for an axis that is not there."),
+    "another error of its kind": (lambda M: M.argmax(3), "Your code stopped with IndexError"),
+}
+
+
+@pytest.mark.parametrize("name", CLUES)
+def test_the_clue_is_true(name):
+    answer, says = CLUES[name]
+    if name == "an axis of size 1 lost":  # the first case has none
+        found = verdict(lambda M: answer(M) if len(M) == 1 else 2 * M)
+    else:
+        found = verdict(answer)
+    assert says in found.message, found.message
+
+
+@pytest.mark.parametrize(
+    ("id", "answer"),
+    [
+        ("3.4", lambda M, size: M[:, :2]),
+        ("6.4", lambda labels, objects: torch.zeros(int(labels.max()), objects.shape[1])),
+    ],
+)
+def test_nothing_is_said_of_a_sum_where_the_shape_is_wrong(id, answer):
+    found = verdict(answer, find_exercise(id))
+    assert found.status == "wrong"
+    assert "The shape is not right: axis" in found.message
+    assert "sums over" not in found.message
