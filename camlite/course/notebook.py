@@ -19,18 +19,16 @@ MARKS = {
     "error": ("✘", "red"),
     "todo": ("…", "yellow"),
 }
-# Jupyter's own colours, light or dark; the second value is for other notebooks
+# plain colours, dark enough for white and light enough for black: Jupyter removes var(…) from a
+# notebook that it does not trust
 CSS = {
     "bold": "font-weight: bold",
     "dim": "opacity: 0.7",
-    "green": "color: var(--jp-success-color1, #2e7d32)",
-    "red": "color: var(--jp-error-color1, #d32f2f)",
-    "yellow": "color: var(--jp-warn-color1, #b26a00)",
+    "green": "color: #388e3c",
+    "red": "color: #e53935",
+    "yellow": "color: #b26a00",
 }
-WRAPPED = (
-    "white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; padding: 0; "
-    "font-family: var(--jp-code-font-family, monospace)"
-)
+WRAPPED = "margin: 0; white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
 
 
 def check(id: str, answer: Callable[..., Any]) -> None:
@@ -75,10 +73,10 @@ def render(verdict: Verdict, hint_command: str) -> list[tuple[str, str]]:
 
 def html(lines: list[tuple[str, str]]) -> str:
     """(text, style) lines for a notebook: long lines wrap at the edge of the cell."""
-    spans = [
-        f'<span style="{"; ".join(CSS[word] for word in style.split())}">{escape(text)}</span>'
-        for text, style in lines
-    ]
+    spans = []
+    for text, style in lines:
+        css = "; ".join(CSS[word] for word in style.split())
+        spans.append(f'<span style="{css}">{escape(text)}</span>' if css else escape(text))
     return f'<pre style="{WRAPPED}">' + "\n".join(spans) + "</pre>"
 
 

@@ -61,13 +61,19 @@ class Shared:
 def _mend(owner: Any, before: dict[str, Any]) -> list[str]:
     """Put back the public names of a module or class; which they were."""
     now = dict(vars(owner))
-    replaced = [n for n, value in before.items() if n[0] != "_" and now.get(n) is not value]
+    replaced = [n for n, value in before.items() if n[0] != "_" and not _alike(value, now.get(n))]
     for name in replaced:
         setattr(owner, name, before[name])
     added = [n for n in now.keys() - before.keys() if n[0] != "_"] if owner in CLASSES else []
     for name in added:
         delattr(owner, name)
     return replaced + added
+
+
+def _alike(before: Any, now: Any) -> bool:
+    """The same, or by torch itself wrapped in a function of the same name: it does so lazily."""
+    names = [(getattr(f, "__module__", None), getattr(f, "__name__", None)) for f in (before, now)]
+    return before is now or names[0] == names[1]
 
 
 def random_numbers() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 
 import numpy as np
@@ -118,6 +119,20 @@ def test_what_is_changed_before_an_error_is_put_back_too():
 
     assert verdict(stops).status == "error"
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_what_torch_itself_replaces_is_no_side_effect():
+    """The first optimizer wraps torch.manual_seed."""
+
+    def wraps(M):
+        torch.manual_seed = functools.wraps(original)(lambda seed: original(seed))
+        return 2 * M
+
+    original = torch.manual_seed
+    try:
+        assert verdict(wraps).status == "passed"
+    finally:
+        torch.manual_seed = original
 
 
 def test_to_draw_from_the_shared_generator_is_no_side_effect():
