@@ -115,9 +115,9 @@ def minmax(M: Tensor, dims: int = 2) -> Tensor:
     tensor([[[0.0000, 0.2500],
              [0.5000, 1.0000]]])
     """
-    finite("the map", M)
     axes = tuple(range(-dims, 0))
     low, high = M.amin(axes, keepdim=True), M.amax(axes, keepdim=True)
+    finite("the map, or in max − min of it", high - low)
     level = constant(M, dims).reshape(low.shape)
     return torch.where(level, torch.zeros_like(M), (M - low) / (high - low))
 

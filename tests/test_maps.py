@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 import camlite
 from camlite import heatmap, metrics, sanity
-from camlite.evaluation import work
+from camlite.evaluation import loop
 from camlite.maps import channel_sum, constant, up, weighted_sum
 
 SIZES = [((7, 7), (224, 224)), ((5, 5), (28, 28)), ((3, 4), (17, 23)), ((7,), (224,))]
@@ -97,7 +97,7 @@ def test_a_network_that_sees_the_same_everywhere_has_no_heat(method):
 
 
 def test_evaluate_means_the_same_by_blank():
-    assert work.constant is constant
+    assert loop.constant is constant
 
 
 def test_what_heatmap_refuses():
@@ -109,6 +109,8 @@ def test_what_heatmap_refuses():
             heatmap(wrong, (28, 28))
         with pytest.raises(ValueError, match="NaN or infinite"):
             camlite.minmax(wrong)
+    with pytest.raises(ValueError, match="NaN or infinite"):  # max − min is no float32
+        camlite.minmax(torch.tensor([[[-3e38, 3e38]]]))
     for size in (224, (224,), (2.5, 3), (0, 4), "224", None, (4, 4, 4)):
         with pytest.raises(ValueError, match=r"size must be \(H, W\)|do not fit size"):
             heatmap(M, size)
