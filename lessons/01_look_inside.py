@@ -9,13 +9,18 @@
 # %% [markdown]
 # # Lesson 1: Look inside
 #
-# **Time** 60 minutes · **Difficulty** ●○○○○ · **You need** a little Python, and you have seen a
+# **Time** 90 minutes · **Difficulty** ●○○○○ · **You need** a little Python, and you have seen a
 # PyTorch tensor before. Nothing about networks. · **At the end** you have drawn everything that a
 # network sees on its way from a picture to an answer, and you know what each of the numbers means.
 #
 # A picture of a digit goes in: 784 grey values. Ten numbers come out, and the largest one says
 # "this is a 7". People call what lies between a **black box**. But it is not black at all. Every
-# number in it can be printed, counted and drawn. You only have to open the lid.
+# number in it can be printed, counted and drawn. You only have to open it.
+#
+# The field that asks how a model comes to its answers is called **explainable AI**, for short *XAI*.
+# It has two ways. Some models are made so that a person can read them: the next section shows one.
+# Others are explained afterwards, when they are trained already. Such an explanation is called
+# **post-hoc** (Latin: after this). Heat maps are post-hoc explanations.
 #
 # Two questions lead us through this lesson:
 #
@@ -27,6 +32,7 @@
 # %% tags=["imports"]
 import matplotlib.pyplot as plt
 import torch
+from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
@@ -34,6 +40,53 @@ from camlite import data, nets
 from camlite.course import check, hint
 
 # %% [markdown]
+# ## A model that can be read
+#
+# A **decision tree** asks one question after the other, always of the same kind: "is this pixel
+# brighter than that?" After the last question it names the digit. We train two of them on the small
+# digits of scikit-learn, 8×8 pixels: one may ask three questions, the other as many as it likes.
+# **Guess:** how many of 100 new pictures will each one get right?
+
+# %%
+small, small_labels = data.digits(train=True)
+small_test, small_test_labels = data.digits(train=False)
+tree_scores = {}
+for questions in (3, None):
+    tree = DecisionTreeClassifier(max_depth=questions, random_state=0)
+    tree.fit(small.flatten(1), small_labels)
+    tree_scores[questions] = tree.score(small_test.flatten(1), small_test_labels)
+    print(
+        f"up to {tree.get_depth():2} questions, {tree.get_n_leaves():3} possible ends: "
+        f"{tree_scores[questions]:.1%} of {len(small_test)} test pictures right"
+    )
+enlarged = data.like_mnist(small_test)  # the same test pictures, for the network of this lesson
+network_score = nets.accuracy(nets.bundled("gapnet_digits"), enlarged, small_test_labels)
+print(f"the network that we shall open:           {network_score:.1%}")
+
+# %% [markdown]
+# And this is what the small tree thinks about one picture, word for word:
+
+# %%
+tree = DecisionTreeClassifier(max_depth=3, random_state=0).fit(small.flatten(1), small_labels)
+one = small_test[(small_test_labels == 7).nonzero()[0]].flatten(1)
+path = tree.decision_path(one).indices  # the nodes of the tree that this picture passes
+for node in path[:-1]:
+    pixel, limit = int(tree.tree_.feature[node]), float(tree.tree_.threshold[node])
+    value = float(one[0, pixel])
+    answer = "yes" if value > limit else "no"
+    print(
+        f"row {pixel // 8}, column {pixel % 8}: is {value:.2f} brighter than {limit:.2f}? {answer}"
+    )
+tree_answer = int(tree.predict(one)[0])
+print("so it is a", tree_answer)
+
+# %% [markdown]
+# Nothing is left to explain: the three lines *are* the decision. No heat map, no second method, no
+# doubt. But a tree that a person can read gets fewer than half of the pictures right. The large one
+# does better, and has so many ends that nobody reads it any more. The network is better than both,
+# and nobody can read it as it stands. That is why post-hoc explanations exist. They are worth less
+# than a readable model, because they can be wrong. So this course tests them.
+#
 # ## A picture is a table of numbers
 #
 # We take one handwritten digit. Where the MNIST files are at hand it comes from MNIST; otherwise
@@ -45,7 +98,7 @@ images, labels, name = data.handwriting(train=False)
 x = images[(labels == 7).nonzero()[0]]
 print(f"{name}: x has shape {tuple(x.shape)}, values from {x.min():.2f} to {x.max():.2f}")
 
-# %% tags=["figure"]
+# %% tags=["figure"] jupyter={"source_hidden": true}
 row, column = 6, 9
 piece = x[0, 0, row : row + 9, column : column + 9]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.6), layout="constrained")
@@ -66,7 +119,7 @@ figure.colorbar(drawn, ax=right, label="grey value", shrink=0.85)
 plt.show()
 
 # %% [markdown]
-# ## Open the lid
+# ## Open the box
 #
 # camlite comes with a small network that has been trained to read digits. You will build and train
 # the same kind yourself in lesson 2. Now we only look at it.
@@ -100,6 +153,7 @@ for step in graph.nodes:
 
 # %% [markdown]
 # ## Exercise 1.1: how much does it know?
+# *●○○○○ · about 8 minutes*
 #
 # All that the network has learned is stored in numbers: the **parameters**. A convolution has
 # weights and one bias for each output channel; a linear layer has weights and biases too. How many
@@ -110,6 +164,12 @@ for step in graph.nodes:
 # Count all numbers that training changes, in all layers, and in layers inside of layers. Some
 # layers (`BatchNorm2d`) also keep running averages. Those are *buffers*, not parameters: do not
 # count them.
+#
+# A layer and a network list their parameters in the same way. For the last layer it looks like this:
+
+# %%
+for parameter in net.classifier.parameters():
+    print(f"a tensor of shape {tuple(parameter.shape)} holds {parameter.numel()} numbers")
 
 
 # %% tags=["exercise", "1.1"]
@@ -124,6 +184,8 @@ check("1.1", count_parameters)
 
 # %% [markdown]
 # If you need help, ask for a hint: `hint("1.1")`. Ask again for a stronger one. There are three.
+#
+# **Your guess:** 98,442, nearly a hundred thousand. ResNet50, which comes later, has 26 million.
 #
 # Now check it with pencil and paper. A convolution from $a$ to $b$ channels with 3×3 windows has
 # $b \cdot a \cdot 3 \cdot 3$ weights and $b$ biases.
@@ -142,7 +204,7 @@ print(f"together {total:,}; your function says {count_parameters(net):,}")
 # The same graph as a drawing, with the shape of what flows along each arrow.
 
 
-# %% tags=["figure"]
+# %% tags=["figure"] jupyter={"source_hidden": true}
 def shapes_along(model: nn.Module, x: Tensor) -> list[tuple[str, str, int]]:
     """Each step of our network: its name, the shape of its output, its parameters."""
     steps, F = [("image", "×".join(map(str, x.shape[1:])), 0)], x
@@ -187,6 +249,7 @@ plt.show()
 # network where it is the other way round.
 #
 # ## Exercise 1.2: what a convolution does
+# *●●○○○ · about 15 minutes*
 #
 # Take a small window of weights, the **kernel** $k$. Lay it on the picture $I$. Multiply each
 # weight with the grey value under it, and add everything up. That gives *one* number. Then move the
@@ -196,7 +259,9 @@ plt.show()
 #
 # A picture of H × W pixels and a kernel of $k_h \times k_w$ weights: the window fits in
 # $(H - k_h + 1) \times (W - k_w + 1)$ places. Take only these (this is called *valid*). Do not flip
-# the kernel. Two loops are fine here; do not fear slow code today.
+# the kernel. Two loops are fine here; do not fear slow code today. A piece of the picture is
+# `image[2:5, 0:3]`: rows 2 to 4, columns 0 to 2. And `(a * b).sum()` multiplies two such pieces
+# element by element, and adds everything up.
 #
 # > In mathematics this is the **cross-correlation**. A *convolution* turns the kernel by 180°
 # > first. Deep learning says convolution and computes the cross-correlation. Since the kernels are
@@ -231,7 +296,7 @@ cross[4, :] = 1
 upright = torch.tensor([[-1.0, 2, -1], [-1, 2, -1], [-1, 2, -1]])
 vertical, horizontal = cross_correlate(cross, upright), cross_correlate(cross, upright.T)
 
-# %% tags=["figure"]
+# %% tags=["figure"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.7), layout="constrained")
 axes[0].imshow(cross, cmap="gray", extent=(-1.5, 7.5, 7.5, -1.5))
 axes[0].set_title("a cross, 9×9")
@@ -265,6 +330,7 @@ plt.show()
 
 # %%
 first = net.features[0]
+kernels = first.weight.detach()[:, 0]  # (16, 3, 3)
 framed = functional.pad(x[0, 0], (1, 1, 1, 1))
 with torch.no_grad():
     maps = first(x)[0]
@@ -278,8 +344,7 @@ print(
     "largest difference between your function and PyTorch:", f"{(by_hand - maps).abs().max():.1e}"
 )
 
-# %% tags=["figure"]
-kernels = first.weight.detach()[:, 0]
+# %% tags=["figure"] jupyter={"source_hidden": true}
 scales = float(kernels.abs().max()), float(by_hand.abs().max())
 figure, axes = plt.subplots(4, 8, figsize=(11, 5.9), layout="constrained")
 for k in range(16):
@@ -295,11 +360,29 @@ figure.suptitle("The 16 kernels of the first layer, each above its map of the di
 plt.show()
 
 # %% [markdown]
-# Nobody told these kernels what to look for. Look closely: some are positive on one side and
-# negative on the other: they answer at *edges*. Some are positive nearly everywhere: they copy the
-# stroke. Which of them would you call a bar detector?
+# Nobody told these kernels what to look for. Some are positive on one side and negative on the other:
+# they answer at *edges*. **Guess:** which of them would you call a bar detector? Write down a number,
+# for vertical and for horizontal bars.
+#
+# We can measure it. The cosine between two kernels is 1 if they are the same up to their size, 0 if
+# they have nothing in common, and −1 if one is the opposite of the other.
+
+# %%
+flat = functional.normalize(kernels.flatten(1), dim=1)
+bars = functional.normalize(torch.stack([upright, upright.T]).flatten(1), dim=1)
+likeness = flat @ bars.T  # (16, 2)
+best = likeness.argmax(dim=0).tolist()
+print(f"most like the vertical bar:   kernel {best[0]}, cosine {likeness[best[0], 0]:.2f}")
+print(f"most like the horizontal bar: kernel {best[1]}, cosine {likeness[best[1], 1]:.2f}")
+print("positive weights of each kernel:", (kernels > 0).sum((1, 2)).tolist())
+
+# %% [markdown]
+# Compare with your numbers. The best ones are similar to our handmade kernel, not copies: a cosine
+# of one half. And no kernel is positive in all nine places. "This kernel is the bar detector" is
+# always a simplification.
 #
 # ## Exercise 1.3: feature maps
+# *●●●○○ · about 15 minutes*
 #
 # After each convolution comes a **ReLU**: it keeps "looks like it", and sets "looks unlike it" to
 # zero. What comes out is called a **feature map** (or *activation*): one small picture for each
@@ -314,7 +397,7 @@ plt.show()
 #   each `nn.ReLU`.
 # * **With hooks.** `handle = module.register_forward_hook(f)` makes PyTorch call `f(module, inputs,
 #   output)` every time this module has run. This works for every network. But take the hook out again
-#   with `handle.remove()`: a hook that stays goes on working behind your back.
+#   with `handle.remove()`: a hook that stays runs at every later call too.
 #
 # Either way, keep a *copy* of each map: `output.detach().clone()`. (`detach` says that we need no
 # gradient, `clone` makes the copy.) To save memory, some networks write over their own maps later
@@ -341,7 +424,27 @@ for number, one in enumerate(F, start=1):
     )
 
 # %% [markdown]
+# The deeper the layer, the more zeros: later maps answer to rarer patterns. And 60 of the 128 last
+# maps are silent, without a single answer. Do they wait for another digit? Look:
+
+# %%
+with torch.no_grad():
+    last = torch.cat([net.features(part).amax(dim=(2, 3)) for part in images[:300].split(100)])
+silent_here = F[-1].amax(dim=(2, 3))[0] == 0
+silent_always = last.amax(dim=0) == 0  # for all of the 300 pictures
+print(
+    f"silent for this 7: {int(silent_here.sum())}, silent for all {len(last)} pictures: "
+    f"{int(silent_always.sum())}"
+)
+
+# %% [markdown]
+# The same maps are silent for every picture. They are *dead*: their values lie below zero
+# everywhere, the ReLU cuts all of that off, and where it cuts, no gradient comes through either. So
+# training cannot wake them up. Nearly half of the last layer does nothing: the network has 128 maps,
+# and uses 68.
+#
 # ## Exercise 1.4: how far does one value see?
+# *●●○○○ · about 12 minutes*
 #
 # One value of the first map comes from 3×3 pixels. One value of the second map comes from 3×3
 # values of the first map. These come from ... how many pixels? The area of the picture that can
@@ -381,6 +484,8 @@ for which, layers in known.items():
     print(f"{which:34} one value sees {receptive_field(layers)} × {receptive_field(layers)} pixels")
 
 # %% [markdown]
+# **Your guess:** 9. Each layer adds one pixel on each side: 3, 5, 7, 9.
+#
 # A formula is easily believed. So do the experiment: change *one* pixel of the picture, and look
 # which values of each layer notice it. If a value sees 9×9 pixels, then one pixel is seen by 9×9
 # values.
@@ -395,7 +500,7 @@ for number, change in enumerate(noticed, start=1):
     r = receptive_field([(3, 1)] * number)
     print(f"layer {number}: {height} × {width} values have changed, the formula says {r}")
 
-# %% tags=["figure"]
+# %% tags=["figure"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 5, figsize=(12, 2.9), layout="constrained")
 axes[0].imshow((touched - x)[0, 0] > 0, cmap="gray")
 axes[0].set_title("the pixel that we change", fontsize=10)
@@ -414,8 +519,8 @@ figure.suptitle("One pixel, and who notices it (dashed: the formula)")
 plt.show()
 
 # %% [markdown]
-# The formula gives the *limit*. Inside it, not all places listen equally: the corners of the field
-# often notice hardly anything, because only one path leads there. And a limit of 9×9 means: **no
+# The formula gives the *limit*. Inside it, not all places listen equally: the four corners of the
+# last field notice least, because only one path leads there. And a limit of 9×9 means: **no
 # value in this network ever sees the whole digit.** It sees a piece of a stroke, a corner, an end.
 # Remember that when the heat maps come.
 #
@@ -437,7 +542,7 @@ for number, (before, after) in enumerate(zip(F, feature_maps(net, moved), strict
 # everywhere.
 #
 # Now the other way to end a network, which was usual for a long time: **flatten**. All maps are cut
-# into rows, and all rows are laid behind each other, to one long vector. Then a **fully connected**
+# into rows, and all rows are put one after the other, into one long vector. Then a **fully connected**
 # layer weighs each of its entries. How many weights would our network need for that?
 
 # %%
@@ -450,7 +555,7 @@ print(f"average, then linear: {count_parameters(gap_head):9,} parameters, for im
 
 # %% [markdown]
 # After flatten there are no rows and columns any more, only entry 1, entry 2, entry 3 ... Entries 5
-# and 6 were neighbours, entries 5 and 33 too (one below the other), but no layer behind the flatten
+# and 6 were neighbours, entries 5 and 33 too (one below the other), but no layer after the flatten
 # knows it. A 7 that stands three pixels further to the right is, for this layer, a different set of
 # entries: it must be learned again. And because several fully connected layers usually follow,
 # which mix everything with everything, nobody can say afterwards which place an output came from.
@@ -487,15 +592,15 @@ for layer in lenet5:
         print(
             f"{type(layer).__name__:10} {tuple(flow.shape[1:])!s:13} {count_parameters(layer):7,} parameters"
         )
-behind = sum(count_parameters(layer) for layer in lenet5 if isinstance(layer, nn.Linear))
+after_flatten = sum(count_parameters(layer) for layer in lenet5 if isinstance(layer, nn.Linear))
 after_maps = count_parameters(net.classifier)
 print(
     f"LeNet-5: {count_parameters(lenet5):,} parameters, "
-    f"{behind / count_parameters(lenet5):.0%} of them behind the flatten"
+    f"{after_flatten / count_parameters(lenet5):.0%} of them after the flatten"
 )
 print(
     f"ours:    {count_parameters(net):,} parameters, "
-    f"{after_maps / count_parameters(net):.0%} of them behind the last map"
+    f"{after_maps / count_parameters(net):.0%} of them after the last map"
 )
 
 # %% [markdown]
@@ -507,10 +612,10 @@ print(
 # ## The sheet: everything the network sees
 #
 # Now the answer to the first question, in one figure. Each row is a layer, each small picture a
-# channel. We show for each layer the twelve channels with the largest mean. The rule matters: who
-# picks the prettiest maps by hand will find in them what he wants to find.
+# channel. We show for each layer the twelve channels with the largest mean. The rule matters: if you
+# pick the prettiest maps by hand, you will find in them what you want to find.
 
-# %% tags=["figure"]
+# %% tags=["figure"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(4, 13, figsize=(13.5, 5.0), layout="constrained")
 for number, (maps, line) in enumerate(zip(F, axes, strict=True), start=1):
     strongest = maps[0].mean((1, 2)).argsort(descending=True)[:12]
@@ -529,16 +634,21 @@ for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 axes[0, 0].set_title("sees", fontsize=9)
 figure.suptitle(
-    "Layers × channels: the feature maps of one digit (number above: channel; bar: activation)"
+    "One digit, four layers: deeper maps answer at fewer places (above: channel; bar: activation)"
 )
 plt.show()
 
 # %% [markdown]
 # Read the sheet from top to bottom. The first layer shows the digit itself, bright, dim, or only
-# one of its edges. Further down the maps become more special. In the last row, one map answers at a
-# bar, another one at a slanted stroke, others only where a stroke ends or turns. These are the
-# patterns of patterns. And in *all* rows you can still say where in the picture they were found.
-# Nothing of the "where" is lost up to here.
+# one of its edges. Further down the maps become more special: they have more zeros, and answer at
+# fewer places. Look in the last row for a map that answers at a bar, one for a slanted stroke, and
+# one for the end of a stroke. These are the patterns of patterns. And in *all* rows you can still say
+# where in the picture they were found. Nothing of the "where" is lost up to here.
+#
+# > **Try this** (for the fast). Take the dead maps away: `less = copy.deepcopy(net)`, then inside
+# > `torch.no_grad()` set `less.classifier.weight[:, silent_always]` to 0. How many of the first 300
+# > answers change? Predict it first. Then write a kernel for strokes that are slanted like that of
+# > the 7, and let `cross_correlate` look for them.
 #
 # ## What you know now
 #
@@ -548,6 +658,7 @@ plt.show()
 #   ones.
 # * The parameters can be counted, and every number between input and output can be read.
 # * The receptive field says how far one value sees at most. Ours see 9×9 pixels.
+# * Some models can be read as they stand (a small tree). Others need *post-hoc* explanations.
 # * Channels say *what*, rows and columns say *where*. Flatten ends the "where".
 #
 # **What this does not tell you.** The sheet shows what was *computed*, not what was *important*. A

@@ -155,6 +155,25 @@ def a_list_of_counts(model):
     return [p.numel() for p in model.parameters()]
 
 
+@count_parameters.wrong(
+    "You counted the first tensor only. Is the return indented too far, inside of the loop?"
+)
+def first_tensor_only(model):
+    return next((p.numel() for p in model.parameters()), 0)
+
+
+@count_parameters.wrong(
+    "You counted the weights of the layers that have `weight` and `bias`. A layer may have parameters with "
+    "other names: model.parameters() lists them all."
+)
+def weight_and_bias_only(model):
+    return sum(
+        p.numel()
+        for name, p in model.named_parameters()
+        if name.rsplit(".")[-1] in ("weight", "bias")
+    )
+
+
 @count_parameters.accepts
 def only_what_needs_a_gradient(model):
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -324,6 +343,37 @@ def result_as_large_as_the_image(image, kernel):
     return result
 
 
+@cross_correlate.wrong(
+    "You turned the kernel from left to right only. It must not be turned at all."
+)
+def left_to_right(image, kernel):
+    return slide(image, kernel.flip(1))
+
+
+@cross_correlate.wrong(
+    "Rows and columns of the result are exchanged. The value [y, x] belongs to row y and column x."
+)
+def rows_and_columns_exchanged(image, kernel):
+    return slide(image, kernel).T.contiguous()
+
+
+@cross_correlate.wrong(
+    "You overwrote the sum instead of adding to it: only the last weight of the kernel is left."
+)
+def last_weight_only(image, kernel):
+    kh, kw = kernel.shape
+    return kernel[-1, -1] * image[kh - 1 :, kw - 1 :]
+
+
+@cross_correlate.wrong(
+    "You took the largest product under the window. The formula adds all products up."
+)
+def largest_product(image, kernel):
+    kh, kw = kernel.shape
+    windows = image.unfold(0, kh, 1).unfold(1, kw, 1)
+    return (windows * kernel).amax(dim=(2, 3))
+
+
 @cross_correlate.accepts
 def pytorch_convolution(image, kernel):
     return functional.conv2d(image[None, None], kernel[None, None])[0, 0]
@@ -361,6 +411,12 @@ def windows_and_einsum(image, kernel):
 @cross_correlate.accepts
 def scipy_correlation(image, kernel):
     return signal.correlate2d(image.numpy(), kernel.numpy(), mode="valid")
+
+
+@cross_correlate.accepts
+def numpy_in_float64(image, kernel):
+    windows = np.lib.stride_tricks.sliding_window_view(image.numpy(), tuple(kernel.shape))
+    return (windows.astype(np.float64) * kernel.numpy()).sum((2, 3))
 
 
 # ------------------------------------------------------------------ 1.3
@@ -553,6 +609,30 @@ def left_in_training_mode(model, x):
     return outputs(model, x, is_relu, copy_output)
 
 
+@feature_maps.wrong(
+    "You put a ReLU of your own after each convolution. There may be another layer between the two, such as "
+    "BatchNorm: take the output of the network's own nn.ReLU."
+)
+def own_relu_after_each_convolution(model, x):
+    return outputs(
+        model, x, lambda m: isinstance(m, nn.Conv2d), lambda i, o: o.detach().relu().clone()
+    )
+
+
+@feature_maps.wrong(
+    "You stacked the images into the channels: each entry must have four axes, (N, K, h, w)."
+)
+def images_and_channels_joined(model, x):
+    return outputs(model, x, is_relu, lambda i, o: o.detach().flatten(0, 1).clone())
+
+
+@feature_maps.wrong(
+    "The output of the last ReLU is missing. Does your loop end one layer too early?"
+)
+def last_map_missing(model, x):
+    return outputs(model, x, is_relu, copy_output)[:-1]
+
+
 @feature_maps.accepts
 def with_hooks(model, x):
     return outputs(model, x, is_relu, copy_output)
@@ -722,6 +802,30 @@ def k_instead_of_k_minus_one(layers):
 @receptive_field.wrong("This is the area, width times width. The width is asked for.")
 def area(layers):
     return receptive_field.right(layers) ** 2
+
+
+@receptive_field.wrong(
+    "This is the distance of neighbours in the last map, the product of all strides. The width of the field "
+    "is asked for."
+)
+def distance_of_neighbours(layers):
+    return math.prod(s for _, s in layers)
+
+
+@receptive_field.wrong("You returned the kernel of the last layer. All layers add to the width.")
+def last_layer_only(layers):
+    return layers[-1][0] if layers else 1
+
+
+@receptive_field.wrong(
+    "You added (k − 1) / 2 for each layer: a window reaches that far on one side. It has two sides."
+)
+def one_side_only(layers):
+    width, step = 1.0, 1
+    for kernel, stride in layers:
+        width += (kernel - 1) / 2 * step
+        step *= stride
+    return width
 
 
 @receptive_field.accepts
