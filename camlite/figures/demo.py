@@ -10,10 +10,10 @@ import torch
 
 from camlite import data, maps, methods, nets
 from camlite.figures import plot
+from camlite.methods.cards import METHODS
 from camlite.paths import DATASETS
 
 SHOWN = ("cam", "grad_cam", "score_cam")
-TITLES = {"cam": "CAM", "grad_cam": "Grad-CAM", "score_cam": "Score-CAM"}
 
 
 def demo(folder: Path) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _figure(
     columns = [f"{int(d)}\np = {q:.3f}" for d, q in zip(c, p, strict=True)]
     plot.grid(
         rows,
-        ["image", *TITLES.values()],
+        ["image", *(METHODS[m].short for m in SHOWN)],
         columns,
         save=file,
         title="Where three methods see the evidence for the predicted digit",
