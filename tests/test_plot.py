@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import camlite
-from camlite.figures import plot
+from camlite import data, nets
+from camlite.figures import demo, plot
 
 matplotlib.use("agg")
 
@@ -125,3 +126,12 @@ def test_the_colours_of_heat_only_become_lighter():
     rgb = matplotlib.colormaps[plot.HEAT](torch.linspace(0, 1, 256).numpy())[:, :3]
     luminance = rgb @ [0.2126, 0.7152, 0.0722]
     assert (luminance[1:] >= luminance[:-1] - 1e-3).all()
+
+
+def test_the_demo_is_dark_where_nothing_speaks_for_the_class():
+    images, _, name = data.handwriting(train=False)
+    model, x = nets.bundled(f"gapnet_{name}"), images[:4]
+    signed = camlite.cam(model, "features", x)
+    heat = demo.heat_of("cam", model, x)
+    assert signed.shape == heat.shape, "nothing is enlarged here"
+    assert torch.equal(heat > 0, signed > 0)

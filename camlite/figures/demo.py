@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from camlite import data, maps, methods, nets
+from camlite import data, maps, nets
 from camlite.figures import plot
 from camlite.methods.cards import METHODS
 from camlite.paths import DATASETS
@@ -25,8 +26,7 @@ def demo(folder: Path) -> dict[str, Any]:
     with torch.no_grad():
         p, c = model(x).softmax(1).max(1)
 
-    layer = "features"  # the last ReLU: 128 maps as large as the image
-    heat = {m: maps.heatmap(getattr(methods, m)(model, layer, x), x.shape[-2:]) for m in SHOWN}
+    heat = {m: heat_of(m, model, x) for m in SHOWN}
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"three-methods-{name}.png"
     _figure(x, c, p, heat, file)
@@ -42,6 +42,12 @@ def demo(folder: Path) -> dict[str, Any]:
             for t, d, q in zip(truth, c, p, strict=True)
         ],
     }
+
+
+def heat_of(method: str, model: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """(N, H, W) in [0, 1]: the evidence for the predicted class; what speaks against it is 0."""
+    layer = "features"  # the last ReLU: 128 maps as large as the image
+    return maps.heatmap(METHODS[method].evidence(model, layer, x), x.shape[-2:])
 
 
 def _one_of_each(
