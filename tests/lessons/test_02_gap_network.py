@@ -723,33 +723,40 @@ def kind_of_gradients(model, steps, batches, images, labels):
         return "there was no step"
     if len(steps) != len(batches) or any(-1 in b for b in batches):
         return "steps and batches do not belong together"
-    means, sums, doubles, strangers = [], [], [], []
     parameters = list(model.parameters())
-    for batch in batches:
-        each = losses(model, [batch], images, labels)[0]
-        means.append(torch.autograd.grad(each.mean(), parameters, retain_graph=True))
-        sums.append(torch.autograd.grad(each.sum(), parameters))
-        twice = functional.cross_entropy(model.net(images[batch]).softmax(1), labels[batch])
-        doubles.append(torch.autograd.grad(twice, parameters))
-    for batch, step in zip(batches, steps, strict=True):
+    nothing = [torch.zeros_like(p) for p in parameters]
+
+    def gradients_of(loss):
+        return [
+            torch.autograd.grad(loss(batch, step), parameters)
+            for batch, step in zip(batches, steps, strict=True)
+        ]
+
+    def mean(batch, step):
+        return functional.cross_entropy(model.net(images[batch]), labels[batch])
+
+    def total(batch, step):
+        return len(batch) * mean(batch, step)
+
+    def softmax_first(batch, step):
+        return functional.cross_entropy(model.net(images[batch]).softmax(1), labels[batch])
+
+    def other_labels(batch, step):
         foreign = labels_behind(model, step, images[batch], labels[batch])
-        wrong = functional.cross_entropy(model.net(images[batch]), foreign)
-        strangers.append(torch.autograd.grad(wrong, parameters))
-    running = [
-        [sum(g[i] for g in means[: n + 1]) for i in range(len(parameters))]
-        for n in range(len(means))
-    ]
-    nothing = [[torch.zeros_like(p) for p in parameters] for _ in means]
-    for says, candidate in (
-        ("of this batch", means),
-        ("of this batch and all batches before it", running),
-        ("of the sum of the losses, not of their mean", sums),
-        ("zero", nothing),
-        ("of softmax followed by cross_entropy", doubles),
-        ("of the batch before", [nothing[0], *means[:-1]]),
-        ("of these images with the labels of other images", strangers),
+        return functional.cross_entropy(model.net(images[batch]), foreign)
+
+    means = gradients_of(mean)
+    running = [[sum(g) for g in zip(*means[: n + 1], strict=True)] for n in range(len(means))]
+    for says, candidate in (  # each is computed only if those before do not fit
+        ("of this batch", lambda: means),
+        ("of this batch and all batches before it", lambda: running),
+        ("zero", lambda: [nothing] * len(means)),
+        ("of the batch before", lambda: [nothing, *means[:-1]]),
+        ("of the sum of the losses, not of their mean", lambda: gradients_of(total)),
+        ("of softmax followed by cross_entropy", lambda: gradients_of(softmax_first)),
+        ("of these images with the labels of other images", lambda: gradients_of(other_labels)),
     ):
-        if all(equal(step, wanted) for step, wanted in zip(steps, candidate, strict=True)):
+        if all(equal(step, wanted) for step, wanted in zip(steps, candidate(), strict=True)):
             return says
     return "not the gradient of this batch's cross-entropy"
 
