@@ -136,7 +136,7 @@ def check(
 ) -> None:
     """Check your answers to a lesson. Example: camlite check 3
 
-    Only imports and exercise cells are run, in a separate process. Exit code 0: all passed;
+    Only what your answers need is run, in a separate process. Exit code 0: all passed;
     1: not yet; 2: wrong use.
     """
     one = _lesson(lesson)

@@ -168,8 +168,8 @@ def _factor_clue(first: int, name: str, pairs: list[tuple[Observation, Observati
     factor = ratios[first]
     if factor is None:
         return None
-    if factor == 0:
-        return "Your result is zero everywhere in this case."
+    if abs(factor) < 1e-6:
+        return "Your result is zero, or nearly so, everywhere in this case."
     everywhere = all(r is not None and np.isclose(r, factor, rtol=1e-3) for r in ratios)
     where = "everywhere" if everywhere else "in this case"
     return f"Your result is {factor:.4g} times the right one, {where}. Why that factor?"

@@ -46,16 +46,18 @@ def check_file(lesson: Lesson, path: Path, only: str | None = None) -> list[Verd
 def _run(exercises: list[Exercise], path: Path, seed: int) -> Iterator[Verdict]:
     """Verdicts as they come from one process; if it has to be stopped, that is the last one."""
     worker = _Worker([str(path.resolve()), str(seed), *[e.id for e in exercises]])
+    exercise, what, seconds = exercises[0], "the Python process", START_SECONDS
     try:
-        started = worker.receive(START_SECONDS)
+        worker.receive(seconds)  # it is ready; nothing of the learner's has run yet
         for exercise in exercises:
-            data = worker.receive(exercise.seconds) if started else None
-            if data is None:
-                where = f"in {exercise.name}" if started else "before the first exercise"
-                yield _error(exercise, worker.why_it_ended(exercise, where))
-                return
-            _, seen, printed = unpack(data)
+            what, seconds = exercise.name, exercise.seconds
+            _, seen, printed = unpack(worker.receive(seconds))
             yield _verdict(exercise, seen, printed, seed)
+    except TimeoutError:
+        why = f"{what} did not finish in {seconds:.0f} seconds. Does a loop never end?"
+        yield _error(exercise, why)
+    except EOFError:
+        yield _error(exercise, worker.last_words(what))
     finally:
         worker.stop()
 
@@ -99,31 +101,35 @@ class _Worker:
                 self.sent.put(data)
         self.sent.put(None)
 
-    def receive(self, seconds: float) -> bytes | None:
-        """The next that it sends; None if it ends or the time is over."""
+    def receive(self, seconds: float) -> bytes:
+        """The next that it sends. Raises TimeoutError, or EOFError if it ends before."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            ended = self.process.poll() is not None  # what it started may hold the pipe open
             with suppress(queue.Empty):
-                return self.sent.get(timeout=0.1)
-            if self.process.poll() is not None and self.sent.empty():
-                return None  # what it started may still hold the pipe open
-        return None
+                data = self.sent.get(timeout=2 if ended else 0.1)
+                ended = data is None
+                if data is not None:
+                    return data
+            if ended:
+                raise EOFError
+        raise TimeoutError
 
-    def why_it_ended(self, exercise: Exercise, where: str) -> str:
-        """A sentence for the learner."""
+    def last_words(self, where: str) -> str:
+        """Why it ended, for the learner."""
+        with suppress(subprocess.TimeoutExpired):  # the pipe is closed a little before the end
+            self.process.wait(5)
         code = self.process.poll()
-        if code is None:
-            return (
-                f"{exercise.name} did not finish in {exercise.seconds:.0f} seconds. "
-                "Does a loop never end?"
-            )
         if code == 0:
             return (
-                f"Your code ended the Python process {where} (exit or os._exit). Remove that call."
+                f"Your code ended the Python process in {where} (exit or os._exit). "
+                "Remove that call."
             )
+        if code is None:
+            return f"Your code closed files of the Python process in {where}."
         self.errors.seek(max(0, self.errors.seek(0, os.SEEK_END) - 2000))
         lines = self.errors.read().decode("utf-8", "replace").strip().splitlines()
-        return f"The Python process ended with code {code} {where}: {lines[-1] if lines else ''}"
+        return f"The Python process ended with code {code} in {where}. {lines[-1] if lines else ''}"
 
     def stop(self) -> None:
         """End the process and all that it started."""

@@ -15,7 +15,7 @@ import sys
 import threading
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from camlite.course.lessons import find_exercise
 from camlite.course.observe import Observation, explain, observe
 from camlite.course.submission import definition, read_submission
 
-PRINTED_BYTES, PRINTED_LINES = 2000, 10
+PRINTED = 2000  # characters
 
 
 def main(file: str, seed: str, *ids: str) -> None:
@@ -40,9 +40,9 @@ def main(file: str, seed: str, *ids: str) -> None:
     send(results, b"ready")
     for exercise in exercises:
         printed = Printed()
-        with redirect_stdout(printed.stream()), redirect_stderr(Printed().stream()):
+        with redirect_stdout(printed), redirect_stderr(Printed()):
             seen = _observe(exercise, code, int(seed))
-        send(results, pack(exercise.id, seen, str(printed)))
+        send(results, pack(exercise.id, seen, printed.beginning()))
 
 
 def _take_over(number: int) -> int:
@@ -61,28 +61,17 @@ def _end_with_parent(pipe: int) -> None:
     os._exit(1)
 
 
-class Printed(io.RawIOBase):
+class Printed(io.StringIO):
     """What an answer prints, but never more than its beginning."""
 
-    def __init__(self) -> None:
-        self.kept = b""
-
-    def writable(self) -> bool:
-        """Yes; it must be said."""
-        return True
-
-    def write(self, data: Any) -> int:
+    def write(self, text: str) -> int:
         """Keep the beginning, forget the rest."""
-        self.kept += bytes(data[: PRINTED_BYTES - len(self.kept)])
-        return len(data)
+        super().write(text[: max(0, PRINTED - self.tell())])
+        return len(text)
 
-    def stream(self) -> io.TextIOWrapper:
-        """To be used as sys.stdout."""
-        buffer: BinaryIO = io.BufferedWriter(self)  # type: ignore[assignment]
-        return io.TextIOWrapper(buffer, "utf-8", "replace", write_through=True)
-
-    def __str__(self) -> str:
-        return "\n".join(self.kept.decode("utf-8", "replace").splitlines()[:PRINTED_LINES])
+    def beginning(self) -> str:
+        """At most ten lines; nothing if the answer closed its output."""
+        return "" if self.closed else "\n".join(self.getvalue().split("\n")[:10])
 
 
 def _observe(exercise: Exercise, code: list[str], seed: int) -> list[Observation]:

@@ -34,6 +34,11 @@ def threads(M):
     return 2 * M
 
 
+def deterministic(M):
+    torch.use_deterministic_algorithms(True)
+    return 2 * M
+
+
 def no_more_gradients(M):
     torch.set_grad_enabled(False)
     return 2 * M
@@ -81,6 +86,7 @@ CHANGES = {
     dtype: "the default dtype",
     device: "the default device",
     threads: "the number of threads",
+    deterministic: "the choice of deterministic algorithms",
     no_more_gradients: "the gradient mode",
     torch_seed: "the seed of torch's random numbers",
     numpy_seed: "the seed of numpy's random numbers",
@@ -227,7 +233,8 @@ RESULTS = {
     "a tensor without data": (lambda M: M.to("meta"), "error", "meta tensor"),
     "a dict with odd keys": (lambda M: {3: M, "a": M, None: M}, "wrong", "the keys 3, None, 'a'"),
     "NaN": (lambda M: 2 * M / 0, "wrong", "NaN or infinite"),
-    "zero": (lambda M: 0 * M, "wrong", "zero everywhere"),
+    "nearly zero": (lambda M: 1e-29 * M, "wrong", "zero, or nearly so, everywhere"),
+    "zero": (lambda M: 0 * M, "wrong", "zero, or nearly so, everywhere"),
     "SystemExit": (lambda M: exit(), "error", "SystemExit"),
     "a GeneratorExit": (lambda M: raises(GeneratorExit()), "error", "GeneratorExit"),
     "an error without text": (lambda M: raises(NoText()), "error", "NoText"),

@@ -69,7 +69,8 @@ def normalize(M):
     while True:
         print("still here")
 
-{RIGHT["3.4"].format("")}
+def upsample(M, size):
+    os.closerange(3, 60)
 
 def overlay(image, heat, alpha=0.5):
     import ctypes
@@ -113,7 +114,7 @@ def test_nobody_answers_input(state):
     assert "EOFError" in state["3.5"].message
 
 
-@pytest.mark.slow  # four processes, one after the other
+@pytest.mark.slow  # five processes, one after the other
 def test_an_answer_that_ends_its_process_costs_only_its_own_exercise(tmp_path, monkeypatch):
     monkeypatch.setattr(find_exercise("3.3"), "seconds", 3.0)
     found = check(tmp_path, HOSTILE)
@@ -121,11 +122,12 @@ def test_an_answer_that_ends_its_process_costs_only_its_own_exercise(tmp_path, m
         "3.1": "error",
         "3.2": "passed",
         "3.3": "error",
-        "3.4": "passed",
+        "3.4": "error",
         "3.5": "error",
     }
     assert "ended the Python process in class_activation_map" in found["3.1"].message
     assert "did not finish in 3 seconds" in found["3.3"].message
+    assert "ended with code 1 in upsample. OSError" in found["3.4"].message
     assert "The Python process ended with code -11" in found["3.5"].message
     child = Path("/proc") / (tmp_path / "child").read_text() / "stat"
     assert not child.exists() or child.read_text().split(")")[1].split()[0] == "Z"
