@@ -350,8 +350,8 @@ class Unusual(nn.Module):
         super().__init__()
         old_norm = torch.nn.utils.weight_norm
         new_norm = torch.nn.utils.parametrizations.weight_norm
-        self.old = old_norm(nn.Conv2d(3, 8, 3, padding=1))
-        self.new = new_norm(nn.Conv2d(8, 8, 3, padding=1))
+        self.old = old_norm(nn.Conv2d(3, 8, 3, padding=1, bias=False))
+        self.new = new_norm(nn.Conv2d(8, 8, 3, padding=1, bias=False))
         self.spectral = torch.nn.utils.spectral_norm(nn.Conv2d(8, 8, 3, padding=1))
         self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
         self.functional = nn.Linear(8, 8)
