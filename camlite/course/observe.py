@@ -49,10 +49,15 @@ def _observe_case(
         with warnings.catch_warnings():
             if exercise.parts is None:
                 return Observation(_two_calls(answer, args, kwargs, shared))
+            # a training step changes its model; what else was given stays as it was
+            given = _named(args, kwargs)
+            data = {k: v for k, v in given.items() if not isinstance(v, nn.Module)}
+            before = _conditions(data)
             parts: dict[str, Value] = {}
             for name, value in exercise.parts(answer, *args, **kwargs).items():
                 parts |= _plain(name, value)
-            return Observation(parts | _side_effects(shared.restore()))
+            changed = changes(before, _conditions(data)) + shared.restore()
+            return Observation(parts | _side_effects(changed))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -66,7 +71,7 @@ def _two_calls(
     answer: Callable[..., Any], args: tuple, kwargs: dict[str, Any], shared: Shared
 ) -> dict[str, Value]:
     """The result, what the call changed, and whether a second call gives the same again."""
-    named = {f"argument {i + 1}": a for i, a in enumerate(args)} | kwargs
+    named = _named(args, kwargs)
     before = _conditions(named)
     parts = _plain("result", _finished(answer(*args, **kwargs)))
     changed = changes(before, _conditions(named)) + shared.restore()
@@ -77,6 +82,10 @@ def _two_calls(
     changed += seeded(shared.random, first, random_numbers())
     repeats = list(parts) == list(again) and all(close(parts[n], again[n], 1e-4) for n in parts)
     return parts | _side_effects(changed) | {"second call": "same" if repeats else "different"}
+
+
+def _named(args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {f"argument {i + 1}": a for i, a in enumerate(args)} | kwargs
 
 
 def _conditions(named: dict[str, Any]) -> dict[str, Any]:

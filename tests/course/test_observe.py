@@ -192,6 +192,24 @@ def test_changes_inside_of_lists_dicts_and_models_are_seen(name):
     assert seen.startswith(f"changed: {name}"), seen
 
 
+def test_an_exercise_with_a_probe_sees_changes_of_its_data_too():
+    step = Exercise("9.4", "step", formula="w − rate · ∂/∂w", hints=("a", "b", "c"))
+    step.make_cases = lambda rng: iter([Case("one step", nn.Linear(3, 1), torch.ones(2, 3))])
+    step.parts = lambda answer, model, x: {"the weights": answer(model, x) or model.weight}
+
+    def right(model, x):
+        model(x).sum().backward()
+        model.weight.data.sub_(model.weight.grad)
+
+    def with_gradient_of_the_images(model, x):
+        right(model, x.requires_grad_())
+
+    step.right = right
+    assert verdict(right, step).status == "passed"
+    found = verdict(with_gradient_of_the_images, step)
+    assert "changed: requires_grad of argument 2, .grad of argument 2" in found.message
+
+
 # ------------------------------------------------------------------ results
 
 
