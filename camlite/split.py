@@ -90,14 +90,12 @@ def split_at(model: nn.Module, layer: Layer, images: Tensor) -> tuple[Stage, Sta
 
     Raises ValueError where several layers are given: the method has no place for the others.
     """
-    if isinstance(layer, (list, tuple)):
-        if len(layer) != 1:
-            raise ValueError(
-                f"this method takes one layer, not {len(layer)}; methods over several layers are "
-                "layer_cam, zoom_cam, poly_cam and refine_cam"
-            )
-        layer = layer[0]
-    features, classifier = split(model, chosen_layer(model, layer, images))
+    if isinstance(layer, (list, tuple)) and len(layer) > 1:
+        raise ValueError(
+            f"this method takes one layer, not {len(layer)}; methods over several layers are "
+            "layer_cam, zoom_cam, poly_cam and refine_cam"
+        )
+    features, classifier = split_at_all(model, layer, images, otherwise=last_spatial_layer)
     return features, classifier
 
 

@@ -169,7 +169,7 @@ def gradient_by_hook(model: nn.Module, layer: str, x: Tensor) -> tuple[Tensor, T
     )
     Y = model(x.clone().requires_grad_())[:, 3].sum()
     handle.remove()
-    return kept[0].detach(), torch.autograd.grad(Y, kept[0])[0]
+    return kept[-1].detach(), torch.autograd.grad(Y, kept[-1])[0]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,12 @@ names the model's own modules and weights; they are looked up whenever a part ru
 
 from __future__ import annotations
 
+import builtins
 import functools
 import operator
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -45,12 +48,38 @@ class _OneCall(nn.Module):
         return self.model(x)
 
 
-class _Symbol(fx.Proxy):
-    """Stands for a tensor, also where `forward` asks isinstance(x, Tensor)."""
+@contextmanager
+def _isinstance_knows_symbols(root: nn.Module) -> Iterator[None]:
+    """While tracing, `isinstance(x, Tensor)` in a user's `forward` has the answer of a real run.
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        return Tensor
+    Otherwise another branch would be traced, silently. Other questions about the type of a symbol
+    have no answer: NotACleanCut.
+    """
+    plain = builtins.isinstance
+
+    def asked(value: Any, kind: Any) -> bool:
+        if not issubclass(type(value), fx.Proxy):
+            return plain(value, kind)
+        if sys._getframe(1).f_globals.get("__name__", "").startswith("torch."):
+            return plain(value, kind)
+        if Tensor in (kind if type(kind) is tuple else (kind,)) and _is_tensor(value.node, root):
+            return True
+        raise NotACleanCut("forward asks for the type of a result")
+
+    builtins.isinstance = asked
+    try:
+        yield
+    finally:
+        builtins.isinstance = plain
+
+
+def _is_tensor(step: fx.Node, root: nn.Module) -> bool:
+    """Whether the step's result is surely one tensor."""
+    if step.op != "call_module":
+        return True
+    module = root.get_submodule(str(step.target))
+    several = isinstance(module, (nn.RNNBase, nn.MultiheadAttention))
+    return type(module).__module__.startswith("torch.nn.") and not several
 
 
 class Tracer(fx.Tracer):
@@ -69,7 +98,9 @@ class Tracer(fx.Tracer):
         wanted = () if layers is None else [self.twins[model.get_submodule(n)] for n in layers]
         self.layers = None if layers is None else set(wanted)
         self.made: dict[str, Any] = {}
-        self.trace(_OneCall(self.twins[model]))
+        root = _OneCall(self.twins[model])
+        with _isinstance_knows_symbols(root):
+            self.trace(root)
         self.steps = list(self.graph.nodes)
         self.forward = _OneCall(model)  # the steps' names are those of the model's own modules
         for name, value in vars(self.root).items():
@@ -110,8 +141,23 @@ def has_hooks(module: nn.Module) -> bool:
 
 
 def trace(model: nn.Module, layers: Sequence[str] | None = None) -> Tracer:
-    """The operations of one call `model(x)` in evaluation mode."""
-    return Tracer(model, layers)
+    """The operations of one call `model(x)` in evaluation mode.
+
+    Raises NotACleanCut where a tensor goes from a module on through an attribute: such a path is
+    in no graph.
+    """
+    tracer = Tracer(model, layers)
+    ran = {f"{step.target}." for step in tracer.steps if step.op == "call_module"}
+    for step in tracer.steps:
+        if step.op == "get_attr" and str(step.target).startswith(tuple(ran)):
+            owner, _, name = str(step.target).rpartition(".")
+            if name not in tracer.forward.get_submodule(owner)._parameters:
+                raise NotACleanCut(f"{_in_model(owner)!r} runs, and its {name!r} is read elsewhere")
+    return tracer
+
+
+def _in_model(name: str) -> str:
+    return name.removeprefix("model").removeprefix(".")
 
 
 # ------------------------------------------------------------------ cutting it

@@ -85,13 +85,26 @@ def logits_of(out: Any, x: Tensor) -> Tensor:
             f"the model returns a {type(out).__name__}, not one tensor of logits (N, C): wrap it "
             "in a module whose forward returns the logits"
         )
-    if x.requires_grad and not out.requires_grad:
+    if x.requires_grad and not _has_gradient(out):
         raise ArchitectureError(
             "the model's output has no gradient here: something after the layer stops it (a "
             "quantised layer, detach, no_grad, argmax) or does not use the layer. Methods that "
             "need no gradient, such as score_cam and ablation_cam, may still work"
         )
     return out
+
+
+def _has_gradient(out: Tensor) -> bool:
+    """Whether `out` has a graph, and every step of it can be differentiated."""
+    todo, seen = [out.grad_fn], {out.grad_fn}
+    while todo:
+        step = todo.pop()
+        if step is not None and "NotImplemented" in step.name():
+            return False
+        earlier = {before for before, _ in step.next_functions if before} if step else set()
+        todo += earlier - seen
+        seen |= earlier
+    return out.requires_grad
 
 
 def check_images(model: nn.Module, images: Tensor) -> None:

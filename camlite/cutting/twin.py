@@ -35,10 +35,12 @@ def twins_of(model: nn.Module) -> dict[nn.Module, nn.Module]:
         own = dict(vars(module))
         own["training"] = False
         own["_parameters"] = own["_parameters"].copy()
-        own["_buffers"] = {n: _copied(b, memory) for n, b in own["_buffers"].items()}
+        own["_buffers"] = own["_buffers"].copy()
         own["_modules"] = {n: twins.get(m, m) for n, m in own["_modules"].items()}
-        for name in own.keys() - _OF_EVERY_MODULE:
-            own[name] = _copied(own[name], memory)
+        if not type(module).__module__.startswith("torch.nn."):  # these keep nothing in `self`
+            for values in (own, own["_buffers"]):
+                for name in values.keys() - _OF_EVERY_MODULE:
+                    values[name] = _copied(values[name], memory)
         vars(twin).update(own)
     return twins
 
