@@ -249,7 +249,7 @@ def _measure_batch_norm(model: nn.Module, images: Tensor) -> None:
         for m in norms:
             m.reset_running_stats()
             m.training, m.momentum = True, None  # None: the plain average of what it sees
-        model(images.detach())
+        model(images.detach().clone())
     for m, momentum in zip(norms, momenta, strict=True):
         m.momentum = momentum
 

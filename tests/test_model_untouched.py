@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,10 @@ import torch
 from calling import MODELS, Plain, build, call, is_random, needs_cam_head, parameters, pictures
 from torch import Tensor, nn
 
-from camlite import METHODS
+from camlite import METHODS, metrics, sanity
+from camlite.metrics.shared import classes_of
 
-pytestmark = pytest.mark.parametrize("method", METHODS)
+every_method = pytest.mark.parametrize("method", METHODS)
 HOOKS = [name for name in vars(nn.Module()) if "hook" in name]
 
 
@@ -65,6 +68,7 @@ def in_use(kind: type[Plain]) -> nn.Module:
     return model
 
 
+@every_method
 @pytest.mark.parametrize(("kind", "seeded"), [*((k, True) for k in MODELS), (Plain, False)])
 def test_nothing_changes(method: str, kind: type[Plain], seeded: bool) -> None:
     model, images = in_use(kind), pictures().requires_grad_()
@@ -83,14 +87,13 @@ class Interrupted(BaseException):
     """Not an Exception: like Ctrl-C."""
 
 
+@every_method
 @pytest.mark.parametrize("run", [1, 3])
 @pytest.mark.parametrize("kind", MODELS)
 def test_nothing_changes_when_interrupted(method: str, kind: type[Plain], run: int) -> None:
     model, images, runs = in_use(kind), pictures(), iter(range(1, 10**6))
 
     def bomb(module: nn.Module, args: Any, out: Tensor) -> None:
-        if not isinstance(out, Tensor):  # while the model is being traced
-            return
         if next(runs) == run:
             raise Interrupted
 
@@ -107,6 +110,7 @@ def test_nothing_changes_when_interrupted(method: str, kind: type[Plain], run: i
     assert state(model, images) == before
 
 
+@every_method
 def test_nothing_changes_when_the_target_fails(method: str) -> None:
     if method in ("cam", "finer_cam"):
         pytest.skip("needs a class: it takes no function")
@@ -129,6 +133,7 @@ def close(a: Tensor, b: Tensor, tolerance: float = 1e-4) -> bool:
     return bool((a.double() - b.double()).abs().max() <= tolerance * b.double().abs().max())
 
 
+@every_method
 @pytest.mark.parametrize("kind", MODELS)
 def test_twice_the_same_and_finite(method: str, kind: type[Plain]) -> None:
     if needs_cam_head(method, kind):
@@ -141,6 +146,7 @@ def test_twice_the_same_and_finite(method: str, kind: type[Plain]) -> None:
     assert torch.equal(call(method, model, images, target=1), maps)
 
 
+@every_method
 @pytest.mark.parametrize("kind", MODELS)
 def test_batch_of_n_is_n_calls(method: str, kind: type[Plain]) -> None:
     if needs_cam_head(method, kind):
@@ -155,6 +161,7 @@ def test_batch_of_n_is_n_calls(method: str, kind: type[Plain]) -> None:
     assert close(maps, torch.cat(alone))
 
 
+@every_method
 @pytest.mark.parametrize("kind", MODELS[:2])
 def test_float64_agrees_with_float32(method: str, kind: type[Plain]) -> None:
     if needs_cam_head(method, kind):
@@ -165,6 +172,7 @@ def test_float64_agrees_with_float32(method: str, kind: type[Plain]) -> None:
     assert close(maps, exact, 1e-3)
 
 
+@every_method
 @pytest.mark.parametrize("kind", MODELS[:2])
 def test_autocast_changes_nothing(method: str, kind: type[Plain]) -> None:
     if needs_cam_head(method, kind):
@@ -177,6 +185,7 @@ def test_autocast_changes_nothing(method: str, kind: type[Plain]) -> None:
     assert close(maps, expected, 1e-5)
 
 
+@every_method
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_works_without_gradients_of_the_caller(method: str, mode: type) -> None:
     model, images = build(Plain).requires_grad_(False), pictures()
@@ -185,8 +194,85 @@ def test_works_without_gradients_of_the_caller(method: str, mode: type) -> None:
         assert torch.equal(call(method, model, pictures(), target=1), expected)
 
 
+@every_method
 def test_16_bits_are_refused(method: str) -> None:
     for dtype in (torch.bfloat16, torch.float16):
         model, images = build(Plain).to(dtype), pictures(dtype=dtype)
         with pytest.raises(ValueError, match="images must be float32 or float64, not torch"):
             call(method, model, images)
+
+
+class ChangesItsInput(Plain):
+    """Its first operation works in place: it normalises the caller's images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x.sub_(0.5).div_(0.25)
+        return super().forward(x)
+
+
+class TakesACopy(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward((x - 0.5) / 0.25)
+
+
+def heat(images: Tensor) -> Tensor:
+    return torch.rand(len(images), 12, 12, generator=torch.Generator().manual_seed(6))
+
+
+MEASURES = {
+    "confidence": lambda model, x: metrics.confidence(model, x, 1),
+    "masked_confidence": lambda model, x: metrics.masked_confidence(model, x, heat(x)),
+    "deletion": lambda model, x: metrics.deletion(model, x, heat(x), steps=3),
+    "insertion": lambda model, x: metrics.insertion(model, x, heat(x), steps=3),
+    "road": lambda model, x: metrics.road(model, x, heat(x), fractions=(0.2, 0.6)),
+    "classes_of": lambda model, x: classes_of(model, x, None, 1),
+    "layers_from_top": lambda model, x: sanity.layers_from_top(model, x),
+    "cascading_randomization": lambda model, x: sanity.cascading_randomization(
+        model, "conv2", x, recompute_batch_norm=True
+    ),
+    "train_on_random_labels": lambda model, x: sanity.train_on_random_labels(
+        model, x, torch.tensor([0, 1]), epochs=2
+    ),
+}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_measures_leave_model_and_images_as_they_were(measure: str) -> None:
+    model, images = in_use(Plain), pictures()
+    before = state(model, images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        MEASURES[measure](model, images)
+    assert state(model, images) == before
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_measures_of_a_model_that_changes_its_input(measure: str) -> None:
+    images = pictures()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        expected = MEASURES[measure](build(TakesACopy), images)
+        ours = MEASURES[measure](build(ChangesItsInput), images)
+    assert torch.equal(images, pictures())
+    assert plain(ours) == plain(expected)
+
+
+def plain(result: Any) -> Any:
+    """Tensors as lists, named tuples and dicts as what they hold, networks as their weights."""
+    if isinstance(result, nn.Module):
+        result = result.state_dict()
+    if isinstance(result, Tensor):
+        return result.tolist()
+    if isinstance(result, dict):
+        return {key: plain(value) for key, value in result.items()}
+    if dataclasses.is_dataclass(result):
+        return plain(vars(result))
+    return [plain(value) for value in result] if isinstance(result, (list, tuple)) else result
+
+
+@every_method
+def test_methods_of_a_model_that_changes_its_input(method: str) -> None:
+    images = pictures()
+    maps = call(method, build(ChangesItsInput), images, target=1)
+    assert torch.equal(images, pictures())
+    assert close(maps, call(method, build(TakesACopy), images, target=1), 1e-5)
