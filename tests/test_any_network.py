@@ -471,6 +471,7 @@ def test_the_model_itself_is_no_layer():
 
 
 TIMM = {
+    "pit_ti_224": 224,
     "test_vit": 160,
     "nest_tiny_jx": 224,
     "convit_tiny": 224,
@@ -483,18 +484,14 @@ TIMM = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if i < 1 else pytest.mark.slow) for i, n in enumerate(TIMM)]
+    "name", [pytest.param(n, marks=[] if i < 2 else pytest.mark.slow) for i, n in enumerate(TIMM)]
 )
 def test_transformers_of_timm_without_a_layer(name):
-    """The last map is far from the logits: only tokens follow. Nest turns them into a map."""
+    """The last map is far from the logits: only tokens follow."""
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     model = timm.create_model(name, num_classes=10).eval()
     x = pictures(TIMM[name], 1)
-    if name == "nest_tiny_jx":
-        with pytest.warns(LayerChosen, match=r"\(384×14×14\)"):
-            last_spatial_layer(model, x)
-        return
     with pytest.raises(LayerNotFound, match=r"camlite\.tokens_to_map"):
         last_spatial_layer(model, x)
 

@@ -35,6 +35,7 @@ class _Found(NamedTuple):
 
     name: str
     shape: torch.Size
+    when: int  # how many modules had told their layout before
 
 
 def chosen_layer(model: nn.Module, layer: Layer, images: Tensor) -> str:
@@ -55,7 +56,7 @@ def last_spatial_layer(model: nn.Module, images: Tensor) -> str:
     Raises `LayerNotFound` where no layer has space, and for transformers after whose last map
     there are only tokens: see `camlite.tokens_to_map`.
     """
-    name, shape = _layers_with_space(model, images)[-1]
+    name, shape, _ = _layers_with_space(model, images)[-1]
     text = f"layer=None: using {name!r}, the last layer with space ({_text(shape)})"
     warn_user(text, LayerChosen)
     return name
@@ -70,10 +71,10 @@ def stage_ends(model: nn.Module, images: Tensor) -> list[str]:
     layers = _layers_with_space(model, images)
     ends = [a for a, b in itertools.pairwise(layers) if a.shape[2:] != b.shape[2:]]
     ends.append(layers[-1])
-    shown = ", ".join(f"{name!r} ({_text(shape)})" for name, shape in ends)
+    shown = ", ".join(f"{name!r} ({_text(shape)})" for name, shape, _ in ends)
     text = f"layer=None: using {shown}, the last layer before each change of resolution"
     warn_user(text, LayerChosen)
-    return [name for name, _ in ends]
+    return [end.name for end in ends]
 
 
 def _text(shape: torch.Size) -> str:
@@ -88,14 +89,12 @@ def _layers_with_space(model: nn.Module, images: Tensor) -> list[_Found]:
     try:
         tracer = trace(model)
         with watched(model) as layouts:
-            found = _steps_of_graph(tracer, model, first)
+            found = _steps_of_graph(tracer, model, first, layouts)
     except Exception:  # tracing runs the user's code on symbols: anything can happen
         with watched(model) as layouts:
-            found = _modules_that_ran(model, first)
-    kinds = [_kind(one.shape, first.dim(), layouts) for one in found]
-    maps = [i for i, kind in enumerate(kinds) if kind == "map"]
-    last = maps[-1] if maps else -1
-    if "tokens" in kinds[last + 1 :] or (not maps and layouts.any_tokens()):
+            found = _modules_that_ran(model, first, layouts)
+    maps = [one for one in found if _is_map(one.shape, first.dim(), layouts)]
+    if layouts.tokens_since(maps[-1].when if maps else 0):
         raise LayerNotFound(
             "the last layers of this model hold tokens, not maps (N, K, h, w): name an earlier "
             "layer, or turn tokens into a map with camlite.tokens_to_map"
@@ -105,47 +104,49 @@ def _layers_with_space(model: nn.Module, images: Tensor) -> list[_Found]:
             "no layer of this model has an output with space, (N, K, h, w), and lies on every "
             "path from the image to the logits: name a layer"
         )
-    return [found[i] for i in maps]
+    return maps
 
 
-def _kind(shape: torch.Size, dims: int, layouts: Layouts) -> str:
-    """ "map", "tokens" or "" for a layer's output."""
-    if layouts.tokens(shape):
-        return "tokens" if shape[1:-1].numel() > 1 else ""
-    return "map" if len(shape) == dims and shape[2:].numel() > 1 else ""
+def _is_map(shape: torch.Size, dims: int, layouts: Layouts) -> bool:
+    return len(shape) == dims and shape[2:].numel() > 1 and not layouts.tokens(shape)
 
 
 # ------------------------------------------------------------------ in the graph
 
 
-def _steps_of_graph(tracer: Tracer, model: nn.Module, image: Tensor) -> list[_Found]:
+def _steps_of_graph(
+    tracer: Tracer, model: nn.Module, image: Tensor, layouts: Layouts
+) -> list[_Found]:
     steps, free = tracer.steps, independent(tracer.steps)
-    shapes = _shapes(model, tracer, image)
+    shapes, when = _shapes(model, tracer, image, layouts)
     names = {step: step.name for step in steps if _keeps_shape(step, shapes)}
     names |= {out.node: name for name, out in tracer.made.items() if isinstance(out, fx.Proxy)}
     used = [step for step in steps if step not in free]
     clean = _on_every_path(used, lambda step: [u for u in step.users if u not in free])
     return [
-        _Found(names[step], shapes[step.name])
+        _Found(names[step], shapes[step.name], when[step.name])
         for step in clean
         if step in names and step.name in shapes and not _only_resizes(step, tracer.forward)
     ]
 
 
-def _shapes(model: nn.Module, tracer: Tracer, image: Tensor) -> dict[str, torch.Size]:
-    """The output shape of each step, by its name."""
+def _shapes(
+    model: nn.Module, tracer: Tracer, image: Tensor, layouts: Layouts
+) -> tuple[dict[str, torch.Size], dict[str, int]]:
+    """The output shape of each step, and when it ran, by its name."""
     shapes: dict[str, torch.Size] = {}
+    when: dict[str, int] = {}
 
     class Recorder(fx.Interpreter):
         def run_node(self, n: fx.Node) -> Any:
             out = super().run_node(n)
             if isinstance(out, Tensor):
-                shapes[n.name] = out.shape
+                shapes[n.name], when[n.name] = out.shape, len(layouts.said)
             return out
 
     with evaluation_mode(model), plain_arithmetic(image), uncompiled():
         Recorder(tracer.forward, graph=tracer.graph).run(image.clone())
-    return shapes
+    return shapes, when
 
 
 def _keeps_shape(step: fx.Node, shapes: dict[str, torch.Size]) -> bool:
@@ -169,12 +170,12 @@ def _name_says_resizes(name: str) -> bool:
 # ------------------------------------------------------------------ without a graph
 
 
-def _modules_that_ran(model: nn.Module, image: Tensor) -> list[_Found]:
+def _modules_that_ran(model: nn.Module, image: Tensor, layouts: Layouts) -> list[_Found]:
     """The modules that every path goes through, by the graph that autograd records.
 
     Of nested modules with the same output the outermost counts.
     """
-    ran: dict[str, tuple[Tensor, Any]] = {}
+    ran: dict[str, tuple[Tensor, Any, int]] = {}
     kept: list[Tensor] = []  # an output that is freed gives its id to another one
     resized: set[int] = set()
 
@@ -187,7 +188,7 @@ def _modules_that_ran(model: nn.Module, image: Tensor) -> list[_Found]:
                 resized.add(id(out))
             return
         ran.pop(name, None)  # a module may run several times: the last run counts
-        ran[name] = (out, out.grad_fn)
+        ran[name] = (out, out.grad_fn, len(layouts.said))
 
     handles = [
         module.register_forward_hook(functools.partial(record, name))
@@ -202,8 +203,10 @@ def _modules_that_ran(model: nn.Module, image: Tensor) -> list[_Found]:
         for handle in handles:
             handle.remove()
     clean = _clean_in_autograd(Y, X)
-    outermost = {id(out): name for name, (out, made_by) in ran.items() if made_by in clean}
-    return [_Found(n, ran[n][0].shape) for out, n in outermost.items() if out not in resized]
+    outermost = {id(out): name for name, (out, made_by, _) in ran.items() if made_by in clean}
+    return [
+        _Found(n, ran[n][0].shape, ran[n][2]) for out, n in outermost.items() if out not in resized
+    ]
 
 
 def _clean_in_autograd(Y: Any, X: Tensor) -> set[Any]:

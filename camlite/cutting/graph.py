@@ -115,7 +115,7 @@ class Tracer(fx.Tracer):
             return True
         if self.layers is None:
             return super().is_leaf_module(m, module_qualified_name) or has_hooks(m)
-        return m in self.layers or not any(part in self.layers for part in m.modules())
+        return not any(part in self.layers for part in m.modules() if part is not m)
 
     def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
         """Called for each module as it runs. Nobody's hooks are called."""

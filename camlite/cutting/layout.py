@@ -30,27 +30,31 @@ _CHANNELS_SECOND = (
 
 
 class Layouts:
-    """What the modules that ran say about shapes."""
+    """What the modules that ran say about shapes: (shape, these are tokens), in their order."""
 
     def __init__(self) -> None:
-        self.said: dict[torch.Size, list[bool]] = {}  # shape -> "these are tokens", in order
+        self.said: list[tuple[torch.Size, bool]] = []
 
     def record(self, module: nn.Module, args: Any, out: Any) -> None:
         """A forward hook."""
         if isinstance(out, Tensor) and (tokens := _makes_tokens(module, out)) is not None:
-            self.said.setdefault(out.shape, []).append(tokens)
+            self.said.append((out.shape, tokens))
 
     def tokens(self, shape: torch.Size) -> bool:
         """Whether only modules with the features on the last axis made this shape.
 
         Where all axes are of one size both kinds may have made it; then the last one counts.
         """
-        said = self.said.get(shape, [False])
-        return said[-1] if len(set(shape[1:])) == 1 else all(said)
+        said = [tokens for made, tokens in self.said if made == shape] or [False]
+        return said[-1] if _is_cube(shape) else all(said)
 
-    def any_tokens(self) -> bool:
-        """Whether tokens, more than one for each image, were made at all."""
-        return any(self.tokens(shape) and shape[1:-1].numel() > 1 for shape in self.said)
+    def tokens_since(self, when: int) -> bool:
+        """Whether tokens, several for each image, were made after the first `when` modules."""
+        return any(self.tokens(shape) and shape[1:-1].numel() > 1 for shape, _ in self.said[when:])
+
+
+def _is_cube(shape: torch.Size) -> bool:
+    return len(set(shape[1:])) == 1
 
 
 def _makes_tokens(module: nn.Module, out: Tensor) -> bool | None:
@@ -116,7 +120,8 @@ def require_map(
     if any(_width(m) == F.shape[-1] for m in model.modules()):
         with watched(model) as layouts:
             again()
-        if layouts.tokens(torch.Size((1, *F.shape[1:]))):
+        turned = _is_cube(F.shape) and F.stride(1) < F.stride(-1)  # by a permute, into a map
+        if layouts.tokens(torch.Size((1, *F.shape[1:]))) and not turned:
             raise ArchitectureError(
                 f"layer {layer!r} has output of shape {tuple(F.shape)} with the features on the "
                 f"last axis: these are tokens, no maps; {WHAT_TO_DO}"
