@@ -360,6 +360,14 @@ def medians(values, level, generator):
 
 
 @bootstrap_interval.wrong(
+    "You took the sum of each resample. The interval is for the mean, the number of the table."
+)
+def sums(values, level, generator):
+    means = draws_of(values, generator).sum(1)
+    return ends(means, (1 - level) / 2, (1 + level) / 2)
+
+
+@bootstrap_interval.wrong(
     "Your resamples are smaller than the data. Means of fewer values vary more, so the interval is "
     "too wide: draw N values each time."
 )
@@ -498,6 +506,14 @@ def ties_lost(a, b):
 @paired_win_rate.wrong("You gave a the whole win for a tie. It is half a win for each side.")
 def ties_won(a, b):
     return float(100 * (a <= b).double().mean())
+
+
+@paired_win_rate.wrong(
+    "A tie counts one and a half times: a <= b holds for ties already, and you added another half. "
+    "Use a < b and half of a == b."
+)
+def ties_counted_twice(a, b):
+    return float(100 * ((a <= b).double() + 0.5 * (a == b).double()).mean())
 
 
 @paired_win_rate.wrong(
