@@ -80,6 +80,7 @@ def test_without_files_and_network_the_message_names_the_way_out(empty):
         gzip.compress(b"x" * 999)[:-9],
         gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 1, 5])),
     ],
+    ids=["empty", "no gzip", "cut off", "other data"],  # the bytes hold the time of day
 )
 def test_a_damaged_file_is_named(empty, damage):
     path = empty / "MNIST/raw" / f"{IMAGES}.gz"
