@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from camlite.cutting.choice import LayerChosen, chosen_layer, last_spatial_layer, stage_ends
 from camlite.cutting.graph import cut_graph
 from camlite.cutting.hooks import cut_with_hooks
-from camlite.cutting.names import Layer, layer_name, not_found
+from camlite.cutting.names import Layer, is_module, layer_name, not_found
 from camlite.cutting.running import Stage, opened
 from camlite.errors import ArchitectureError, LayerNotFound, warn_user
 
@@ -73,9 +73,8 @@ def split(model: nn.Module, layer: Layer | Sequence[Layer]) -> tuple[Stage, ...]
     except (LayerNotFound, ArchitectureError):
         raise
     except Exception as reason:  # tracing runs the user's code on symbols: anything can happen
-        modules = {name for name, _ in model.named_modules()}
         for name in names:
-            if name not in modules:
+            if not is_module(model, name):
                 raise not_found(model, name) from None
         warn_user(
             f"{' and '.join(names)} cannot be cut out of the graph ({_first_line(reason)}); "

@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrize import is_parametrized
 
-from camlite.cutting.graph import as_function, between, has_hooks, trace
+from camlite.cutting.graph import as_function, between, has_hooks, independent, trace
 from camlite.cutting.running import Stage, check_images, evaluation_mode, whole
 
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -53,7 +53,7 @@ class _Fused(nn.Module):
         super().__init__()
         tracer = trace(model)
         self.steps = tracer.forward  # the model's own modules, and beside them the private ones
-        graph = between(tracer.steps, None, tracer.steps[-1])
+        graph = between(tracer.steps, None, tracer.steps[-1], independent(tracer.steps))
         for i, (step, conv) in enumerate(_with_own_weights(graph, self.steps)):
             order = torch.channels_last if isinstance(conv, nn.Conv2d) else torch.preserve_format
             step.target = f"private_{i}"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from camlite.cutting.layout import require_map
-from camlite.cutting.names import not_found
+from camlite.cutting.names import is_module, not_found
 from camlite.cutting.running import (
     Stage,
     check_images,
@@ -94,13 +94,10 @@ class Tracer(fx.Tracer):
     def __init__(self, model: nn.Module, layers: Sequence[str] | None) -> None:
         super().__init__()
         self.twins = twins_of(model)
-        self.names = {self.twins[module]: name for name, module in model.named_modules()}
         wanted = () if layers is None else [self.twins[model.get_submodule(n)] for n in layers]
         self.layers = None if layers is None else set(wanted)
         self.made: dict[str, Any] = {}
-        root = _OneCall(self.twins[model])
-        with _isinstance_knows_symbols(root):
-            self.trace(root)
+        self.trace(_OneCall(self.twins[model]))
         self.steps = list(self.graph.nodes)
         self.forward = _OneCall(model)  # the steps' names are those of the model's own modules
         for name, value in vars(self.root).items():
@@ -109,7 +106,7 @@ class Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether the module is one step."""
-        if not self.names[m]:
+        if not _in_model(module_qualified_name):
             return False
         if isinstance(m, torch.jit.ScriptModule):
             return True
@@ -121,15 +118,19 @@ class Tracer(fx.Tracer):
         """Called for each module as it runs. Nobody's hooks are called."""
         m = self.twins.get(m, m)
         out = super().call_module(m, functools.partial(self._open, m), args, kwargs)
-        if name := self.names[m]:
+        if name := _in_model(self.path_of_module(m)):
             self.made[name] = out
         return out
 
     def _open(self, m: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        name = _in_model(self.path_of_module(m))
         if has_hooks(m):
-            name = repr(self.names[m]) if self.names[m] else "the model"
-            raise NotACleanCut(f"{name} has hooks, and what they do is in no graph")
-        return m.forward(*args, **kwargs)
+            who = repr(name) if name else "the model"
+            raise NotACleanCut(f"{who} has hooks, and what they do is in no graph")
+        if name:
+            return m.forward(*args, **kwargs)
+        with _isinstance_knows_symbols(self.root):
+            return m.forward(*args, **kwargs)
 
 
 def has_hooks(module: nn.Module) -> bool:
@@ -165,14 +166,14 @@ def _in_model(name: str) -> str:
 
 def cut_graph(model: nn.Module, names: list[str]) -> tuple[Stage, ...]:
     """The parts of `model` between the named layers; NotACleanCut where a path goes around one."""
-    modules = {name for name, _ in model.named_modules()}
-    tracer = trace(model, names if modules.issuperset(names) else None)
+    tracer = trace(model, names if all(is_module(model, name) for name in names) else None)
     cuts = [_step_of(name, tracer, model) for name in names]
+    free = independent(tracer.steps)
     sizes: dict[torch.Size, torch.Size | None] = {}
     ends = [*zip(names, cuts, strict=True), (None, tracer.steps[-1])]
     parts, start = [], None
     for name, end in ends:
-        graph = between(tracer.steps, start, end)
+        graph = between(tracer.steps, start, end, free)
         parts.append(_Part(model, graph, tracer.forward, name, sizes, first=start is None))
         start = end
     return tuple(parts)
@@ -187,19 +188,20 @@ def _step_of(name: str, tracer: Tracer, model: nn.Module) -> fx.Node:
     functional = {n.name: n for n in tracer.steps if n.op in ("call_function", "call_method")}
     if name in functional:
         return functional[name]
-    if any(name == known for known, _ in model.named_modules()):
+    if is_module(model, name):
         raise NotACleanCut(f"{name!r} is not called as a module")
     raise not_found(model, name, functional)
 
 
-def between(steps: list[fx.Node], start: fx.Node | None, end: fx.Node) -> fx.Graph:
+def between(
+    steps: list[fx.Node], start: fx.Node | None, end: fx.Node, free: set[fx.Node]
+) -> fx.Graph:
     """The steps after `start` up to `end`, in their order, as a graph of one tensor.
 
     From before `start` may come what does not depend on what is in the images: weights, and the
-    images' size. Such steps are repeated; a second input, `images`, answers for the size.
+    images' size. Such steps (`free`) are repeated; a second input, `images`, answers for the size.
     """
     graph = fx.Graph()
-    free = independent(steps)
     changed = _changed(steps, free)
     copies: dict[fx.Node, fx.Node] = {}
     first = 0

@@ -42,6 +42,11 @@ def _module(model: nn.Module, name: str) -> nn.Module | None:
         return None
 
 
+def is_module(model: nn.Module, name: str) -> bool:
+    """Whether a name is that of a module, and not of a step of the graph."""
+    return _module(model, name) is not None
+
+
 def not_found(model: nn.Module, name: str, steps: Iterable[str] = ()) -> LayerNotFound:
     """The error for a name that does not exist, with the nearest ones that do."""
     known = [*(n for n, _ in model.named_modules() if n), *steps]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
 from camlite.errors import ArchitectureError
@@ -58,9 +59,10 @@ def opened(model: nn.Module) -> nn.Module:
     model = getattr(model, "_orig_mod", model)
     if isinstance(model, torch.jit.ScriptModule):
         raise ArchitectureError(SCRIPTED)
-    for name, module in model.named_modules():
-        if any(is_lazy(weight) for weight in module._parameters.values()):
-            raise ValueError(f"lazy layer {name!r} has no weights yet: run the model once first")
+    if any(isinstance(module, LazyModuleMixin) for module in model.modules()):
+        for name, weight in model.named_parameters():
+            if is_lazy(weight):
+                raise ValueError(f"{name!r} of a lazy layer has no values yet: run the model once")
     return model
 
 
