@@ -90,6 +90,12 @@ def _(rng):
         "1",
         normal(rng, 2, 1, 6, 7),
     )
+    yield Case(
+        "the image requires a gradient already",
+        pooling_net().eval(),
+        "0.0",
+        normal(rng, 2, 1, 5, 4).requires_grad_(),
+    )
 
 
 def hooks_in(model):
@@ -103,8 +109,19 @@ def condition(model):
     return {
         "the mode (train or eval)": [m.training for m in model.modules()],
         "requires_grad of the weights": [p.requires_grad for p in model.parameters()],
-        ".grad of the weights": [p.grad is None for p in model.parameters()],
+        "which weights have a .grad": [p.grad is not None for p in model.parameters()],
+        ".grad of the weights": [
+            None if p.grad is None else p.grad.tolist() for p in model.parameters()
+        ],
         "the weights": [p.detach().clone().tolist() for p in model.parameters()],
+    }
+
+
+def condition_of_image(x):
+    return {
+        "its requires_grad": x.requires_grad,
+        "its .grad": x.grad is not None,
+        "its values": x.detach().tolist(),
     }
 
 
@@ -120,7 +137,9 @@ def gradient(Y, F):
 
 @record.probe
 def _(answer, model, layer, x):
-    before = condition(model)
+    for weights in model.parameters():  # gradients of the caller, which must stay
+        weights.grad = torch.ones_like(weights) if weights.requires_grad else None
+    before, image_before = condition(model), condition_of_image(x)
     got = answer(model, layer, x)
     left = hooks_in(model)
     if not (isinstance(got, (tuple, list)) and len(got) == 2 and all(map(torch.is_tensor, got))):
@@ -128,16 +147,20 @@ def _(answer, model, layer, x):
     F, Y = got
     parts = {"F": F, "Y": Y, "∂Y/∂F": gradient(Y, F)}
     changed = [name for name, value in condition(model).items() if value != before[name]]
+    touched = [k for k, value in condition_of_image(x).items() if value != image_before[k]]
     try:
         answer(model, layer, x.repeat(1, 2, 1, 1))  # too many channels: the network stops
         stopped = "swallowed"
     except RuntimeError:
         stopped = "reaches the caller"
+    except (KeyError, IndexError, NameError, TypeError, AttributeError):
+        stopped = "hidden by a later error"
     return parts | {
         "hooks left in the model": left,
         "hooks left after an error": hooks_in(model),
         "an error of the network": stopped,
         "changed in the model": ", ".join(changed) or "nothing",
+        "changed in the image x": ", ".join(touched) or "nothing",
     }
 
 
@@ -262,7 +285,7 @@ def input_of_the_layer(model, layer, x):
 
 @record.wrong(
     "You ran the network without a graph (no_grad), so there is nothing to take a "
-    "gradient of. Grad-CAM needs the graph behind the layer."
+    "gradient of. Grad-CAM needs the graph after the layer."
 )
 def no_graph(model, layer, x):
     with torch.no_grad():
@@ -314,6 +337,170 @@ def backward_inside(model, layer, x):
     F, Y = recorder(start_at_the_layer)(model, layer, x)
     Y.sum().backward(retain_graph=True)
     return F, Y
+
+
+def _register_changed_image(removal):
+    def answer(model, layer, x):
+        return recorder(lambda output: (output, output.clone()), removal)(
+            model, layer, x.requires_grad_()
+        )
+
+    answer.__name__ = f"image_changed_removed_{removal}"
+    record.wrong(
+        "You switched on requires_grad of x, and it stays on: the image belongs to the caller. "
+        "Leave x alone; detach the layer's output and let F require the gradient."
+        + REMOVED[removal]
+    )(answer)
+
+
+for _removal in REMOVED:
+    _register_changed_image(_removal)
+
+
+@record.wrong(
+    "You switched off requires_grad of x. The image belongs to the caller: leave it as it was."
+)
+def image_switched_off(model, layer, x):
+    return recorder(start_at_the_layer)(model, layer, x.requires_grad_(False))
+
+
+@record.wrong(
+    "You called zero_grad: the gradients that the caller had collected in the weights are gone. "
+    "torch.autograd.grad leaves .grad alone, so nothing has to be cleaned."
+)
+def gradients_deleted(model, layer, x):
+    model.zero_grad()
+    return recorder(start_at_the_layer)(model, layer, x)
+
+
+@record.wrong(
+    "You switched the model to training mode and left it so. This function only looks: the model "
+    "must be as before."
+)
+def left_in_training_mode(model, layer, x):
+    return recorder(start_at_the_layer)(model.train(), layer, x)
+
+
+@record.wrong(
+    "You froze the weights and left them frozen. The detach at the layer is enough: the gradient "
+    "ends there."
+)
+def weights_frozen(model, layer, x):
+    return recorder(start_at_the_layer)(model.requires_grad_(False), layer, x)
+
+
+@record.wrong(
+    "You catch the network's error, and the caller hears nothing of it. Use try … finally, "
+    "without except."
+)
+def error_swallowed(model, layer, x):
+    try:
+        return recorder(start_at_the_layer)(model, layer, x)
+    except RuntimeError:
+        return None
+
+
+@record.wrong(
+    "You catch the network's error and go on; then your own code stops with another error, "
+    "which hides the first. Use try … finally, without except."
+)
+def error_hidden(model, layer, x):
+    kept = {}
+
+    def hook(module, args, output):
+        kept["F"], goes_on = start_at_the_layer(output)
+        return goes_on
+
+    handle = model.get_submodule(layer).register_forward_hook(hook)
+    with contextlib.suppress(RuntimeError):
+        kept["Y"] = model(x)
+    handle.remove()
+    return kept["F"], kept["Y"]
+
+
+@record.wrong("Y are the logits, as the model gives them. You applied a softmax.")
+def probabilities(model, layer, x):
+    F, Y = recorder(start_at_the_layer)(model, layer, x)
+    return F, Y.softmax(1)
+
+
+@record.wrong(
+    "You cut F off when you return it. Return the very tensor from which the network went on: a "
+    "detached one is another tensor, and Y does not depend on it."
+)
+def detached_at_the_end(model, layer, x):
+    F, Y = recorder(start_at_the_layer)(model, layer, x)
+    return F.detach(), Y
+
+
+@record.wrong(
+    "You detached F after the run, and made it require a gradient then. Y was computed before "
+    "that, from another tensor. Do both inside the hook."
+)
+def started_after_the_run(model, layer, x):
+    F, Y = recorder(start_at_the_layer)(model, layer, x)
+    return F.detach().requires_grad_(), Y
+
+
+@record.wrong("You return the feature maps of the first image only. F is (N, K, h, w).")
+def first_image_only(model, layer, x):
+    F, Y = recorder(start_at_the_layer)(model, layer, x)
+    return F[0], Y
+
+
+@record.wrong(
+    "You kept the output itself and called retain_grad. A later layer can still overwrite it, and "
+    "with frozen weights PyTorch stops. Make a new starting point: detach, then requires_grad_."
+)
+def retained(model, layer, x):
+    kept = []
+
+    def hook(module, args, output):
+        output.retain_grad()
+        kept.append(output)
+
+    handle = model.get_submodule(layer).register_forward_hook(hook)
+    try:
+        Y = model(x)
+    finally:
+        handle.remove()
+    return kept[0], Y
+
+
+@record.accepts
+def outer_variable(model, layer, x):
+    F = None
+
+    def hook(module, args, output):
+        nonlocal F
+        F = output.data.clone()
+        F.requires_grad = True
+        return F + 0
+
+    handle = model.get_submodule(layer).register_forward_hook(hook)
+    try:
+        return (lambda Y: (F, Y))(model(x))
+    finally:
+        handle.remove()
+
+
+@record.accepts
+def object_as_hook(model, layer, x):
+    class Recorder:
+        def __call__(self, module, args, output):
+            self.F = torch.nn.Parameter(output.detach().clone())
+            return self.F.clone()
+
+        def __enter__(self):
+            self.handle = model.get_submodule(layer).register_forward_hook(self)
+            return self
+
+        def __exit__(self, *error):
+            self.handle.remove()
+
+    with Recorder() as recorder, torch.enable_grad():
+        Y = model(x)
+    return recorder.F, Y
 
 
 @record.accepts
@@ -479,6 +666,34 @@ def unit_length(G):
 )
 def softmax_over_channels(G):
     return G.mean(dim=(2, 3)).softmax(1)
+
+
+@channel_weights.wrong("Only the columns disappeared. Take the mean over both axes of space.")
+def mean_over_columns_only(G):
+    return G.mean(dim=-1)
+
+
+@channel_weights.wrong(
+    "You took the mean over the wrong axes. Axes are counted from 0: images 0, channels 1, rows 2, "
+    "columns 3."
+)
+def axes_counted_from_one(G):
+    return G.mean(dim=(1, 2))
+
+
+@channel_weights.wrong("You took one mean of all numbers. Each channel of each image has its own.")
+def one_mean_for_all(G):
+    return G.mean().expand(G.shape[:2])
+
+
+@channel_weights.accepts
+def float64_inside(G):
+    return G.double().mean((-1, -2)).float()
+
+
+@channel_weights.accepts
+def one_axis_after_the_other(G):
+    return nn.Flatten()(nn.AdaptiveAvgPool2d(1)(G.mean(3, keepdim=True)))
 
 
 @channel_weights.accepts
@@ -665,6 +880,37 @@ def channels_not_summed(F, G, relu=True):
     return L.relu() if relu else L
 
 
+@grad_cam.wrong("The channel axis is still there, with length 1. The map is (N, h, w).")
+def channel_axis_kept(F, G, relu=True):
+    L = (alpha(G) * F).sum(1, keepdim=True)
+    return L.relu() if relu else L
+
+
+@grad_cam.wrong(
+    "You took the mean of G over the channels. α is the mean over the places: one number for each "
+    "channel."
+)
+def gradient_mean_over_channels(F, G, relu=True):
+    L = (G.mean(1, keepdim=True) * F).sum(1)
+    return L.relu() if relu else L
+
+
+@grad_cam.wrong(
+    "You took the absolute value of the weights. A channel with a negative weight speaks against "
+    "the class."
+)
+def absolute_weights(F, G, relu=True):
+    L = (alpha(G).abs() * F).sum(1)
+    return L.relu() if relu else L
+
+
+@grad_cam.accepts
+def float64_and_where(F, G, relu=True):
+    α = G.double().mean((2, 3))[..., None, None]
+    L = (F.double() * α).sum(dim=1)
+    return torch.where(L > 0, L, 0.0) if relu else L
+
+
 @grad_cam.accepts
 def einsum_over_channels(F, G, relu=True):
     L = torch.einsum("nk,nkxy->nxy", G.flatten(2).mean(-1), F)
@@ -848,6 +1094,26 @@ def without_channel_axis(M, guided):
 @guided_grad_cam.wrong("The result is only the enlarged map. Multiply it with guided.")
 def only_the_map(M, guided):
     return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False).expand_as(guided)
+
+
+@guided_grad_cam.wrong(
+    "You scaled the product by its largest value. The raw product is asked for; scaling is a "
+    "later step, for the picture."
+)
+def product_scaled(M, guided):
+    product = larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided
+    return product / product.abs().amax(dim=(1, 2, 3), keepdim=True)
+
+
+@guided_grad_cam.wrong("You cut off the negative values of the product. It keeps its sign.")
+def product_cut_off(M, guided):
+    return (larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided).relu()
+
+
+@guided_grad_cam.accepts
+def float64_inside_and_expanded(M, guided):
+    heat = larger(M.double(), guided.shape[-2:], mode="bilinear", align_corners=False)
+    return heat.expand_as(guided) * guided.double()
 
 
 @guided_grad_cam.accepts
