@@ -256,9 +256,8 @@ finally:
     handle.remove()  # runs in any case: after an error too
 print(f"largest value of F: {store['largest']:.2f}")
 with torch.no_grad():
-    print(
-        "the head alone, given zeros:", torch.equal(classifier(torch.zeros(1, 64, 3, 7)), Y_zeros)
-    )
+    Y_head = classifier(torch.zeros(1, 64, 3, 7))
+print("the head alone, given zeros:", torch.equal(Y_head, Y_zeros))
 
 # %% [markdown]
 # `try … finally` is for errors: whatever happens between the two words, the lines after `finally`
@@ -643,10 +642,10 @@ print(f"a coin gives 50 %, and 95 % of all coins lie within ±{98 / len(X2) ** 0
 # %% [markdown]
 # **Your guesses:** the first claim holds. The more we take away from the digit, the more the logit
 # falls, and erased it falls nearly always. The second claim is much weaker: at every amount it
-# comes true less often than the first one, and the mean change of the logit is small. How weak
-# depends on the network. With MNIST, about half of the cases rise, as with a coin. With the small
-# digits it is more than half: the claim holds for most of the images, but far from all. Your own
-# numbers stand in the last column.
+# comes true less often than the first one, and the mean change of the logit is small beside the
+# fall. How weak depends on the network. With MNIST, half of the cases or fewer rise, or a few more:
+# the claim is no better than a coin. With the small digits it is more than half: the claim holds
+# for most of the images, but far from all. Your own numbers stand in the last column.
 #
 # Is the test fair? A picture with one half erased is **off-distribution**: in training the network
 # always saw two digits, so nobody knows what its logits mean there. Therefore we also took the
