@@ -659,8 +659,8 @@ print(f"a coin gives 50 %, and 95 % of all coins lie within ±{98 / len(X2) ** 0
 # **Your guesses:** the first claim holds. The more we take away from the digit, the more the logit
 # falls, and erased it falls nearly always. The second claim is much weaker: at every amount it
 # comes true less often than the first one, and the mean change of the logit is small beside the
-# fall. How weak depends on the network. With MNIST, half of the cases or fewer rise, or a few more:
-# the claim is no better than a coin. With the small digits it is more than half: the claim holds
+# fall. How weak depends on the network. With MNIST, about half of the cases rise, or fewer: the
+# claim is no better than a coin. With the small digits it is more than half: the claim holds
 # for most of the images, but far from all. Your own numbers stand in the last column.
 #
 # Is the test fair? A picture with one half erased is **off-distribution**: in training the network
