@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -496,12 +498,32 @@ def test_transformers_of_timm_without_a_layer(name):
         last_spatial_layer(model, x)
 
 
+class ByData(nn.Module):
+    """Cannot be traced."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x if x.sum() < 1e9 else -x)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SplitByHook)
+        yield
+
+
 def test_a_named_layer_with_its_channels_last_is_refused():
     torch.manual_seed(0)
     model, x = torchvision.models.swin_t(weights=None).eval(), pictures(64, 1)
-    for layer in ("features.7", "features.1.0", "norm"):
+    for layer in ("features.7", "features.1.0", "features.0.1", "norm"):
         with pytest.raises(ArchitectureError, match=r"last axis.*camlite\.tokens_to_map"):
             grad_cam(model, layer, x, 1)
+        with pytest.raises(ArchitectureError, match="last axis"), quiet():
+            grad_cam(ByData(model), f"net.{layer}", x.repeat(2, 1, 1, 1), 1)
     twin, name = camlite.tokens_to_map(model, "features.7")
     with pytest.warns(SplitByHook):
         assert grad_cam(twin, name, x, 1).shape == (1, 2, 2)

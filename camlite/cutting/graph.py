@@ -26,6 +26,7 @@ from camlite.cutting.running import (
     logits_of,
     plain_arithmetic,
     uncompiled,
+    whole,
 )
 from camlite.cutting.twin import twins_of
 
@@ -343,7 +344,9 @@ class _Part:
         out = self._result(x, size)
         if self.end is None:
             return logits_of(out, x)
-        F = require_map(self.model, self.end, out, x, lambda: self._result(x[:1].detach(), size))
+        one = x[:1].detach()
+        runs = [lambda: self._result(one, size), lambda: whole(self.model)(one)]
+        F = require_map(self.model, self.end, out, x, *runs[: 2 if self.first else 1])
         if self.sizes.setdefault(F.shape[1:], size) != size:
             self.sizes[F.shape[1:]] = None
         return F

@@ -88,7 +88,8 @@ class _HookedPart:
         out = self._result(x, made_of)
         if self.end is None:
             return logits_of(out, x)
-        F = require_map(self.model, self.end, out, x, lambda: self._result(x, made_of))
+        one = {name: t[:1].detach() for name, t in made_of.items()}
+        F = require_map(self.model, self.end, out, x, lambda: self._result(x[:1].detach(), one))
         if self.memory.runs[self.end] > 1:
             _require_one_way(self.model, self.end, made_of["images"][:1])
         self.memory.keep(F, made_of)

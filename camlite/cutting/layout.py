@@ -102,11 +102,12 @@ WHAT_TO_DO = (
 
 
 def require_map(
-    model: nn.Module, layer: str, F: Any, x: Tensor, again: Callable[[], object]
+    model: nn.Module, layer: str, F: Any, x: Tensor, *runs: Callable[[], object]
 ) -> Tensor:
     """F, the output of `layer` for the images or maps x; ArchitectureError unless it is a map.
 
-    `again` runs the part once more: only if a width of the model makes tokens possible.
+    Only if a width of the model makes tokens possible, `runs` are called: they run the part, then
+    the whole model. The first in which a module says something about F's shape decides.
     """
     if not isinstance(F, Tensor):
         raise ArchitectureError(
@@ -118,10 +119,13 @@ def require_map(
             f"{tuple(x.shape)}: {WHAT_TO_DO}"
         )
     if any(_width(m) == F.shape[-1] for m in model.modules()):
-        with watched(model) as layouts:
-            again()
+        layouts, shape = Layouts(), torch.Size((1, *F.shape[1:]))
+        for run in runs:
+            if all(made != shape for made, _ in layouts.said):
+                with watched(model) as layouts:
+                    run()
         turned = _is_cube(F.shape) and F.stride(1) < F.stride(-1)  # by a permute, into a map
-        if layouts.tokens(torch.Size((1, *F.shape[1:]))) and not turned:
+        if layouts.tokens(shape) and not turned:
             raise ArchitectureError(
                 f"layer {layer!r} has output of shape {tuple(F.shape)} with the features on the "
                 f"last axis: these are tokens, no maps; {WHAT_TO_DO}"
