@@ -22,6 +22,15 @@ from camlite.data.files import PHOTO_TYPES
 from camlite.evaluation.dataset import GENERATED, AnnotatedImage, Dataset, Sample
 
 
+def require_folder(folder: Path) -> None:
+    """ValueError unless there is such a folder."""
+    if not folder.is_dir():
+        raise ValueError(
+            f"{folder} is no folder: give a folder with labels.csv, a folder of class "
+            f"folders, or one of {', '.join(GENERATED)}"
+        )
+
+
 def from_folder(
     folder: Path,
     categories: Sequence[str],
@@ -34,11 +43,7 @@ def from_folder(
     What does not fit becomes a sample with a problem. `categories` are the network's classes.
     Raises ValueError where the folder as a whole cannot be understood.
     """
-    if not folder.is_dir():
-        raise ValueError(
-            f"{folder} is no folder: give a folder with labels.csv, a folder of class "
-            f"folders, or one of {', '.join(GENERATED)}"
-        )
+    require_folder(folder)
     table = folder / "labels.csv"
     if table.exists():
         masks = masks or _if_there(folder / "masks")

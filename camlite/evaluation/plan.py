@@ -19,7 +19,7 @@ from camlite.cutting.running import whole
 from camlite.evaluation.compared import FLOORS, ONE_FORWARD, method_name
 from camlite.evaluation.dataset import GENERATED, Dataset, Sample, generated
 from camlite.evaluation.distributed import ProcessGroup
-from camlite.evaluation.folders import from_folder
+from camlite.evaluation.folders import from_folder, require_folder
 from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, Protocol
 from camlite.evaluation.network import Network, fingerprint, load_network
 from camlite.evaluation.options import require_options
@@ -125,7 +125,10 @@ def _require_separate_folder(plan: Plan) -> None:
     if plan.out.exists() and not plan.out.is_dir():
         raise ValueError(f"--out {plan.out} is a file: name a folder for the results")
     inside = Path(plan.data).resolve() in (plan.out.resolve(), *plan.out.resolve().parents)
-    if plan.data not in GENERATED and inside:
+    if plan.data in GENERATED:
+        return
+    require_folder(Path(plan.data))  # before a network is downloaded
+    if inside:
         raise ValueError(
             f"--out {plan.out} lies in the folder of the pictures, and its figures "
             "would count as pictures: choose a folder outside"
