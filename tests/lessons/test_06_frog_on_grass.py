@@ -192,6 +192,23 @@ def one_number_for_all(M, mask):
     return (M * mask).sum() / whole if whole > 0 else whole
 
 
+@energy_inside.wrong(
+    "You took the mean on the mask and the mean beside it. Two means forget how many pixels they "
+    "stand for: a share needs the sums."
+)
+def share_of_two_means(M, mask):
+    P = M.relu()
+    on = (P * mask).sum((1, 2)) / mask.sum((1, 2)).clamp_min(1)
+    off = (P * ~mask).sum((1, 2)) / (~mask).sum((1, 2)).clamp_min(1)
+    return share(on, on + off)
+
+
+@energy_inside.accepts
+def means_of_whole_maps(M, mask):  # both over all pixels: the number of pixels cancels
+    P = M.relu()
+    return share((P * mask).mean((1, 2)), P.mean((1, 2)))
+
+
 @energy_inside.accepts
 def multiply_and_nan_to_num(M, mask):
     P = torch.clamp(M, min=0).flatten(1)
@@ -382,6 +399,23 @@ def mean_probability(logits, labels, groups):
     return by_group(logits.softmax(1).gather(1, labels[:, None])[:, 0], groups)
 
 
+@accuracy_by_group.wrong(
+    "A group in which no answer is right is missing. Its accuracy is 0, and it is the worst group."
+)
+def groups_without_a_right_answer_left_out(logits, labels, groups):
+    return {g: v for g, v in by_group(logits.argmax(1) == labels, groups).items() if v > 0}
+
+
+@accuracy_by_group.wrong(
+    "You took the largest value over the images, argmax(0). Each image has its own row of logits: "
+    "the classes are axis 1."
+)
+def argmax_over_the_images(logits, labels, groups):
+    best = logits.argmax(0)
+    right = torch.stack([best[n % len(best)] == label for n, label in enumerate(labels)])
+    return by_group(right, groups)
+
+
 @accuracy_by_group.accepts
 def loop_with_counts(logits, labels, groups):
     hits, seen = {}, {}
@@ -470,6 +504,14 @@ def object_minus_background(M, object_mask, background_mask):
 )
 def rest_as_background(M, object_mask, background_mask):
     return energy(M, ~object_mask) - energy(M, object_mask)
+
+
+@shortcut_gap.wrong(
+    "You computed 1 − 2 E(object). That takes all that is not object for background, and it gives a "
+    "map without energy the gap 1."
+)
+def one_minus_twice_the_object(M, object_mask, background_mask):
+    return 1 - 2 * energy(M, object_mask)
 
 
 @shortcut_gap.wrong("This is only the energy on the background. Subtract the energy on the object.")
@@ -673,6 +715,14 @@ def rows_add_up_to_one(labels, objects):
 )
 def occurs_at_all(labels, objects):
     return (counted(labels, objects)[0] > 0).float()
+
+
+@scene_table.wrong(
+    "The last class has no row. Classes are counted from 0, so there are labels.max() + 1 of them."
+)
+def one_row_too_few(labels, objects):
+    table, images = counted(labels, objects)
+    return (table / images.clamp_min(1)[:, None])[:-1]
 
 
 @scene_table.wrong("These are percent. Give shares from 0 to 1.")
