@@ -67,7 +67,19 @@ def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
         assert lesson.minutes != "?", "the header needs **Time** N minutes"
         assert lesson.difficulty != "?", "the header needs **Difficulty** ●○○○○"
 
-    for rule in (every_exercise_has_a_cell, not_drifted, no_leak, complete_header):
+    def every_exercise_tells_its_effort() -> None:
+        missing = [id for id in lesson.exercises if id not in lesson.efforts]
+        assert not missing, (
+            f"after the heading of {', '.join(missing)} a line like *●●○○○ · about 10 minutes*"
+        )
+
+    for rule in (
+        every_exercise_has_a_cell,
+        not_drifted,
+        no_leak,
+        complete_header,
+        every_exercise_tells_its_effort,
+    ):
         yield Proof(rule.__name__, rule)
 
 
