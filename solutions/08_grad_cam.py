@@ -109,8 +109,13 @@ net = nn.Sequential(
 # The target of "3 beside 7" is one half at place 3, one half at place 7, and 0 elsewhere: the mean
 # of two one-hot rows. A training step has three lines: `zero_grad()` empties the `.grad` of all
 # weights, `backward()` fills it with ∂loss/∂weight, `step()` moves the weights.
+#
+# Why `set_num_threads(1)`? With several threads the sums are added up in another order and rounded
+# otherwise. These tiny differences grow from step to step, and the network would be another one.
 
 # %%
+threads = torch.get_num_threads()
+torch.set_num_threads(1)  # the same network on every run
 epochs, count = (2, 2500) if fast else (4, 6000)
 images, labels, name = data.handwriting(train=True, limit=10_000)
 generator = torch.Generator().manual_seed(8)
@@ -123,6 +128,7 @@ for _ in tqdm(range(epochs), desc="training"):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+torch.set_num_threads(threads)
 optimizer.zero_grad()  # the gradients of the training are not needed any more
 net.eval()
 
