@@ -833,18 +833,21 @@ for used in (1, 2, 4, 8, 16, 32, 64):
         f"{used:2d} channels: correlation with the full map {alike:.2f}, share {curve[used][1]:.2f}"
     )
 
-costs = {}
 eight, asked_first = pairs[:8], left[:8]
-for text, method in {
-    "CAM": lambda: camlite.cam(f, "features", eight, asked_first),
-    "Grad-CAM": lambda: camlite.grad_cam(f, "features", eight, asked_first),
-    "Ablation-CAM": lambda: camlite.ablation_cam(f, "features", eight, asked_first),
-    "Score-CAM": lambda: camlite.score_cam(f, "features", eight, asked_first),
-}.items():
-    start = time.perf_counter()
-    method()
-    costs[text] = 1000 * (time.perf_counter() - start) / len(eight)
-    print(f"{text:14s} {costs[text]:7.2f} ms for each map")
+methods = {
+    "CAM": camlite.cam,
+    "Grad-CAM": camlite.grad_cam,
+    "Ablation-CAM": camlite.ablation_cam,
+    "Score-CAM": camlite.score_cam,
+}
+costs = dict.fromkeys(methods, float("inf"))
+for _ in range(3):  # the fastest of three: other programs disturb the clock
+    for text, method in methods.items():
+        start = time.perf_counter()
+        method(f, "features", eight, asked_first)
+        costs[text] = min(costs[text], 1000 * (time.perf_counter() - start) / len(eight))
+for text, cost in costs.items():
+    print(f"{text:14s} {cost:7.2f} ms for each map")
 
 # %% [markdown]
 # Half of the channels can go, and nothing changes. With 8 it is another map, and not a better one. Ablation-CAM is cheap here because camlite sees GAP and one linear layer, and
