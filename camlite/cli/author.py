@@ -1,4 +1,4 @@
-"""The authors' commands: release, dev check."""
+"""The authors' commands: release, dev check, dev mistakes, dev coverage."""
 
 from __future__ import annotations
 
@@ -65,3 +65,53 @@ def dev_check() -> None:
     for failure in failures:
         say((failure, "red"))
     raise typer.Exit(1 if failures or not counts else 0)
+
+
+@dev.command(name="mistakes")
+@friendly
+def dev_mistakes(
+    exercise: Annotated[str, typer.Argument(help="An exercise, such as 3.1.")],
+) -> None:
+    """The mistakes that are searched for in an exercise, by the names that `teaches` takes.
+
+    Example: camlite dev mistakes 3.1
+    """
+    from camlite.course.mistakes.search import mistakes_of
+
+    for name, sentence in mistakes_of(course.find_exercise(exercise)):
+        say((f"{name:40} ", "bold"), (sentence, ""))
+
+
+@dev.command(name="coverage")
+@friendly
+def dev_coverage(
+    only: Annotated[
+        str | None, typer.Argument(help="A lesson or an exercise. Default: all.")
+    ] = None,
+    sentences: Annotated[
+        bool, typer.Option("--sentences", help="Print what is said about each wrong answer.")
+    ] = False,
+    searched: Annotated[
+        bool, typer.Option("--search", help="Leave out all declared wrong answers, not only one.")
+    ] = False,
+) -> None:
+    """How many wrong answers of a frozen set are named, each without its own declaration.
+
+    Example: camlite dev coverage 3
+    """
+    from camlite.course.coverage import coverage
+
+    named: dict[str, list[bool]] = {}
+    for one in coverage(only, searched):
+        if sentences:
+            say((f"{one.exercise} {one.answer}", "bold"), (f"  {one.own}", "dim"))
+            say((f"    {one.diagnosis or one.status}: {one.sentence}", ""))
+        if one.status != "passed":  # a later check may accept what an earlier one refused
+            named.setdefault(one.exercise, []).append(one.diagnosis is not None)
+    for id, found in named.items():
+        say((f"{id:5} {sum(found):3} of {len(found):3} named", ""))
+    total = [n for found in named.values() for n in found]
+    if total:
+        say(
+            (f"all   {sum(total):3} of {len(total):3} named: {sum(total) / len(total):.0%}", "bold")
+        )

@@ -4,7 +4,7 @@ In a lesson: `from camlite.course import check, hint`. The formulas of `camlite.
 nothing of this package.
 """
 
-from camlite.course.exercises import Case, Exercise
+from camlite.course.exercises import Case, Exercise, normal
 from camlite.course.notebook import check, hint
 
-__all__ = ["Case", "Exercise", "check", "hint"]
+__all__ = ["Case", "Exercise", "check", "hint", "normal"]

@@ -12,23 +12,35 @@
     @cam.wrong("You took a column of W. Its rows are the classes.")
     def column_of_W(F, W, c): ...
 
+    cam.wrongs(                                   # the same as a table, for one-line answers
+        no_weights=(lambda F, W, c: F.sum(1), "You added the feature maps without weights."),
+    )
+    cam.teaches({"result: relu": "You cut the negative values off. CAM has no ReLU."})
+
     @cam.accepts
     def with_a_loop(F, W, c): ...
 
 The cases are drawn anew for every check. Wrong answers serve twice: a learner whose results equal
 a wrong answer's results reads its sentence, and the test suite proves that each one is rejected
-with exactly that sentence.
+with exactly that sentence. Mistakes that the search finds by itself (`camlite.course.mistakes`)
+need no code: `teaches` gives them a better sentence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import torch
 
 Answer = Callable[..., Any]
+
+
+def normal(rng: torch.Generator, *shape: int) -> torch.Tensor:
+    """Standard normal numbers for a case."""
+    return torch.randn(*shape, generator=rng)
 
 
 class Case:
@@ -67,6 +79,7 @@ class Exercise:
     parts: Callable[..., dict[str, Any]] | None = None
     wrong_answers: list[WrongAnswer] = field(default_factory=list)
     accepted: list[Answer] = field(default_factory=list)
+    taught: dict[str, str] = field(default_factory=dict)
 
     def reference(self, answer: Answer) -> Answer:
         """The right answer, as plainly as it can be written."""
@@ -92,10 +105,42 @@ class Exercise:
 
         return add
 
+    def wrongs(self, **table: tuple[Answer, str]) -> None:
+        """Typical wrong answers of one line: name=(answer, sentence)."""
+        for name, (answer, sentence) in table.items():
+            self.wrong_answers.append(WrongAnswer(name, sentence, answer))
+
+    def products(self, build: Answer, **factors: dict[str, tuple[Any, str]]) -> None:
+        """Independent mistakes and all their combinations.
+
+        Each factor names its choices: {name: (value, sentence)}; the right one has the sentence
+        "". `build(**values)` makes the answer of one choice of each factor.
+        """
+        for chosen in product(*(choices.items() for choices in factors.values())):
+            named = [(name, sentence) for name, (_, sentence) in chosen if sentence]
+            values = {f: value for f, (_, (value, _)) in zip(factors, chosen, strict=True)}
+            if named:
+                name = "_and_".join(name for name, _ in named)
+                sentence = " ".join(sentence for _, sentence in named)
+                self.wrong_answers.append(WrongAnswer(name, sentence, build(**values)))
+
+    def teaches(self, sentences: dict[str, str]) -> None:
+        """Better sentences for mistakes that the search finds: {name of the found: sentence}.
+
+        `camlite dev mistakes 3.1` lists the names. The first that fits is the one that is said.
+        """
+        self.taught |= sentences
+
     def accepts(self, answer: Answer) -> Answer:
         """Another correct formulation, which the check must let pass."""
         self.accepted.append(answer)
         return answer
+
+    def accepts_all(self, **table: Answer) -> None:
+        """Other correct formulations of one line: name=answer."""
+        for name, answer in table.items():
+            answer.__name__ = name
+            self.accepted.append(answer)
 
     @property
     def lesson(self) -> int:

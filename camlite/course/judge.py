@@ -1,8 +1,9 @@
 """Compare what an answer showed with what the right one shows, and say what went wrong.
 
-The order of the sentences: not written yet; an error; a part of another kind or shape; NaN; a
-known wrong answer; a constant factor; else the first part that differs. No sentence is said that
-could be untrue of the code: where the cause is not known, only what was seen is said.
+The order: not written yet; a wrong answer that the exercise knows, with the same results in all
+cases; an error; a mistake found by search, or a known one that fits in some cases; else what the
+first wrong case shows. No sentence is said that could be untrue of the code: where the cause is
+not known, only what was seen is said.
 """
 
 from __future__ import annotations
@@ -13,11 +14,23 @@ import numpy as np
 from torch import Tensor, nn
 
 from camlite.course.exercises import Case, Exercise
-from camlite.course.observe import NOTHING, Observation, Value, close, differing, observe
+from camlite.course.mistakes import Found, Search, evidence, special
+from camlite.course.observe import (
+    ABOUT_THE_CALL,
+    NOTHING,
+    Observation,
+    Value,
+    close,
+    differing,
+    observe,
+)
 
 SHOWN = 6  # values of a result in a message
 STUBS = ("NotImplementedError: Exercise", "NotImplementedError:\n")  # torch raises it too
-ABOUT_THE_CALL = ("side effects", "second call")  # parts that are no results
+ENOUGH_FOR_SOME = 6  # different numbers that must agree where a mistake shows in some cases only
+IN_THIS_CASE = "In this case you get what a known mistake gives."
+
+Pair = tuple[Observation, Observation]  # what was expected in a case, and what was seen
 
 
 @dataclass(frozen=True)
@@ -50,20 +63,47 @@ def judge(exercise: Exercise, seen: list[Observation], seed: int) -> Verdict:
         )
     assert exercise.right is not None, f"exercise {exercise.id} has no reference"
     cases = exercise.draw_cases(seed)
-    expected = observe(exercise, exercise.right, seed)
-    pairs = list(zip(expected, seen, strict=True))
-    first = next((i for i, pair in enumerate(pairs) if not _agree(*pair, exercise.rtol)), None)
-    if first is None:
+    pairs = list(zip(observe(exercise, exercise.right, seed), seen, strict=True))
+    wrong = [i for i, pair in enumerate(pairs) if not _agree(*pair, exercise.rtol)]
+    if not wrong:
         return verdict("passed", f"{len(cases)} cases, all right.")
-    want, got = pairs[first]
-    call = (f"Case: {cases[first].says}.", f"Called {_call(exercise.name, cases[first])}")
-    known = _known_wrong_answer(exercise, seen, seed)
-    if known is not None:
-        sentence = next(w.sentence for w in exercise.wrong_answers if w.name == known)
-        return verdict("wrong", *call, *_both(want, got, exercise), sentence, diagnosis=known)
-    if got.error:
-        return verdict("error", *call, f"Your code stopped with {got.detail}")
-    return verdict("wrong", *call, *_both(want, got, exercise), _clue(first, pairs, exercise))
+    cause = _cause(exercise, cases, pairs, wrong, seed)
+    want, got = pairs[cause.case]
+    right = len(cases) - len(wrong)
+    return verdict(
+        "error" if got.error and not cause.diagnosis else "wrong",
+        f"Case: {cases[cause.case].says}.",
+        f"Called {_call(exercise.name, cases[cause.case])}",
+        *_both(want, got, exercise),
+        cause.sentence,
+        *([f"{right} of {len(cases)} cases are right."] if right else []),
+        diagnosis=cause.diagnosis,
+    )
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """What is said, of which case; the diagnosis is None where only what was seen is said."""
+
+    case: int
+    sentence: str
+    diagnosis: str | None = None
+
+
+def _cause(
+    exercise: Exercise, cases: list[Case], pairs: list[Pair], wrong: list[int], seed: int
+) -> _Cause:
+    first, fits = wrong[0], _known_wrong_answers(exercise, cases, pairs, wrong, seed)
+    if fits and fits[0].everywhere:
+        return _Cause(first, fits[0].sentence, fits[0].name)
+    if pairs[first][1].error:
+        return _Cause(first, f"Your code stopped with {pairs[first][1].detail}")
+    found = Search(exercise, cases, [w for w, _ in pairs], [g for _, g in pairs]).found()
+    if found and (found.everywhere or not fits or len(found.wrong_cases) > len(fits[0].cases)):
+        return _Cause(found.wrong_cases[0], _taught(exercise, found), f"found: {found.name}")
+    if fits:
+        return _Cause(fits[0].cases[0], f"{IN_THIS_CASE} {fits[0].sentence}", fits[0].name)
+    return _clue(first, pairs, exercise)
 
 
 def is_stub(seen: list[Observation]) -> bool:
@@ -79,18 +119,43 @@ def _agree(want: Observation, got: Observation, rtol: float) -> bool:
     )
 
 
-def _known_wrong_answer(exercise: Exercise, seen: list[Observation], seed: int) -> str | None:
-    """The name of the wrong answer that shows the same on all cases.
+@dataclass(frozen=True)
+class _Fit:
+    """A known wrong answer, and the wrong cases in which it shows the same."""
+
+    name: str
+    sentence: str
+    cases: list[int]
+    everywhere: bool
+
+
+def _known_wrong_answers(
+    exercise: Exercise, cases: list[Case], pairs: list[Pair], wrong: list[int], seed: int
+) -> list[_Fit]:
+    """Those that show the same in some wrong case; the one that does so most often is first.
 
     Where both only stop with errors, these must say the same: many mistakes end in a ValueError.
     """
-    for wrong in exercise.wrong_answers:
-        theirs = observe(exercise, wrong.answer, seed)
-        if all(_agree(t, s, exercise.rtol) for t, s in zip(theirs, seen, strict=True)):
-            errors = [[o.detail.split("\n")[0] for o in each] for each in (theirs, seen)]
-            if errors[0] == errors[1] or not all(o.error for o in seen):
-                return wrong.name
-    return None
+    fits = []
+    seen = [got for _, got in pairs]
+    for known in exercise.wrong_answers:
+        theirs = observe(exercise, known.answer, seed)
+        same = [_agree(t, s, exercise.rtol) for t, s in zip(theirs, seen, strict=True)]
+        errors = [[o.detail.split("\n")[0] for o in each] for each in (theirs, seen)]
+        if all(same) and (errors[0] == errors[1] or not all(o.error for o in seen)):
+            return [_Fit(known.name, known.sentence, wrong, True)]
+        some = [i for i in wrong if same[i] and not seen[i].error and not special(cases[i])]
+        if sum(evidence(seen[i].parts, pairs[i][0].parts) for i in some) >= ENOUGH_FOR_SOME:
+            fits.append(_Fit(known.name, known.sentence, some, False))
+    return sorted(fits, key=lambda fit: -len(fit.cases))
+
+
+def _taught(exercise: Exercise, found: Found) -> str:
+    """The author's sentence for a found mistake, else the general one."""
+    own = exercise.taught.get(found.name)
+    if own is None:
+        return found.sentence
+    return own if found.everywhere else f"{IN_THIS_CASE} {own}"
 
 
 # ------------------------------------------------------------------ what is said
@@ -120,32 +185,55 @@ def _first_difference(want: Observation, got: Observation, rtol: float) -> str |
     return next((name for name in got.parts if name not in want.parts), None)
 
 
-def _clue(first: int, pairs: list[tuple[Observation, Observation]], exercise: Exercise) -> str:
+def _clue(first: int, pairs: list[Pair], exercise: Exercise) -> _Cause:
+    """What the first wrong case shows; a mistake has a name where it can be only this one."""
     want, got = pairs[first]
     name = _first_difference(want, got, exercise.rtol) or ""
     w, g = want.parts.get(name), got.parts.get(name)
     if name == "side effects":
-        return "The result is right, but your code changed something it should leave as it was."
-    if name == "second call":
-        return (
-            "A second call with the same arguments gave another result: is something left over "
-            "from the first, or drawn at random?"
+        return _Cause(
+            first,
+            "The result is right, but your code changed something it should leave as it was.",
+            "found: side effects",
         )
+    if name == "second call":
+        return _Cause(
+            first,
+            "A second call with the same arguments gave another result: is something left over "
+            "from the first, or drawn at random?",
+            "found: second call",
+        )
+    if isinstance(g, str) and g == NOTHING and not isinstance(w, str):
+        return _Cause(first, "Did you forget the return?", "found: no return")
+    if _lost_numbers(w, g):
+        return _Cause(
+            first,
+            "Your result holds NaN or infinite values: is there a division by zero?",
+            "found: not finite",
+        )
+    return _Cause(first, _observation(first, name, pairs, exercise))
+
+
+def _lost_numbers(want: Value | None, got: Value | None) -> bool:
+    """Whether NaN or an infinite value stands where a number was expected."""
+    if not isinstance(want, np.ndarray) or not isinstance(got, np.ndarray):
+        return False
+    return want.shape == got.shape and bool((np.isfinite(want) & ~np.isfinite(got)).any())
+
+
+def _observation(first: int, name: str, pairs: list[Pair], exercise: Exercise) -> str:
+    """In what the two differ, where the cause is not known."""
+    want, got = pairs[first]
+    w, g = want.parts.get(name), got.parts.get(name)
     if g is None or w is None:
         return "The result is not built as asked: compare it with the text of the exercise."
     if isinstance(w, str) or isinstance(g, str):
-        if isinstance(g, str) and g == NOTHING:
-            return "Did you forget the return?"
-        both = isinstance(w, str) and isinstance(
-            g, str
-        )  # a part in words says itself what is wrong
+        both = isinstance(w, str) and isinstance(g, str)  # a part in words says what is wrong
         return f"Look at: {name}." if both else "This is not the kind of result asked for."
     if w.shape != g.shape:
         return _shape_clue(w.shape, g.shape)
     if g.dtype.kind == "c" and w.dtype.kind != "c":
         return "Your result holds complex numbers. Real ones are asked for."
-    if (np.isfinite(w) & ~np.isfinite(g)).any():
-        return "Your result holds NaN or infinite values: is there a division by zero?"
     return _factor_clue(first, name, pairs) or _formula_clue(name, want, got, exercise)
 
 
@@ -162,7 +250,7 @@ def _shape_clue(want: tuple[int, ...], got: tuple[int, ...]) -> str:
     return f"The shape is not right: axis {axis} has size {got[axis]}, not {want[axis]}."
 
 
-def _factor_clue(first: int, name: str, pairs: list[tuple[Observation, Observation]]) -> str | None:
+def _factor_clue(first: int, name: str, pairs: list[Pair]) -> str | None:
     """One factor between all values, said of this case, or of all if it is the same in all."""
     ratios = [_constant_ratio(want.parts.get(name), got.parts.get(name)) for want, got in pairs]
     factor = ratios[first]

@@ -23,6 +23,7 @@ from camlite.course.state import Shared, changes, condition, random_numbers, see
 
 Value = np.ndarray | str
 NOTHING = "nothing (None)"
+ABOUT_THE_CALL = ("side effects", "second call")  # parts that are no results
 MOST_VALUES, MOST_ITEMS, DEEPEST = 2**24, 1000, 8  # of an array, of a list, of lists in lists
 
 
@@ -65,6 +66,25 @@ def _observe_case(
     finally:
         shared.restore()
         shared.restore_random_numbers()
+
+
+def results(exercise: Exercise, answer: Callable[..., Any], case: Case) -> dict[str, Value] | None:
+    """What an answer returns, and nothing else of what can be seen; None where it stops.
+
+    For many variations of the right answer, of which no side effects are feared.
+    """
+    args, kwargs = _copy(case.args), _copy(case.kwargs)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if exercise.parts is None:
+                return _plain("result", _finished(answer(*args, **kwargs)))
+            parts: dict[str, Value] = {}
+            for name, value in exercise.parts(answer, *args, **kwargs).items():
+                parts |= _plain(name, value)
+            return parts
+    except Exception:
+        return None
 
 
 def _two_calls(
@@ -188,6 +208,8 @@ def _copy(value: Any) -> Any:
         return {k: _copy(v) for k, v in value.items()}
     if isinstance(value, torch.Generator):
         return torch.Generator().manual_seed(value.initial_seed())
+    if type(value) is Tensor and value.is_leaf and value.grad is None:
+        return value.detach().clone().requires_grad_(value.requires_grad)  # as deepcopy, but quick
     return copy.deepcopy(value) if isinstance(value, (Tensor, nn.Module, np.ndarray)) else value
 
 

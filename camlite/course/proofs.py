@@ -24,6 +24,7 @@ from camlite.course.lessons import (
     released,
     solution_lines,
 )
+from camlite.course.mistakes.search import answer_of
 from camlite.course.observe import observe
 from camlite.course.submission import cells, definition, read_submission
 
@@ -108,7 +109,9 @@ def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
         assert all(
             w.sentence.strip().endswith((".", "?", "!", ")")) for w in exercise.wrong_answers
         )
-        assert len(exercise.wrong_answers) >= 5, f"only {len(exercise.wrong_answers)} wrong answers"
+        known = len(exercise.wrong_answers) + len(exercise.taught)
+        assert known >= 5, f"only {known} wrong answers"
+        assert all(s.strip().endswith((".", "?", "!", ")")) for s in exercise.taught.values())
         assert len(exercise.accepted) >= 2, f"only {len(exercise.accepted)} other right answers"
         assert len(exercise.draw_cases(1)) >= 2, "at least two cases"
 
@@ -118,8 +121,17 @@ def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
         yield Proof(
             f"{exercise.id}-wrong-{wrong.name}", partial(expect, wrong.answer, "wrong", wrong.name)
         )  # type: ignore[misc]
+    for name in exercise.taught:
+        yield Proof(f"{exercise.id}-teaches-{name}", partial(_teaches, exercise, name, expect))
     for other in exercise.accepted:
         yield Proof(f"{exercise.id}-accepts-{other.__name__}", partial(expect, other, "passed"))  # type: ignore[misc]
+
+
+def _teaches(exercise: Exercise, name: str, expect: Callable[..., None]) -> None:
+    """The mistake of this name can be made, and its sentence is the one that is said."""
+    answer = answer_of(exercise, name, exercise.draw_cases(SEEDS[0]))
+    assert answer is not None, f"no mistake {name!r} is searched for: camlite dev mistakes"
+    expect(answer, "wrong", f"found: {name}")
 
 
 def _defined_in(text: str, exercise: Exercise) -> Callable[..., Any]:

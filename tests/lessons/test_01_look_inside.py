@@ -10,12 +10,8 @@ from scipy import signal
 from torch import nn
 from torch.nn import functional
 
-from camlite.course import Case, Exercise
+from camlite.course import Case, Exercise, normal
 from camlite.nets import GapNet
-
-
-def normal(rng, *shape):
-    return torch.randn(*shape, generator=rng)
 
 
 def integer(rng, low, high):

@@ -12,11 +12,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from camlite import nets
-from camlite.course import Case, Exercise
-
-
-def normal(rng, *shape):
-    return torch.randn(*shape, generator=rng)
+from camlite.course import Case, Exercise, normal
 
 
 # ------------------------------------------------------------------ 2.1

@@ -10,11 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 import camlite
-from camlite.course import Case, Exercise
-
-
-def normal(rng, *shape):
-    return torch.randn(*shape, generator=rng)
+from camlite.course import Case, Exercise, normal
 
 
 # ------------------------------------------------------------------ 8.1

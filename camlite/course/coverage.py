@@ -1,0 +1,71 @@
+"""How many wrong answers get a name that nobody wrote down for them: `camlite dev coverage`.
+
+Each wrong answer of a frozen set (the checks of commit de782e3, as they were) is judged by today's
+check with this wrong answer left out: the others, and the search, have to name it.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from camlite.course import paths
+from camlite.course.exercises import Exercise, WrongAnswer
+from camlite.course.judge import judge
+from camlite.course.lessons import all_lessons
+from camlite.course.observe import observe
+
+FROZEN = paths.ROOT / "tests" / "coverage" / "wrong_answers.zip"
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Named:
+    """What is said about one wrong answer when nothing was declared for it."""
+
+    exercise: str
+    answer: str
+    own: str  # the sentence that its author wrote
+    status: str  # wrong, error or passed
+    diagnosis: str | None
+    sentence: str
+
+
+def frozen_answers(archive: Path = FROZEN) -> dict[str, list[WrongAnswer]]:
+    """The wrong answers of the frozen checks, by exercise."""
+    found: dict[str, list[WrongAnswer]] = {}
+    with zipfile.ZipFile(archive) as files:
+        for name in sorted(n for n in files.namelist() if Path(n).name.startswith("test_")):
+            module = types.ModuleType(f"frozen_{Path(name).stem}")
+            sys.modules[module.__name__] = module  # dataclasses look their module up
+            code = compile(files.read(name), f"{archive.name}/{name}", "exec")
+            exec(code, module.__dict__)
+            for value in vars(module).values():
+                if isinstance(value, Exercise):
+                    found[value.id] = value.wrong_answers
+    return found
+
+
+def coverage(only: str | None = None, searched: bool = False) -> Iterator[Named]:
+    """Every frozen wrong answer, judged without itself. `searched`: without any wrong answer."""
+    frozen = frozen_answers()
+    for lesson in all_lessons():
+        for id, exercise in lesson.exercises.items():
+            if only in (None, id, str(lesson.number)):
+                for wrong in frozen.get(id, ()):
+                    yield _named(exercise, wrong, searched)
+
+
+def _named(exercise: Exercise, wrong: WrongAnswer, searched: bool) -> Named:
+    others = [w for w in exercise.wrong_answers if w.name != wrong.name and not searched]
+    taught = {} if searched else exercise.taught
+    rest = replace(exercise, wrong_answers=others, taught=taught)
+    verdict = judge(rest, observe(rest, wrong.answer, SEED), SEED)
+    lines = [line for line in verdict.message.splitlines() if not line.endswith("are right.")]
+    return Named(
+        exercise.id, wrong.name, wrong.sentence, verdict.status, verdict.diagnosis, lines[-1]
+    )
