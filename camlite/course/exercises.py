@@ -59,7 +59,7 @@ class WrongAnswer:
     answer: Answer
 
 
-@dataclass
+@dataclass(eq=False)
 class Exercise:
     """What is asked and how an answer is judged. See the module's text for how to fill it.
 

@@ -9,11 +9,12 @@ not known, only what was seen is said.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 from torch import Tensor, nn
 
-from camlite.course.exercises import Case, Exercise
+from camlite.course.exercises import Answer, Case, Exercise
 from camlite.course.mistakes import Found, Search, evidence, special
 from camlite.course.observe import (
     ABOUT_THE_CALL,
@@ -63,7 +64,7 @@ def judge(exercise: Exercise, seen: list[Observation], seed: int) -> Verdict:
         )
     assert exercise.right is not None, f"exercise {exercise.id} has no reference"
     cases = exercise.draw_cases(seed)
-    pairs = list(zip(observe(exercise, exercise.right, seed), seen, strict=True))
+    pairs = list(zip(_observed(exercise, exercise.right, seed), seen, strict=True))
     wrong = [i for i, pair in enumerate(pairs) if not _agree(*pair, exercise.rtol)]
     if not wrong:
         return verdict("passed", f"{len(cases)} cases, all right.")
@@ -119,6 +120,12 @@ def _agree(want: Observation, got: Observation, rtol: float) -> bool:
     )
 
 
+@lru_cache(maxsize=128)
+def _observed(exercise: Exercise, answer: Answer, seed: int) -> list[Observation]:
+    """What the exercise's own answers show; many answers may be judged with one seed."""
+    return observe(exercise, answer, seed)
+
+
 @dataclass(frozen=True)
 class _Fit:
     """A known wrong answer, and the wrong cases in which it shows the same."""
@@ -139,7 +146,7 @@ def _known_wrong_answers(
     fits = []
     seen = [got for _, got in pairs]
     for known in exercise.wrong_answers:
-        theirs = observe(exercise, known.answer, seed)
+        theirs = _observed(exercise, known.answer, seed)
         same = [_agree(t, s, exercise.rtol) for t, s in zip(theirs, seen, strict=True)]
         errors = [[o.detail.split("\n")[0] for o in each] for each in (theirs, seen)]
         if all(same) and (errors[0] == errors[1] or not all(o.error for o in seen)):
@@ -258,6 +265,8 @@ def _factor_clue(first: int, name: str, pairs: list[Pair]) -> str | None:
         return None
     if abs(factor) < 1e-6:
         return "Your result is zero, or nearly so, everywhere in this case."
+    if np.isclose(factor, 1, rtol=1e-3):
+        return None  # nearly right
     everywhere = all(r is not None and np.isclose(r, factor, rtol=1e-3) for r in ratios)
     where = "everywhere" if everywhere else "in this case"
     return f"Your result is {factor:.4g} times the right one, {where}. Why that factor?"

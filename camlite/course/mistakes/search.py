@@ -25,7 +25,7 @@ from camlite.course.mistakes.results import ResultChange, likely_changes, result
 from camlite.course.mistakes.steps import Steps
 from camlite.course.observe import ABOUT_THE_CALL, Observation, Value, close, observe, results
 
-SECONDS = 0.5  # for pairs, and after which no more cases are tried alone
+SECONDS = 0.5  # of processor time, for single changes, and as much again for pairs
 MANY = 2000  # operations: of a longer formulation not every case is looked at
 ENOUGH, ENOUGH_FOR_TWO = 3, 6  # different numbers that must agree
 
@@ -83,20 +83,16 @@ class Search:
         ]
         self.shown: dict[tuple[str, int], Parts | None] = {}
         self.given: dict[int, dict[str, Any]] = {}
+        self.end = time.thread_time() + SECONDS
 
     def found(self, seconds: float = SECONDS) -> Found | None:
         """The best explanation of the first wrong case that has one."""
         numeric = [i for i in self.wrong if self.got[i]]
-        end = time.monotonic() + seconds
-        for i in numeric:
-            if best := self._best(i, self._single(i)):
-                return best
-            if time.monotonic() > end:
-                break
-        end = time.monotonic() + seconds
-        for i in numeric:
-            if best := self._best(i, self._pairs(i, end)):
-                return best
+        for candidates in (self._single, self._pairs):
+            self.end = time.thread_time() + seconds
+            for i in numeric:
+                if best := self._best(i, candidates(i)):
+                    return best
         return None
 
     def _best(self, i: int, candidates: Iterator[_Candidate]) -> Found | None:
@@ -104,6 +100,8 @@ class Search:
         best: tuple[int, ...] = (0, 0, 0)
         found = None
         for candidate in candidates:
+            if time.thread_time() > self.end:
+                break
             if not candidate.fits(i):
                 continue
             counts = {j: candidate.fits(j) for j in self.wrong}
@@ -200,19 +198,15 @@ class Search:
                     lambda j, axis=axis, right=right: self._right_at(j, axis, right),
                 )
 
-    def _pairs(self, i: int, end: float) -> Iterator[_Candidate]:
+    def _pairs(self, i: int) -> Iterator[_Candidate]:
         runs = self._runs(i)
         likely = likely_changes(self._ndim(i))
-        pairs = chain(
+        yield from chain(
             self._result_twice(i, likely),
             self._known_and_more(i, likely),
             (self._run_then(run, change) for change in likely for run in runs),
             (self._two_runs(a, b) for a, b in combinations(_spread(runs), 2)),
         )
-        for candidate in pairs:
-            if time.monotonic() > end:
-                return
-            yield candidate
 
     def _result_twice(self, i: int, likely: tuple[ResultChange, ...]) -> Iterator[_Candidate]:
         subject = self._subject(i)
@@ -309,9 +303,11 @@ class Search:
     @cached_property
     def _formulations(self) -> list[tuple[Callable[..., Any], Steps]]:
         """The right answers and their steps, those with the fewest operations first."""
-        found = []
+        found: list[tuple[Callable[..., Any], Steps]] = []
         for right in (self.exercise.right, *self.exercise.accepted):
             assert right is not None
+            if found and time.thread_time() > self.end:
+                break
             with Steps() as steps:
                 for case in self.cases:  # a step may be taken in some cases only
                     results(self.exercise, right, case)
