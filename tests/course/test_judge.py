@@ -8,19 +8,27 @@ import torch
 from camlite.course.lessons import find_exercise
 from tests.course.small import verdict
 
+
+def odd(M):
+    """A function of M that no search finds."""
+    return (3 * M).sin() * M.exp()
+
+
 CLUES = {
-    "an axis of size 1 left": (lambda M: 2 * M[:, None], "one axis of size 1 too many."),
-    "an axis of size 1 lost": (lambda M: (2 * M).squeeze(0), "one axis of size 1 too few."),
-    "a sum too many": (lambda M: 2 * M.sum(1), "one axis too few."),
-    "one number": (lambda M: 2 * M.sum(), "3 axes too few."),
-    "one too few": (lambda M: 2 * M[:, :-1], "axis 1 has size 2, not 3."),
-    "turned": (lambda M: 2 * M.mT, "The sizes of the axes are right, their order is not."),
+    "an axis of size 1 left": (lambda M: odd(M)[:, None], "one axis of size 1 too many."),
+    "an axis of size 1 lost": (lambda M: odd(M).squeeze(0), "one axis of size 1 too few."),
+    "a sum too many": (lambda M: odd(M).sum(1), "one axis too few."),
+    "one number": (lambda M: odd(M).sum(), "3 axes too few."),
+    "one too few": (lambda M: odd(M)[:, :-1], "axis 1 has size 2, not 3."),
+    "turned": (lambda M: odd(M).mT, "The sizes of the axes are right, their order is not."),
     "a factor": (lambda M: 3 * M, "1.5 times the right one, everywhere."),
-    "a factor that changes": (lambda M: M * len(M) / 2, "0.5 times the right one, in this case."),
-    "no factor": (lambda M: 2 * M + 1, "The shape is right, the values are not."),
+    "no factor": (odd, "The shape is right, the values are not."),
+    "nearly right": (lambda M: 2.0004 * M, "The shape is right, the values are not."),
     "known": (lambda M: M * M, "You squared."),
     "the known error": (lambda M: M.sum(7), "You asked for an axis that is not there."),
     "another error of its kind": (lambda M: M.argmax(3), "Your code stopped with IndexError"),
+    "no return": (lambda M: None, "Did you forget the return?"),
+    "not finite": (lambda M: 2 * M / (M > 0), "is there a division by zero?"),
 }
 
 
@@ -29,6 +37,7 @@ def test_the_clue_is_true(name):
     answer, says = CLUES[name]
     if name == "an axis of size 1 lost":  # the first case has none
         found = verdict(lambda M: answer(M) if len(M) == 1 else 2 * M)
+        assert "1 of 2 cases are right." in found.message
     else:
         found = verdict(answer)
     assert says in found.message, found.message

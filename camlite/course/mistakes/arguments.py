@@ -16,21 +16,26 @@ Given = dict[str, Any]
 
 @dataclass(frozen=True)
 class ArgumentChange:
-    """`name` for programs, `words` behind "when …", and the change of all arguments."""
+    """`name` for programs, `words` behind "when …", and the change of all arguments.
+
+    `rank`: 0 is the likeliest change of its argument.
+    """
 
     name: str
     words: str
     apply: Callable[[Given], Given]
+    rank: int = 0
 
 
 def argument_changes(given: Given, defaults: Given) -> Iterator[ArgumentChange]:
     """All changes that suit these arguments, the likely ones first."""
     for name, value in given.items():
-        for label, words, change in _changes_of(value):
+        for rank, (label, words, change) in enumerate(_changes_of(value)):
             yield ArgumentChange(
                 label.replace("{}", name),
                 words.replace("{}", name),
                 lambda given, name=name, change=change: given | {name: change(given[name])},
+                rank,
             )
         if name in defaults and _differ(value, defaults[name]):
             default = defaults[name]
@@ -200,9 +205,11 @@ def _other_classes(given: Given) -> Iterator[ArgumentChange]:
                 for tensor in [n for n, v in given.items() if _is_float(v, 2)]:
                     yield from _winners(name, lambda g, f=other, x=tensor: g[f](g[x]))
             elif _is_float(value, 2) and value.dim() == 2:
-                yield from _winners(name, lambda g, x=other: g[x])
-                for maps in [n for n, v in given.items() if _is_float(v, 3)]:
-                    yield from _winners(name, lambda g, W=other, F=maps: _logits(g[F], g[W]))
+                maps = [n for n, v in given.items() if _is_float(v, 3)]
+                if maps:
+                    yield from _winners(name, lambda g, W=other, F=maps[0]: _logits(g[F], g[W]))
+                else:
+                    yield from _winners(name, lambda g, x=other: g[x])
 
 
 def _logits(F: Tensor, W: Tensor) -> Tensor:

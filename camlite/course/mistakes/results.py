@@ -55,7 +55,7 @@ def _values(ndim: int) -> Iterator[_Entry]:
     yield "relu", "with negative values cut off (ReLU)", lambda a: np.maximum(a, 0)
     yield "abs", "without its signs (absolute values)", np.abs
     yield "relu of neg", "with its sign turned around, then a ReLU", lambda a: np.maximum(-a, 0)
-    yield "min 0", "with positive values cut off", lambda a: np.minimum(a, 0)
+    yield "negative part", "with positive values cut off", lambda a: np.minimum(a, 0)
     yield "square", "squared", np.square
     yield "sqrt", "after a square root", np.sqrt
     yield "1 -", "subtracted from 1", lambda a: 1 - a

@@ -28,12 +28,16 @@ TORCH = str(Path(torch.__file__).parent)
 
 @dataclass(frozen=True)
 class StepChange:
-    """`name` for programs, `words` behind "when …", the place, and what is done there instead."""
+    """`name` for programs, `words` behind "when …", the place, and what is done there instead.
+
+    `rank`: 0 is the likeliest change of its step.
+    """
 
     name: str
     words: str
     place: Place
     instead: Instead
+    rank: int = 0
 
     def applied(self) -> AbstractContextManager[Any]:
         """While it is entered, the step is changed."""
@@ -83,8 +87,8 @@ class Steps(TorchFunctionMode):
             alone = names.count(noun) == 1
             which = f"the {noun}" if alone else f"the {_ordinal(count)} {noun}"
             label = noun if alone else f"{noun} #{count}"
-            for name, words, instead in _alternatives(call):
-                yield StepChange(f"{label}: {name}", words.format(which), place, instead)
+            for rank, (name, words, instead) in enumerate(_alternatives(call)):
+                yield StepChange(f"{label}: {name}", words.format(which), place, instead, rank)
 
 
 class _Changed(TorchFunctionMode):
@@ -355,11 +359,11 @@ def _followed_by(call: Call) -> Iterator[_Entry]:
         ("then neg", "{} gets a minus sign", torch.neg),
         ("then first for all", "{} is that of the first image for all", _first_for_all),
         ("then mean for all", "{} is averaged over the images", _mean_for_all),
-        ("then softmax", "{} is followed by a softmax over axis 1", lambda y: y.softmax(1)),
+        ("then softmax", "{} is followed by a softmax over axis 1", lambda y: _wide(y).softmax(1)),
         ("then softmax 0", "{} is followed by a softmax over axis 0", lambda y: y.softmax(0)),
         ("then sigmoid", "{} is followed by a sigmoid", torch.sigmoid),
         ("then minmax", "{} is scaled to [0, 1]", _minmax),
-        ("then / sum", "{} is divided by its sum over axis 1", lambda y: y / y.sum(1, True)),
+        ("then / sum", "{} is divided by its sum over axis 1", lambda y: _wide(y) / y.sum(1, True)),
         ("then square", "{} is squared", torch.square),
         ("then sqrt", "{} is followed by a square root", torch.sqrt),
         ("then 1 -", "{} is subtracted from 1", lambda y: 1 - y),
@@ -387,6 +391,13 @@ def _like(right: Tensor, part: Any) -> Tensor:
         return part.expand_as(right)
     except RuntimeError:
         return part
+
+
+def _wide(y: Tensor) -> Tensor:
+    """Axis 1 has several places."""
+    if y.dim() < 2 or y.shape[1] < 2:
+        raise Unsuitable
+    return y
 
 
 def _first_for_all(y: Tensor) -> Tensor:
