@@ -38,6 +38,8 @@ class Named:
 def frozen_answers(archive: Path = FROZEN) -> dict[str, list[WrongAnswer]]:
     """The wrong answers of the frozen checks, by exercise."""
     found: dict[str, list[WrongAnswer]] = {}
+    if not archive.exists():
+        raise FileNotFoundError(f"{archive} is missing: coverage is measured in a clone of camlite")
     with zipfile.ZipFile(archive) as files:
         for name in sorted(n for n in files.namelist() if Path(n).name.startswith("test_")):
             module = types.ModuleType(f"frozen_{Path(name).stem}")

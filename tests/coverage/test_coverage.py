@@ -1,0 +1,25 @@
+"""Six of ten wrong answers, and more, are named without being declared."""
+
+from __future__ import annotations
+
+import pytest
+
+from camlite.course.coverage import coverage, frozen_answers
+from camlite.course.lessons import find_lesson
+
+LESSONS = (1, 2, 3, 6, 8, 12, 20)
+
+
+def test_the_frozen_answers_belong_to_exercises():
+    frozen = frozen_answers()
+    assert list(frozen) == [id for n in LESSONS for id in find_lesson(n).exercises]
+    assert all(len(answers) >= 5 for answers in frozen.values())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_most_wrong_answers_are_named_without_their_declaration(lesson):
+    counted = [n for n in coverage(str(lesson)) if n.status != "passed"]
+    unnamed = [f"{n.exercise} {n.answer}: {n.sentence}" for n in counted if not n.diagnosis]
+    assert len(unnamed) <= 0.4 * len(counted), "\n".join(unnamed)
