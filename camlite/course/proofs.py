@@ -73,7 +73,23 @@ def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
             f"after the heading of {', '.join(missing)} a line like *●●○○○ · about 10 minutes*"
         )
 
+    def five_recall_questions() -> None:
+        asked = lesson.questions
+        known = [one.number for one in all_lessons() if one.number < lesson.number]
+        earlier = [one for one in asked if one.lesson != lesson.number]
+        unknown = sorted({one.lesson for one in earlier} - set(known))
+        assert len(asked) == 5, (
+            f"{len(asked)} questions in `## Recall` have the form that `Lesson.questions` shows; "
+            "five are needed"
+        )
+        assert not unknown, f"a question is about lesson {unknown}: there is no such earlier lesson"
+        assert len(earlier) >= 2 or not known, (
+            f"{len(earlier)} of the questions are about earlier lessons, two are needed: "
+            "**1.** (lesson N) …"
+        )
+
     for rule in (
+        five_recall_questions,
         every_exercise_has_a_cell,
         not_drifted,
         no_leak,
