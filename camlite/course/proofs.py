@@ -25,6 +25,7 @@ from camlite.course.lessons import (
     solution_lines,
 )
 from camlite.course.observe import observe
+from camlite.course.skeleton import TO_FILL, left_to_fill
 from camlite.course.submission import cells, definition, read_submission
 
 SEEDS = (1, 2)  # the proofs use fixed draws; learners get new ones
@@ -88,7 +89,12 @@ def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
             "**1.** (lesson N) …"
         )
 
+    def nothing_left_to_fill_in() -> None:
+        left = left_to_fill(lesson)
+        assert not left, f"{TO_FILL!r} stands in " + "; ".join(left)
+
     for rule in (
+        nothing_left_to_fill_in,
         five_recall_questions,
         every_exercise_has_a_cell,
         not_drifted,
@@ -101,6 +107,7 @@ def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
 
 def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
     def expect(answer: Callable[..., Any], status: str, diagnosis: str | None = None) -> None:
+        assert _written(answer), f"write this answer in {lesson.checks.name}"
         for seed in SEEDS:
             verdict = judge(exercise, observe(exercise, answer, seed), seed)
             assert (verdict.status, verdict.diagnosis) == (status, diagnosis), (
@@ -138,6 +145,11 @@ def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
         yield Proof(f"{exercise.id}-accepts-{other.__name__}", partial(expect, other, "passed"))  # type: ignore[misc]
 
 
+def _written(answer: Callable[..., Any]) -> bool:
+    """Whether the author has put an answer in the place of the skeleton's."""
+    return TO_FILL not in getattr(getattr(answer, "__code__", None), "co_consts", ())
+
+
 def _defined_in(text: str, exercise: Exercise) -> Callable[..., Any]:
     answer = definition(cells(text), exercise.name)
     assert callable(answer), f"{exercise.name} is not defined: {answer!r}"
@@ -168,10 +180,16 @@ def learner_checks(lesson_name: str, folder: Path) -> list[Proof]:
     ]
 
 
-def check_everything() -> Iterator[tuple[Lesson, Proof, str]]:
-    """Every proof of every lesson, with the reason where it fails ("" where it holds)."""
-    for lesson in all_lessons():
-        for proof in proofs(lesson.name):
+def check_everything(lessons: list[Lesson] | None = None) -> Iterator[tuple[Lesson, Proof, str]]:
+    """Every proof of these lessons (of all if None), with the reason where it fails, else ""."""
+    for lesson in all_lessons() if lessons is None else lessons:
+        try:
+            found = proofs(lesson.name)
+        except Exception as error:  # a check file that does not even run
+            broken = f"{lesson.checks.name} does not run: {type(error).__name__}: {error}"
+            yield lesson, Proof("the_checks_are_read", lambda: None), broken
+            continue
+        for proof in found:
             try:
                 proof.run()
                 yield lesson, proof, ""
