@@ -34,6 +34,7 @@ from torch.nn import functional
 import camlite
 from camlite import data, nets
 from camlite.course import check, hint
+from camlite.figures import plot
 
 # %% [markdown]
 # ## The network of lesson 2
@@ -277,22 +278,21 @@ print(f"above the largest value of the map: bilinear {too_high[0]} of {len(top)}
 print(f"spline of order 2 {too_high[1]} of {len(top)}")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
+squares = M_pond[0].repeat_interleave(4, 0).repeat_interleave(4, 1)  # each value as 4×4 pixels
 ways = {
-    f"map {tuple(M_pond.shape[1:])}: up to {M_pond[0].max():.1f}": M_pond[0],
-    f"bilinear: up to {smooth[0].max():.1f}": smooth[0],
-    f"spline, order 2: up to {spline[0].max():.1f}": spline[0],
+    f"map {tuple(M_pond.shape[1:])}\nup to {M_pond[0].max():.1f}": squares,
+    f"bilinear\nup to {smooth[0].max():.1f}": smooth[0],
+    f"spline, order 2\nup to {spline[0].max():.1f}": spline[0],
 }
-limit = float(spline[0].abs().max())
-figure, axes = plt.subplots(1, 4, figsize=(11, 3.2), layout="constrained")
-axes[0].imshow(scenes.images[0].permute(1, 2, 0))
-axes[0].set_title(f"{scenes.class_names[scenes.labels[0]]}, 48×48", fontsize=10)
-for axis, (title, values) in zip(axes[1:], ways.items(), strict=True):
-    drawn = axis.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    axis.set_title(title, fontsize=10)
-for axis in axes:
-    axis.set(xticks=[], yticks=[])
-figure.colorbar(drawn, ax=axes, label="against   ←   0   →   for", shrink=0.8)
-figure.suptitle("Enlarging makes a map smooth, not more precise")
+white = torch.ones(1, *size)  # the maps alone, on white
+plot.grid(
+    [[(scenes.images[0], None), *((white, values) for values in ways.values())]],
+    [""],
+    [f"{scenes.class_names[scenes.labels[0]]}\n48×48", *ways],
+    title="Enlarging makes a map smooth, not more precise",
+    signed=True,
+    scale="shared",
+)
 plt.show()
 
 # %% [markdown]

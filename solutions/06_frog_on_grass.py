@@ -72,7 +72,7 @@ print(
     f"{len(train)} training images {tuple(train.images.shape[1:])}, {at_home:.1%} of them at home"
 )
 
-# %% tags=["figure"]
+# %% tags=["figure"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 6, figsize=(10, 4), layout="constrained")
 for n, axis in enumerate(axes.flat):
     axis.imshow(train.images[n].permute(1, 2, 0))

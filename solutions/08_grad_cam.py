@@ -536,25 +536,9 @@ size = tuple(x.shape[-2:])
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
-def with_heat(axis, image: Tensor, heat: Tensor):
-    """The picture in grey, and the heat over it; where there is none, the picture stays visible."""
-    box = (0, image.shape[-1], image.shape[-2], 0)
-    axis.imshow(0.6 * image[0], cmap="gray", vmin=0, vmax=1, extent=box)
-    heat = heat / float(heat.max() or 1)
-    opacity = heat.clamp(0, 1).sqrt().numpy() * 0.8
-    return axis.imshow(heat, cmap="magma", vmin=0, vmax=1, alpha=opacity, extent=box)
-
-
-figure, axes = plt.subplots(1, 3, figsize=(10, 2.4), layout="constrained")
-axes[0].imshow(x[0, 0], cmap="gray")
-axes[0].set_title(f"P({a}) = {p[a]:.2f},  P({b}) = {p[b]:.2f}", fontsize=10)
-for axis, digit in zip(axes[1:], (a, b), strict=True):
-    drawn = with_heat(axis, x[0], camlite.up(explain("relu4", x, digit), size)[0])
-    axis.set_title(f"where is the evidence for {digit}?", fontsize=10)
-for axis in axes:
-    axis.set(xticks=[], yticks=[])
-plot.opaque(figure.colorbar(drawn, ax=axes, label="evidence, 0 to\nthe map's maximum"))
-figure.suptitle("One image, two questions, two maps: Grad-CAM at relu4")
+cells = [(x[0], None)] + [(x[0], camlite.up(explain("relu4", x, k), size)[0]) for k in (a, b)]
+titles = [f"P({a}) = {p[a]:.2f}\nP({b}) = {p[b]:.2f}", f"evidence\nfor {a}?", f"evidence\nfor {b}?"]
+plot.grid([cells], [""], titles, title="One image, two questions, two maps: Grad-CAM at relu4")
 plt.show()
 
 # %% [markdown]
@@ -824,7 +808,17 @@ print(f"guided back-propagation:  correlation {alike_guided:.2f}")
 # On the left the ladder of layers, on the right the way from the coarse map to single pixels, for
 # both questions: why this digit, and why the other one?
 
+
 # %% tags=["figure"] jupyter={"source_hidden": true}
+def with_heat(axis, image: Tensor, heat: Tensor):
+    """The picture in grey, and the heat over it; where there is none, the picture stays visible."""
+    box = (0, image.shape[-1], image.shape[-2], 0)
+    axis.imshow(0.6 * image[0], cmap="gray", vmin=0, vmax=1, extent=box)
+    heat = heat / float(heat.max() or 1)
+    opacity = heat.clamp(0, 1).sqrt().numpy() * 0.8
+    return axis.imshow(heat, cmap="magma", vmin=0, vmax=1, alpha=opacity, extent=box)
+
+
 figure = plt.figure(figsize=(12, 6.4), layout="constrained")
 rungs_part, pixels_part = figure.subfigures(1, 2, wspace=0.04)
 rungs, steps = rungs_part.subplots(4, 2), pixels_part.subplots(4, 2)

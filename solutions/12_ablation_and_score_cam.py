@@ -167,18 +167,14 @@ for text, (logit, maps) in maps_of.items():
     )
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
-figure, axes = plt.subplots(2, 4, figsize=(10, 5), layout="constrained")
-for axis, (text, (logit, maps)) in zip(axes, maps_of.items(), strict=True):
-    axis[0].imshow(x[0, 0], cmap="gray")
-    axis[0].set_title(f"class {int(asked[text][0])}, logit {logit:.1f}", fontsize=10)
-    axis[0].set_ylabel(text)
-    for panel, (title, M) in zip(axis[1:], maps.items(), strict=True):
-        drawn = panel.imshow(M / M.abs().max(), cmap="RdBu_r", vmin=-1, vmax=1)
-        panel.set_title(title, fontsize=10)
-for axis in axes.flat:
-    axis.set(xticks=[], yticks=[])
-figure.colorbar(drawn, ax=axes, label="against   ←   0   →   for", shrink=0.8)
-figure.suptitle("Divided by a negative logit, for and against change places (last map)")
+white = torch.ones_like(x[0])  # the maps alone, on white
+plot.grid(
+    [[(x[0], None), *((white, M) for M in maps.values())] for _, maps in maps_of.values()],
+    [f"{text},\n{int(asked[text][0])}: logit {logit:.1f}" for text, (logit, _) in maps_of.items()],
+    ["image", *(title.replace(", ", ",\n") for title in maps)],
+    title="Divided by a negative logit, for and against change places (last map)",
+    signed=True,
+)
 plt.show()
 
 # %% [markdown]
@@ -797,29 +793,14 @@ else:
     )
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
-GREY = 0.5  # how dark the picture under the heat is
-
-
-def with_heat(axis, image: Tensor, heat: Tensor):
-    """The picture, darker, and the heat on it: where there is none, the picture stays visible."""
-    axis.imshow(GREY * plot.picture(image), cmap="gray", vmin=0, vmax=1)
-    return axis.imshow(heat, cmap="magma", vmin=0, vmax=1, alpha=heat.sqrt() * 0.9)
-
-
 if real_name is not None:
-    figure, axes = plt.subplots(2, 4, figsize=(10, 5.2), layout="constrained")
-    for axis, animal, n in zip(axes, ("dog", "cat"), (0, 1), strict=True):
-        axis[0].imshow(plot.picture(seen[0]))
-        axis[0].set_ylabel(f"where is the {animal}?")
-        for panel, text in zip(axis[1:], ("CAM", "black", "mean colour"), strict=True):
-            heat = camlite.heatmap(real_maps[text][n : n + 1], seen.shape[2:])[0]
-            drawn = with_heat(panel, seen[0], heat)
-            panel.set_title(text if text == "CAM" else f"Score-CAM, {text}", fontsize=10)
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-    bar = figure.colorbar(drawn, ax=axes, label="evidence, 0 to the map's own maximum", shrink=0.8)
-    plot.opaque(bar)
-    figure.suptitle(f"{real_name}: dog and cat are told apart with either fill")
+    real_heat = [camlite.heatmap(real_maps[t], seen.shape[2:]) for t in ("CAM", *masked)]
+    plot.grid(
+        [[(seen[0], None), *((seen[0], heat[n]) for heat in real_heat)] for n in (0, 1)],
+        ["where is\nthe dog?", "where is\nthe cat?"],
+        ["image", "CAM", *(f"Score-CAM,\n{fill}" for fill in masked)],
+        title=f"{real_name}: dog and cat are told apart with either fill",
+    )
     plt.show()
 
 # %% [markdown]
@@ -875,8 +856,18 @@ for text, cost in costs.items():
 #
 # ## The whole lesson in one picture
 
+
 # %% tags=["figure"] jupyter={"source_hidden": true}
+GREY = 0.5  # how dark the picture under the heat is
 BLACK, MEAN = "0.15", "#d95f02"
+
+
+def with_heat(axis, image: Tensor, heat: Tensor):
+    """The picture, darker, and the heat on it: where there is none, the picture stays visible."""
+    axis.imshow(GREY * plot.picture(image), cmap="gray", vmin=0, vmax=1)
+    return axis.imshow(heat, cmap="magma", vmin=0, vmax=1, alpha=heat.sqrt() * 0.9)
+
+
 figure = plt.figure(figsize=(13, 5.6), layout="constrained")
 above, below = figure.subfigures(1, 2, width_ratios=(1.25, 1))
 equation = "logit − fill (Eq. 6, 10)"
