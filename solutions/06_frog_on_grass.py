@@ -824,7 +824,7 @@ print(f"mean part of the animal {by_animal.mean():+.2f}, of the ground {by_groun
 # <details><summary>Answer</summary>
 #
 # Change one thing of the frog and nothing else, for example its colour. In this lesson the blue
-# frogs were called something else: the network had learned green. A map says where, not what.
+# frogs were called something else: the network needed their green. A map says where, not what.
 #
 # </details>
 #
@@ -844,8 +844,8 @@ print(f"mean part of the animal {by_animal.mean():+.2f}, of the ground {by_groun
 # <details><summary>Answer</summary>
 #
 # A shortcut. Overfitting would show in the first two numbers: good on the pictures it has learned
-# from, worse on new ones from the same source. Here they are nearly the same. Only where the easy
-# rule does not hold, it fails.
+# from, worse on new ones from the same source. Here they are nearly the same. It fails only where
+# the easy rule does not hold.
 #
 # </details>
 

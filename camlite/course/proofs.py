@@ -25,7 +25,7 @@ from camlite.course.lessons import (
     solution_lines,
 )
 from camlite.course.observe import observe
-from camlite.course.skeleton import TO_FILL, left_to_fill
+from camlite.course.skeleton import TO_FILL, is_written, left_to_fill
 from camlite.course.submission import cells, definition, read_submission
 
 SEEDS = (1, 2)  # the proofs use fixed draws; learners get new ones
@@ -107,7 +107,7 @@ def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
 
 def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
     def expect(answer: Callable[..., Any], status: str, diagnosis: str | None = None) -> None:
-        assert _written(answer), f"write this answer in {lesson.checks.name}"
+        assert is_written(answer), f"write this answer in {lesson.checks.name}"
         for seed in SEEDS:
             verdict = judge(exercise, observe(exercise, answer, seed), seed)
             assert (verdict.status, verdict.diagnosis) == (status, diagnosis), (
@@ -143,11 +143,6 @@ def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
         )  # type: ignore[misc]
     for other in exercise.accepted:
         yield Proof(f"{exercise.id}-accepts-{other.__name__}", partial(expect, other, "passed"))  # type: ignore[misc]
-
-
-def _written(answer: Callable[..., Any]) -> bool:
-    """Whether the author has put an answer in the place of the skeleton's."""
-    return TO_FILL not in getattr(getattr(answer, "__code__", None), "co_consts", ())
 
 
 def _defined_in(text: str, exercise: Exercise) -> Callable[..., Any]:

@@ -6,7 +6,9 @@ The templates in templates/ are read as they stand; only words like @NAME@ are p
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from camlite.course import paths
 from camlite.course.lessons import Lesson, all_lessons
@@ -72,3 +74,8 @@ def left_to_fill(lesson: Lesson) -> list[str]:
         if numbers:
             left.append(f"{path.relative_to(paths.ROOT)}, lines {', '.join(numbers)}")
     return left
+
+
+def is_written(answer: Callable[..., Any]) -> bool:
+    """Whether an author has put an answer in the place of the template's."""
+    return TO_FILL not in getattr(getattr(answer, "__code__", None), "co_consts", ())
