@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 1: Look inside
 #
-# **Time** 90 minutes · **Difficulty** ●○○○○ · **You need** a little Python, and you have seen a
+# **Time** 95 minutes · **Difficulty** ●○○○○ · **You need** a little Python, and you have seen a
 # PyTorch tensor before. Nothing about networks. · **At the end** you have drawn everything that a
 # network sees on its way from a picture to an answer, and you know what each of the numbers means.
 #
@@ -649,7 +649,66 @@ plt.show()
 # > `torch.no_grad()` set `less.classifier.weight[:, silent_always]` to 0. How many of the first 300
 # > answers change? Predict it first. Then write a kernel for strokes that are slanted like that of
 # > the 7, and let `cross_correlate` look for them.
+
+# %% [markdown]
+# ## Recall
 #
+# Five questions. Think, and write your answer down; then open the one below. In a terminal,
+# `camlite quiz 1` asks them again, also next week.
+#
+# **1.** A picture is black (0), with one white pixel (1) far from the edge. You slide a 3×3
+# kernel of nine ones over it. How many values of the map are not zero, and how large are they?
+#
+# <details><summary>Answer</summary>
+#
+# Nine values, all 1. Nine windows contain the pixel, and each of them sees nothing else that is
+# white. One pixel is noticed by as many values as one value sees pixels.
+#
+# </details>
+#
+# **2.** A convolution makes 8 channels out of 3, with 5×5 windows and a bias for each channel.
+# How many parameters does it have? How many if the pictures become twice as wide?
+#
+# <details><summary>Answer</summary>
+#
+# 8 · 3 · 5 · 5 + 8 = 608, and the same 608 for wide pictures: the same kernels slide over all
+# places.
+#
+# </details>
+#
+# **3.** Two layers of 3×3, one after the other, or one layer of 5×5: all with stride 1, one
+# channel and no bias. Which way sees further? Which way has more weights?
+#
+# <details><summary>Answer</summary>
+#
+# Both see equally far: 1 + 2 + 2 = 5 pixels, and 1 + 4 = 5. The two small layers have 9 + 9 = 18
+# weights, the large one has 25.
+#
+# </details>
+#
+# **4.** Somebody shows you a feature map: "It is bright at the bar of the 7, so the bar made the
+# network say 7." What is missing in this argument?
+#
+# <details><summary>Answer</summary>
+#
+# The weight. A bright map says that a pattern was found there. Whether it speaks for the 7,
+# against it, or not at all, is decided by the numbers that come after the map.
+#
+# </details>
+#
+# **5.** You move a digit three pixels to the right; it stays far from the edge. What happens to
+# the maps of a convolution? What happens to the vector after a flatten, and why is that a
+# problem?
+#
+# <details><summary>Answer</summary>
+#
+# The maps move by three pixels too. In the vector the same values stand at other entries, and
+# there they meet other weights. For the next layer it is another picture: the moved digit must be
+# learned again.
+#
+# </details>
+
+# %% [markdown]
 # ## What you know now
 #
 # * A convolution slides a small window over the picture and asks everywhere: does it look like my

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 2: A network that keeps the place
 #
-# **Time** 90 minutes · **Difficulty** ●●○○○ · **You need** lesson 1, or: you know what a
+# **Time** 100 minutes · **Difficulty** ●●○○○ · **You need** lesson 1, or: you know what a
 # convolution, a ReLU and a feature map are · **At the end** you have built a network of 98,442
 # parameters, trained it yourself in a minute or two, and computed its answer by hand.
 #
@@ -583,7 +583,91 @@ plt.show()
 # > Then write a `class MaxNet(GapNet)` whose `forward` takes the maximum of each map, `amax`, and
 # > train it with the same cell. Is it better? Does it mind the black frame as much? (Lesson 4 will
 # > compare the two.)
+
+# %% [markdown]
+# ## Once more
 #
+# *From lesson 1, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
+#
+# The mean of a map can be had with a convolution. Its kernel is as large as the map, so the
+# window fits in one place only, and one number comes out (exercise 1.2). Which weights must the
+# kernel have, so that this number is the mean?
+
+# %%
+with torch.no_grad():
+    last_maps = net.features(test_images[:1])[0]  # (128, 8, 8)
+busy = last_maps[last_maps.mean(dim=(1, 2)).argmax()]  # the map with the largest mean
+kernel = torch.zeros(8, 8)  # your line here
+slid = functional.conv2d(busy[None, None], kernel[None, None])
+print(f"{tuple(slid.shape)}: your kernel gives {slid.item():.4f}, the mean is {busy.mean():.4f}")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# `kernel = torch.full((8, 8), 1 / 64)`. So global average pooling is a convolution of each map
+# with a kernel that nobody has to learn.
+#
+# </details>
+#
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 2` asks them again, also next week.
+#
+# **1.** Two maps of 2×2: A has the values 4, 0, 0, 0, and B has 1, 1, 1, 1. Can the classifier
+# tell them apart after global average pooling? Could it if we took the largest value instead of
+# the mean?
+#
+# <details><summary>Answer</summary>
+#
+# Not with the average: both means are 1. With the largest value it could: 4 and 1. The average
+# asks how much there is in all, the maximum how much there is at the best place.
+#
+# </details>
+#
+# **2.** A network gives the right class the probability 1/2 on one picture, and 1/8 on another
+# one. What is the mean loss? (log 2 is about 0.7.)
+#
+# <details><summary>Answer</summary>
+#
+# About 1.4. The two losses are log 2 and log 8 = 3 · log 2, so the mean is 2 · log 2.
+#
+# </details>
+#
+# **3.** You forget `zero_grad()`. For one weight, the first two batches have the gradient 2 each.
+# How far does plain SGD with learning rate 0.1 move this weight in the first step, and how far in
+# the second?
+#
+# <details><summary>Answer</summary>
+#
+# 0.2 in the first step and 0.4 in the second: `backward()` adds the new gradient to the old one,
+# so `.grad` is 2 + 2 = 4.
+#
+# </details>
+#
+# **4.** (lesson 1) Put a pooling of 2×2 with stride 2 between the second and the third of our
+# four 3×3 layers. How many pixels wide is the receptive field of a last value now?
+#
+# <details><summary>Answer</summary>
+#
+# 14 instead of 9. Two layers see 5 pixels, and the pooling adds one: 6. After it, one step in the
+# map is 2 pixels, so each of the last two layers adds 2 · 2 = 4.
+#
+# </details>
+#
+# **5.** (lesson 1) At the end there are 128 maps of 28×28. About how many weights does a linear
+# layer to ten classes need after a flatten, and how many after GAP? Which of the two also works
+# for pictures of 40×40?
+#
+# <details><summary>Answer</summary>
+#
+# About a million (128 · 784 · 10), and 1280. Only the one after GAP: it gets 128 numbers, however
+# large the maps are.
+#
+# </details>
+
+# %% [markdown]
 # ## What you know now
 #
 # * Global average pooling turns each feature map into one number: how much of this pattern, on

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 3: The class activation map
 #
-# **Time** 75 minutes · **Difficulty** ●●○○○ · **You need** lessons 1 and 2, or: you know what a
+# **Time** 85 minutes · **Difficulty** ●●○○○ · **You need** lessons 1 and 2, or: you know what a
 # convolution and a linear layer are · **At the end** you have drawn your first heat map, with five
 # functions you wrote yourself, and you know exactly which number it explains.
 #
@@ -34,6 +34,7 @@ from torch.nn import functional
 import camlite
 from camlite import data, nets
 from camlite.course import check, hint
+from camlite.figures import plot
 
 # %% [markdown]
 # ## The network of lesson 2
@@ -277,22 +278,21 @@ print(f"above the largest value of the map: bilinear {too_high[0]} of {len(top)}
 print(f"spline of order 2 {too_high[1]} of {len(top)}")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
+squares = M_pond[0].repeat_interleave(4, 0).repeat_interleave(4, 1)  # each value as 4×4 pixels
 ways = {
-    f"map {tuple(M_pond.shape[1:])}: up to {M_pond[0].max():.1f}": M_pond[0],
-    f"bilinear: up to {smooth[0].max():.1f}": smooth[0],
-    f"spline, order 2: up to {spline[0].max():.1f}": spline[0],
+    f"map {tuple(M_pond.shape[1:])}\nup to {M_pond[0].max():.1f}": squares,
+    f"bilinear\nup to {smooth[0].max():.1f}": smooth[0],
+    f"spline, order 2\nup to {spline[0].max():.1f}": spline[0],
 }
-limit = float(spline[0].abs().max())
-figure, axes = plt.subplots(1, 4, figsize=(11, 3.2), layout="constrained")
-axes[0].imshow(scenes.images[0].permute(1, 2, 0))
-axes[0].set_title(f"{scenes.class_names[scenes.labels[0]]}, 48×48", fontsize=10)
-for axis, (title, values) in zip(axes[1:], ways.items(), strict=True):
-    drawn = axis.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    axis.set_title(title, fontsize=10)
-for axis in axes:
-    axis.set(xticks=[], yticks=[])
-figure.colorbar(drawn, ax=axes, label="against   ←   0   →   for", shrink=0.8)
-figure.suptitle("Enlarging makes a map smooth, not more precise")
+white = torch.ones(1, *size)  # the maps alone, on white
+plot.grid(
+    [[(scenes.images[0], None), *((white, values) for values in ways.values())]],
+    [""],
+    [f"{scenes.class_names[scenes.labels[0]]}\n48×48", *ways],
+    title="Enlarging makes a map smooth, not more precise",
+    signed=True,
+    scale="shared",
+)
 plt.show()
 
 # %% [markdown]
@@ -549,7 +549,87 @@ print(f"largest difference to yours: {(library - M).abs().max():.1e}")
 # > the warmest places, though the logit of *fish* is far below zero? Then divide the map by the
 # > largest value of all four instead, and compare. And: what happens to the maps when the bird
 # > stands on the left?
+
+# %% [markdown]
+# ## Once more
 #
+# *From lesson 2, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
+#
+# Exercise 2.4, for another network. Compute the logits of all pictures of the animal network,
+# (80, 4), from `F_pond`, `W_pond` and `b_pond`, in one line.
+
+# %%
+logits_pond = torch.zeros(len(scenes), 4)  # your line here
+with torch.no_grad():
+    off = float((logits_pond - pond(scenes.images)).abs().max())
+print(f"largest difference to the network: {off:.1e}")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# `logits_pond = F_pond.mean(dim=(2, 3)) @ W_pond.T + b_pond`. First average, then weigh. What is
+# left is rounding.
+#
+# </details>
+#
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 3` asks them again, also next week.
+#
+# **1.** A map of 2×2 has the values 6, −2, 0 and 0. The bias of the class is −1. Which logit does
+# the map explain?
+#
+# <details><summary>Answer</summary>
+#
+# The logit is 0: the mean is 4 / 4 = 1, and 1 − 1 = 0. A map may have a strong red place although
+# the logit is not above zero.
+#
+# </details>
+#
+# **2.** The values of a map lie between −2 and 6. It is scaled to [0, 1] by its own smallest and
+# largest value. What becomes of a place with the value 0? What can nobody see any more?
+#
+# <details><summary>Answer</summary>
+#
+# (0 + 2) / 8 = 0.25: a place that says nothing is now a quarter bright. Nobody can see any more
+# which places speak against the class.
+#
+# </details>
+#
+# **3.** Two pictures of cats, each with a heat map that was scaled on its own. In the first one
+# the ear has the brightest colour, in the second one it is half as bright. Does the first ear add
+# more to its logit?
+#
+# <details><summary>Answer</summary>
+#
+# You cannot know it from these pictures. The same colour stands for different values in the two
+# maps. Look at the raw values, or draw both maps on one scale.
+#
+# </details>
+#
+# **4.** (lesson 2) You exchange the upper and the lower half of all the last feature maps. What
+# happens to the logits? What happens to the class activation map?
+#
+# <details><summary>Answer</summary>
+#
+# The logits stay: the mean does not ask for the place. The two halves of the map are exchanged
+# too: each of its values comes from the feature maps at the same place.
+#
+# </details>
+#
+# **5.** (lesson 1) Our maps are as large as the picture. Does the value of the class activation
+# map at one place depend on this one pixel only?
+#
+# <details><summary>Answer</summary>
+#
+# No, on 9×9 pixels around it: four layers of 3×3 see 1 + 4 · 2 = 9 pixels. So the brightest place
+# of a map may lie beside the stroke.
+#
+# </details>
+
+# %% [markdown]
 # ## What you know now
 #
 # * CAM exchanges two sums: first weigh the maps, then average. The map is what stands inside.

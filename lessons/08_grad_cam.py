@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 8: Grad-CAM
 #
-# **Time** 100 minutes · **Difficulty** ●●●○○ · **You need** lesson 3, and: you know what a
+# **Time** 110 minutes · **Difficulty** ●●●○○ · **You need** lesson 3, and: you know what a
 # derivative is · **At the end** you can draw a heat map for any convolutional network with any
 # head, at any layer, and you know how to test what it claims.
 #
@@ -520,25 +520,9 @@ size = tuple(x.shape[-2:])
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
-def with_heat(axis, image: Tensor, heat: Tensor):
-    """The picture in grey, and the heat over it; where there is none, the picture stays visible."""
-    box = (0, image.shape[-1], image.shape[-2], 0)
-    axis.imshow(0.6 * image[0], cmap="gray", vmin=0, vmax=1, extent=box)
-    heat = heat / float(heat.max() or 1)
-    opacity = heat.clamp(0, 1).sqrt().numpy() * 0.8
-    return axis.imshow(heat, cmap="magma", vmin=0, vmax=1, alpha=opacity, extent=box)
-
-
-figure, axes = plt.subplots(1, 3, figsize=(10, 2.4), layout="constrained")
-axes[0].imshow(x[0, 0], cmap="gray")
-axes[0].set_title(f"P({a}) = {p[a]:.2f},  P({b}) = {p[b]:.2f}", fontsize=10)
-for axis, digit in zip(axes[1:], (a, b), strict=True):
-    drawn = with_heat(axis, x[0], camlite.up(explain("relu4", x, digit), size)[0])
-    axis.set_title(f"where is the evidence for {digit}?", fontsize=10)
-for axis in axes:
-    axis.set(xticks=[], yticks=[])
-plot.opaque(figure.colorbar(drawn, ax=axes, label="evidence, 0 to\nthe map's maximum"))
-figure.suptitle("One image, two questions, two maps: Grad-CAM at relu4")
+cells = [(x[0], None)] + [(x[0], camlite.up(explain("relu4", x, k), size)[0]) for k in (a, b)]
+titles = [f"P({a}) = {p[a]:.2f}\nP({b}) = {p[b]:.2f}", f"evidence\nfor {a}?", f"evidence\nfor {b}?"]
+plot.grid([cells], [""], titles, title="One image, two questions, two maps: Grad-CAM at relu4")
 plt.show()
 
 # %% [markdown]
@@ -805,7 +789,17 @@ print(f"guided back-propagation:  correlation {alike_guided:.2f}")
 # On the left the ladder of layers, on the right the way from the coarse map to single pixels, for
 # both questions: why this digit, and why the other one?
 
+
 # %% tags=["figure"] jupyter={"source_hidden": true}
+def with_heat(axis, image: Tensor, heat: Tensor):
+    """The picture in grey, and the heat over it; where there is none, the picture stays visible."""
+    box = (0, image.shape[-1], image.shape[-2], 0)
+    axis.imshow(0.6 * image[0], cmap="gray", vmin=0, vmax=1, extent=box)
+    heat = heat / float(heat.max() or 1)
+    opacity = heat.clamp(0, 1).sqrt().numpy() * 0.8
+    return axis.imshow(heat, cmap="magma", vmin=0, vmax=1, alpha=opacity, extent=box)
+
+
 figure = plt.figure(figsize=(12, 6.4), layout="constrained")
 rungs_part, pixels_part = figure.subfigures(1, 2, wspace=0.04)
 rungs, steps = rungs_part.subplots(4, 2), pixels_part.subplots(4, 2)
@@ -849,6 +843,88 @@ rungs_part.suptitle(
 )
 pixels_part.suptitle("Where × what = which pixels:\nthe sharp lines come from the image")
 plt.show()
+
+# %% [markdown]
+# ## Once more
+#
+# *From lesson 2, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
+#
+# Exercise 2.4, for the head of today. Compute the ten logits of the example from `F_flat`, the
+# maps as one row (1, 1344), and from the weights and biases of the two linear layers. Two lines.
+
+# %%
+F_flat = F_split.detach().flatten(1)
+W1, b1 = net.fc1.weight.detach(), net.fc1.bias.detach()
+W2, b2 = net.fc2.weight.detach(), net.fc2.bias.detach()
+logits_flat = torch.zeros(1, 10)  # your lines here
+with torch.no_grad():
+    off = float((logits_flat - net(x)).abs().max())
+print(f"largest difference to the network: {off:.1e}")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# `hidden = (F_flat @ W1.T + b1).relu()`, then `logits_flat = hidden @ W2.T + b2`. What is left is
+# rounding. Without the ReLU the two tables could be multiplied into one; with it they cannot.
+#
+# </details>
+#
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 8` asks them again, also next week.
+#
+# **1.** A network ends in GAP and one linear layer. Its last maps are 7×7, and one channel has
+# the weight 9.8 for the class. What is the gradient at each place of this channel? What is its α?
+#
+# <details><summary>Answer</summary>
+#
+# 9.8 / 49 = 0.2 at every place, and the mean of equal numbers is 0.2 too. So here Grad-CAM is
+# CAM, divided by 49.
+#
+# </details>
+#
+# **2.** One channel and two places: F = (1, 3) and G = (2, −2). What is the map of Grad-CAM? What
+# is gradient times feature map, place by place?
+#
+# <details><summary>Answer</summary>
+#
+# (0, 0), because the mean of G is 0. Place by place it is (2, −6). Where the gradient changes its
+# sign, the mean over the places hides what single places do.
+#
+# </details>
+#
+# **3.** A network is nearly sure: P = 0.999999. You take the gradient of this probability instead
+# of the logit. What happens to the values of the map? What do you see after scaling to [0, 1]?
+#
+# <details><summary>Answer</summary>
+#
+# The values become very small, because the softmax is flat there. After scaling, the map is as
+# bright as any other, and nobody sees how small the values were.
+#
+# </details>
+#
+# **4.** (lesson 6) A map for *3* lies on the 3 and nowhere else. Does this prove that the network
+# uses the 3? What do you do?
+#
+# <details><summary>Answer</summary>
+#
+# No, the map is only a claim. Make the 3 darker and leave all else as it is. If the claim is
+# true, the logit falls. Then make another part as dark: now the logit should hardly move.
+#
+# </details>
+#
+# **5.** (lesson 3) Two heads: (a) GAP, Linear, ReLU, Linear; (b) GAP, Linear. For which one can
+# you exchange the two sums, as CAM does? Why not for the other one?
+#
+# <details><summary>Answer</summary>
+#
+# For (b): its logit is a weighted sum of means, and the order of two sums does not matter. In (a)
+# there is a ReLU in between. The logit is no weighted sum of the means any more, and no row of
+# weights belongs to a class.
+#
+# </details>
 
 # %% [markdown]
 # ## What you know now

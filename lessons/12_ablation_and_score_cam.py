@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 12: No gradients: Ablation-CAM and Score-CAM
 #
-# **Time** 110 minutes · **Difficulty** ●●●○○ · **You need** lesson 3; lesson 8 helps ·
+# **Time** 120 minutes · **Difficulty** ●●●○○ · **You need** lesson 3; lesson 8 helps ·
 # **At the end** you have two maps that need no gradient, you have found a mistake in a published
 # formula by running it, and you know which of your own choices decided a comparison of methods.
 #
@@ -159,18 +159,14 @@ for text, (logit, maps) in maps_of.items():
     )
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
-figure, axes = plt.subplots(2, 4, figsize=(10, 5), layout="constrained")
-for axis, (text, (logit, maps)) in zip(axes, maps_of.items(), strict=True):
-    axis[0].imshow(x[0, 0], cmap="gray")
-    axis[0].set_title(f"class {int(asked[text][0])}, logit {logit:.1f}", fontsize=10)
-    axis[0].set_ylabel(text)
-    for panel, (title, M) in zip(axis[1:], maps.items(), strict=True):
-        drawn = panel.imshow(M / M.abs().max(), cmap="RdBu_r", vmin=-1, vmax=1)
-        panel.set_title(title, fontsize=10)
-for axis in axes.flat:
-    axis.set(xticks=[], yticks=[])
-figure.colorbar(drawn, ax=axes, label="against   ←   0   →   for", shrink=0.8)
-figure.suptitle("Divided by a negative logit, for and against change places (last map)")
+white = torch.ones_like(x[0])  # the maps alone, on white
+plot.grid(
+    [[(x[0], None), *((white, M) for M in maps.values())] for _, maps in maps_of.values()],
+    [f"{text},\n{int(asked[text][0])}: logit {logit:.1f}" for text, (logit, _) in maps_of.items()],
+    ["image", *(title.replace(", ", ",\n") for title in maps)],
+    title="Divided by a negative logit, for and against change places (last map)",
+    signed=True,
+)
 plt.show()
 
 # %% [markdown]
@@ -778,29 +774,14 @@ else:
     )
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
-GREY = 0.5  # how dark the picture under the heat is
-
-
-def with_heat(axis, image: Tensor, heat: Tensor):
-    """The picture, darker, and the heat on it: where there is none, the picture stays visible."""
-    axis.imshow(GREY * plot.picture(image), cmap="gray", vmin=0, vmax=1)
-    return axis.imshow(heat, cmap="magma", vmin=0, vmax=1, alpha=heat.sqrt() * 0.9)
-
-
 if real_name is not None:
-    figure, axes = plt.subplots(2, 4, figsize=(10, 5.2), layout="constrained")
-    for axis, animal, n in zip(axes, ("dog", "cat"), (0, 1), strict=True):
-        axis[0].imshow(plot.picture(seen[0]))
-        axis[0].set_ylabel(f"where is the {animal}?")
-        for panel, text in zip(axis[1:], ("CAM", "black", "mean colour"), strict=True):
-            heat = camlite.heatmap(real_maps[text][n : n + 1], seen.shape[2:])[0]
-            drawn = with_heat(panel, seen[0], heat)
-            panel.set_title(text if text == "CAM" else f"Score-CAM, {text}", fontsize=10)
-    for axis in axes.flat:
-        axis.set(xticks=[], yticks=[])
-    bar = figure.colorbar(drawn, ax=axes, label="evidence, 0 to the map's own maximum", shrink=0.8)
-    plot.opaque(bar)
-    figure.suptitle(f"{real_name}: dog and cat are told apart with either fill")
+    real_heat = [camlite.heatmap(real_maps[t], seen.shape[2:]) for t in ("CAM", *masked)]
+    plot.grid(
+        [[(seen[0], None), *((seen[0], heat[n]) for heat in real_heat)] for n in (0, 1)],
+        ["where is\nthe dog?", "where is\nthe cat?"],
+        ["image", "CAM", *(f"Score-CAM,\n{fill}" for fill in masked)],
+        title=f"{real_name}: dog and cat are told apart with either fill",
+    )
     plt.show()
 
 # %% [markdown]
@@ -856,8 +837,18 @@ for text, cost in costs.items():
 #
 # ## The whole lesson in one picture
 
+
 # %% tags=["figure"] jupyter={"source_hidden": true}
+GREY = 0.5  # how dark the picture under the heat is
 BLACK, MEAN = "0.15", "#d95f02"
+
+
+def with_heat(axis, image: Tensor, heat: Tensor):
+    """The picture, darker, and the heat on it: where there is none, the picture stays visible."""
+    axis.imshow(GREY * plot.picture(image), cmap="gray", vmin=0, vmax=1)
+    return axis.imshow(heat, cmap="magma", vmin=0, vmax=1, alpha=heat.sqrt() * 0.9)
+
+
 figure = plt.figure(figsize=(13, 5.6), layout="constrained")
 above, below = figure.subfigures(1, 2, width_ratios=(1.25, 1))
 equation = "logit − fill (Eq. 6, 10)"
@@ -920,7 +911,89 @@ plt.show()
 # * Take the network of lesson 6 that was *not* repaired, `nets.bundled("pond_biased")`. It never saw
 #   plain grey. Are the outlines on the mean colour still recognised?
 # * A blurred copy of the image as fill: `camlite.perturb.strong_blur(pairs)` in place of `fill`.
+
+# %% [markdown]
+# ## Once more
 #
+# *From lesson 8, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
+#
+# Exercises 8.2 and 8.3, without `backward`. The pond network ends in GAP and one linear layer, so
+# you know the gradient of the logit by hand. Write the weights α of Grad-CAM for the three pairs
+# in `x` and the classes `c`, (3, 64).
+
+# %%
+α_by_hand = torch.zeros(3, 64)  # your line here
+by_gradient = camlite.grad_cam(f, "features", x, c)
+off = float((signed_map(α_by_hand, F).relu() - by_gradient).abs().max())
+print(f"largest value of the map {by_gradient.max():.3f}, largest difference {off:.1e}")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# `α_by_hand = f.classifier.weight[c] / F[0, 0].numel()`: the row of the class, divided by the
+# number of places. What is left is rounding.
+#
+# </details>
+#
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 12` asks them again, also next week.
+#
+# **1.** A class has the logit `y = −4`. Without channel k it is `y_k = −6`. Does the channel help
+# the class? What do `(y − y_k) / y` and `(y − y_k) / |y|` say?
+#
+# <details><summary>Answer</summary>
+#
+# It helps: without it the logit is lower. The drop is −4 + 6 = 2. Divided by −4 it gives −0.5, as
+# if the channel spoke against the class. Divided by 4 it gives 0.5.
+#
+# </details>
+#
+# **2.** A softmax over two channels makes weights of their scores. How many times larger is the
+# first weight if the scores are the probabilities 1 and 0? If they are the logits 10 and 0?
+#
+# <details><summary>Answer</summary>
+#
+# e ≈ 2.7 times, which is the most that probabilities can give. With the logits it is e¹⁰ ≈ 22 000
+# times: the best channel takes nearly all of the weight.
+#
+# </details>
+#
+# **3.** You take another baseline, and its logit is larger by 5. What happens to the weights with
+# the softmax over channels? What happens to them without it?
+#
+# <details><summary>Answer</summary>
+#
+# With the softmax nothing happens: every term has the same factor e⁻⁵, and it cancels. Without it
+# every weight is smaller by 5. Some may now be negative, and the map is another one.
+#
+# </details>
+#
+# **4.** (lesson 8) A network ends in GAP and one linear layer, with maps of 2×2. A channel has
+# the weight 3, and its map has the mean 0.5. What is its α in Grad-CAM? How far does the logit
+# drop without the channel? And what if its map is zero everywhere?
+#
+# <details><summary>Answer</summary>
+#
+# α = 3 / 4 = 0.75, and the drop is 3 · 0.5 = 1.5. If the map is zero everywhere, the drop is 0,
+# and α is still 0.75. The gradient says what would happen if the channel grew; the ablation says
+# what the channel does now.
+#
+# </details>
+#
+# **5.** (lesson 6) Of 100 animals that were cut out, 25 are birds. On black, all 100 are called
+# *bird*. What is the accuracy, and what is it in the worst group? Which number tells you more?
+#
+# <details><summary>Answer</summary>
+#
+# 25 % and 0 %. The first one looks like guessing. The groups tell more: all birds are right and
+# no other animal is. The network is not unsure, it always says the same.
+#
+# </details>
+
+# %% [markdown]
 # ## What you know now
 #
 # * **Ablation-CAM** removes a channel and measures the drop of the score: K runs of the part

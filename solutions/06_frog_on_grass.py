@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 6: The frog that was grass
 #
-# **Time** 85 minutes · **Difficulty** ●●○○○ · **You need** lesson 3 · **At the end** you have
+# **Time** 95 minutes · **Difficulty** ●●○○○ · **You need** lesson 3 · **At the end** you have
 # trained a network that cheats, caught it with maps and with an experiment, repaired it with better
 # data, and measured what the repair changed.
 #
@@ -72,7 +72,7 @@ print(
     f"{len(train)} training images {tuple(train.images.shape[1:])}, {at_home:.1%} of them at home"
 )
 
-# %% tags=["figure"]
+# %% tags=["figure"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(2, 6, figsize=(10, 4), layout="constrained")
 for n, axis in enumerate(axes.flat):
     axis.imshow(train.images[n].permute(1, 2, 0))
@@ -760,7 +760,96 @@ plt.show()
 # the middle row is wrong everywhere: the title has the numbers for all images.) The repaired networks have the same layers as the biased ones. The data made the
 # difference. They are better, not perfect: if an answer in the last row is still wrong, ask what
 # else this animal shares with the one that was answered.
+
+# %% [markdown]
+# ## Once more
 #
+# *From lesson 3, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
+#
+# Exercise 3.2, in parts. The raw map is complete, so the logit of the true class has three parts:
+# what the animal gives, what the ground gives, and the bias. `on` says which share of each place
+# of the map is animal. Write the first two parts, (N,), for the biased network on *flipped*.
+
+# %%
+raw = camlite.cam(biased, "features", flipped.images, flipped.labels).detach()  # (N, 12, 12)
+on = functional.avg_pool2d(flipped.object_mask[:, None].float(), 4)[:, 0]  # (N, 12, 12)
+by_animal = torch.zeros(len(raw))  # your line here
+by_ground = torch.zeros(len(raw))  # and here
+by_bias = biased.classifier.bias.detach()[flipped.labels]
+of_truth = answers(biased, flipped.images).gather(1, flipped.labels[:, None])[:, 0]
+off = float((by_animal + by_ground + by_bias - of_truth).abs().max())
+print(f"largest difference to the logit: {off:.1e}")
+print(f"mean part of the animal {by_animal.mean():+.2f}, of the ground {by_ground.mean():+.2f}")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# `by_animal = (raw * on).mean(dim=(1, 2))` and `by_ground = (raw * (1 - on)).mean(dim=(1, 2))`.
+# The difference to the logit is rounding only. Look at the sign of the second part: away from
+# home, the ground speaks against the true class.
+#
+# </details>
+#
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 6` asks them again, also next week.
+#
+# **1.** An animal covers 20 % of each image. Network A has 30 % of its energy on the animal,
+# network B has 20 %. Both have most of their energy on the ground. What do you say about each of
+# them?
+#
+# <details><summary>Answer</summary>
+#
+# A is 1.5 times as dense on the animal as a flat map. B is exactly as dense as a flat map: it
+# prefers neither. That most of the energy lies on the ground tells you nothing: most pixels are
+# ground.
+#
+# </details>
+#
+# **2.** A test set has 90 frogs on grass and 10 frogs on sand. A network knows all of the first
+# kind and none of the second. What is its accuracy? Which number belongs beside it?
+#
+# <details><summary>Answer</summary>
+#
+# 90 %, and beside it the worst group: 0 % of the frogs on sand. The mean hides who pays for the
+# mistakes.
+#
+# </details>
+#
+# **3.** All the evidence for *frog* lies on the frog, and the answer is right. A colleague says:
+# "So the network has learned what a frog is." Which experiment do you propose?
+#
+# <details><summary>Answer</summary>
+#
+# Change one thing of the frog and nothing else, for example its colour. In this lesson the blue
+# frogs were called something else: the network needed their green. A map says where, not what.
+#
+# </details>
+#
+# **4.** (lesson 3) The map of *frog* has the four values 4, −4, 2 and 2, and the bias is 0.5.
+# Which logit does it explain? Which share of the energy lies on the first two places?
+#
+# <details><summary>Answer</summary>
+#
+# The mean is 4 / 4 = 1, so the logit is 1.5. Half of the energy: 4 of 4 + 2 + 2. Energy leaves
+# out what speaks against the class; the logit does not.
+#
+# </details>
+#
+# **5.** (lesson 2) A network is right on 99 % of the pictures that it has learned from, on 98 %
+# of *matched* and on 20 % of *flipped*. Is this overfitting or a shortcut?
+#
+# <details><summary>Answer</summary>
+#
+# A shortcut. Overfitting would show in the first two numbers: good on the pictures it has learned
+# from, worse on new ones from the same source. Here they are nearly the same. It fails only where
+# the easy rule does not hold.
+#
+# </details>
+
+# %% [markdown]
 # ## What you know now
 #
 # * A shortcut is a rule that fits the training data and is not the one you meant. A test set from

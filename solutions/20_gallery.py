@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 20: The gallery, and a study of your own
 #
-# **Time** 110 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 8 and 12 ·
+# **Time** 120 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 8 and 12 ·
 # **At the end** you have compared several networks on one picture, and you have repeated a published
 # table in small: protocol first, then the numbers, then an interval that says how sure you may be.
 #
@@ -693,7 +693,91 @@ for text in (
 # **Try this**, if you are fast: a floor that wins. Make a map that is 1 everywhere except at one pixel,
 # and put it into the study. What is its average drop? (It was published as a warning, under the name
 # Fake-CAM.)
+
+# %% [markdown]
+# ## Once more
 #
+# *From lesson 12, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
+#
+# Exercise 12.1 asked what a channel is worth: take it away, and see what changes. Ask the same
+# about an image. `difference` is (N,). Write for each image the mean difference of all *other*
+# images, (N,), without a loop.
+
+# %%
+without_one = torch.zeros(len(difference))  # your line here
+print(f"without the first image: yours {without_one[0]:+.3f}, by hand {difference[1:].mean():+.3f}")
+print(
+    f"with all images {difference.mean():+.2f}, "
+    f"without one of them {without_one.min():+.2f} to {without_one.max():+.2f}"
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# `without_one = (difference.sum() - difference) / (len(difference) - 1)`. If one image could turn
+# the sign of the mean, the result would be a story about this image.
+#
+# </details>
+#
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 20` asks them again, also next week.
+#
+# **1.** On three images method A has the drops 10, 20 and 60, and method B has 12, 22 and 40.
+# Which one has the lower average drop? Which one wins more often?
+#
+# <details><summary>Answer</summary>
+#
+# B has the lower average: 74 / 3 ≈ 24.7, and A has 30. But A wins on two of the three images.
+# These are two questions; the protocol says beforehand which one you ask.
+#
+# </details>
+#
+# **2.** The interval of a paired difference is −3 to +1: undecided. You add 50 images and look,
+# add 50 more and look, and stop as soon as the interval leaves out 0. What is wrong with that?
+#
+# <details><summary>Answer</summary>
+#
+# You let chance try many times, and stop when it agrees with you. The 95 % are meant for one
+# look. Write a new protocol with a fixed number of images, and run it once.
+#
+# </details>
+#
+# **3.** A table compares Grad-CAM, HiResCAM and XGrad-CAM, each with a ReLU, at the last layer of
+# a ResNet. Its three columns are equal. Is that a mistake in the program?
+#
+# <details><summary>Answer</summary>
+#
+# No. GAP follows this layer, so the gradient is the same at all places. Averaged, taken place by
+# place, or averaged with weights: it is the same number. It is one map with three names.
+#
+# </details>
+#
+# **4.** (lesson 12) Somebody reports: "Score-CAM has a lower average drop than CAM; images were
+# masked with black." What would you try before you believe that it is the better map?
+#
+# <details><summary>Answer</summary>
+#
+# Another fill, for example the mean colour: to this network black may be a thing of its own. And
+# a random map beside the two: in lesson 12, on black, it was as good as CAM. Also, Score-CAM
+# chose its weights with masked images, so the measure asks the question that it was made from.
+#
+# </details>
+#
+# **5.** (lesson 3) The largest value of the map of *dog* is 20, that of the map of *toaster* is
+# 0.2. Both maps are scaled to [0, 1] and drawn. What do you see? What may you conclude about the
+# toaster?
+#
+# <details><summary>Answer</summary>
+#
+# Two maps that are equally bright, and you may conclude nothing: scaling took the size away. The
+# probability answers "whether"; the map only answers "where".
+#
+# </details>
+
+# %% [markdown]
 # ## What you know now
 #
 # * Where GAP follows the layer, the gradient is the same at all places: Grad-CAM, HiResCAM and

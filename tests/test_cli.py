@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from camlite.cli import app, doctor, library, measure
+from camlite.cli import app, doctor, learn, library, measure
 from camlite.cli.console import OLD_SPELLINGS, words
 from camlite.course import workspace
 from camlite.course.lessons import find_lesson
@@ -162,6 +162,98 @@ def test_card_lists_all_methods_as_json() -> None:
     assert len(every) > 30
 
 
+# ------------------------------------------------------------------ quiz
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, answers: list[Any], *args: str):
+    """`camlite quiz` at a terminal where somebody types this; an exception is a key."""
+    typed = iter(answers)
+
+    def type_(prompt: str) -> str:
+        now = next(typed)
+        if isinstance(now, type):
+            raise now
+        print(prompt)
+        return now
+
+    monkeypatch.setattr(learn, "_somebody_answers", lambda: True)
+    monkeypatch.setattr("builtins.input", type_)
+    return camlite("quiz", *args)
+
+
+def plain(text: str) -> str:
+    return re.sub(r"[*`\s]+", " ", text)
+
+
+def test_a_quiz_asks_one_by_one_and_says_what_to_read_again(
+    monkeypatch: pytest.MonkeyPatch, own_folder: Path
+) -> None:
+    answers = ["", "y", "", "maybe", "NO", "", "yes", "", "n", "", "y"]
+    done = asked(monkeypatch, answers, "3")
+    assert done.exit_code == 0
+    shown, end = plain(done.stdout), 0
+    for question in find_lesson("3").questions:  # each answer comes after Enter, in order
+        at = [shown.index(plain(t), end) for t in (question.text, "Enter", question.answer)]
+        assert at == sorted(at)
+        end = at[-1]
+    assert shown.count("Please type y or n") == 1
+    assert "You knew 3 of 5" in shown
+    again = re.findall(r"Read again for question (\d): (Lesson \d)", done.stdout)
+    assert again == [("2", "Lesson 3"), ("4", "Lesson 2")]
+    state = json.loads((own_folder / "home" / "progress.json").read_text())
+    known = {"1": True, "2": False, "3": True, "4": False, "5": True}
+    assert state == {"exercises": {}, "lesson": None, "quiz": {"3": known}}
+
+
+@pytest.mark.parametrize("key", [KeyboardInterrupt, EOFError])
+def test_a_quiz_may_end_at_any_time(
+    monkeypatch: pytest.MonkeyPatch, own_folder: Path, key: type
+) -> None:
+    done = asked(monkeypatch, [key], "3")
+    assert done.exit_code == 0
+    assert "You answered no question" in done.stdout
+    assert not (own_folder / "home" / "progress.json").exists()
+    done = asked(monkeypatch, ["", "y", "", key], "3")
+    assert done.exit_code == 0
+    assert "You knew 1 of 1" in done.stdout
+    assert "You stopped early" in done.stdout
+
+
+def test_a_later_quiz_counts_and_status_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "quiz" not in camlite("status").stdout
+    asked(monkeypatch, ["", "n"] * 5, "3")
+    asked(monkeypatch, ["", "y", "", "y", EOFError], "3")
+    shown = camlite("status").stdout
+    assert "quiz" in shown
+    assert re.findall(r"(\d of \d) ", shown) == ["2 of 5"]
+
+
+def test_without_a_number_the_quiz_is_of_the_lesson_that_was_started() -> None:
+    assert camlite("quiz").stdout.startswith("Lesson 1")
+    camlite("start", "3", "--no-open")
+    assert camlite("quiz").stdout.startswith("Lesson 3")
+
+
+def test_all_questions_are_printed_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = camlite("quiz", "6")  # the input of the tests is no terminal
+    assert printed.exit_code == 0
+    assert printed.stdout.count("Answer:") == 5
+    assert asked(monkeypatch, [], "6", "--all").stdout == printed.stdout
+    found = json.loads(asked(monkeypatch, [], "6", "--json").stdout)
+    assert found["lesson"] == 6
+    assert [q["number"] for q in found["questions"]] == [1, 2, 3, 4, 5]
+    assert [q["lesson"] for q in found["questions"]] == [6, 6, 6, 3, 2]
+    assert {key for q in found["questions"] for key in q} == {"number", "lesson", "text", "answer"}
+
+
+def test_a_damaged_quiz_does_not_stop_the_learner(own_folder: Path) -> None:
+    (own_folder / "home").mkdir()
+    for quiz in ("[]", '{"3": 1}'):
+        damaged = f'{{"exercises": {{}}, "quiz": {quiz}}}'
+        (own_folder / "home" / "progress.json").write_text(damaged)
+        assert camlite("status").exit_code == 0
+
+
 # ------------------------------------------------------------------ mistakes
 
 WRONG = [
@@ -173,6 +265,8 @@ WRONG = [
     "check 3",
     "hint 3",
     "hint 99.1",
+    "quiz 99",
+    "quiz three",
     "reset x",
     "card grad-camm",
     "explain no.jpg",

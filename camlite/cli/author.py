@@ -1,4 +1,4 @@
-"""The authors' commands: release, dev check, dev mistakes, dev coverage."""
+"""The authors' commands: release, dev new, dev check, dev mistakes, dev coverage."""
 
 from __future__ import annotations
 
@@ -39,18 +39,43 @@ def release(
     raise typer.Exit(1 if check_only and drifted else 0)
 
 
+@dev.command(name="new")
+@friendly
+def dev_new(
+    number: Annotated[int, typer.Argument(help="Number of the new lesson.")],
+    name: Annotated[str, typer.Argument(help="Its name: small letters, digits and _.")],
+) -> None:
+    """Begin a lesson: its master, its checks, its sentences. Example: camlite dev new 14 eigen_cam
+
+    All three files run as they are written. They say FILL IN where you must write.
+    """
+    from camlite.course.skeleton import new_lesson
+
+    for path in new_lesson(number, name):
+        say((f"written    {path.relative_to(paths.ROOT)}", ""))
+    say(
+        (f"What is left to write: camlite dev check {number}", "bold"),
+        ("For learners, once it is written: camlite release", ""),
+    )
+
+
 @dev.command(name="check")
 @friendly
-def dev_check() -> None:
-    """Test every lesson: stubs, solutions, wrong and other right answers, leaks, drift.
+def dev_check(
+    lesson: Annotated[
+        str | None, typer.Argument(help="Number of the lesson. Default: all lessons.")
+    ] = None,
+) -> None:
+    """Test the lessons: stubs, solutions, wrong and other right answers, leaks, drift.
 
-    Example: camlite dev check
+    Example: camlite dev check 3
     """
     from camlite.course.proofs import check_everything
 
     counts: dict[str, list[int]] = {}
     failures = []
-    for one, proof, reason in check_everything():
+    lessons = None if lesson is None else [course.find_lesson(lesson)]
+    for one, proof, reason in check_everything(lessons):
         good_bad = counts.setdefault(one.name, [0, 0])
         good_bad[bool(reason)] += 1
         if reason:

@@ -1,4 +1,4 @@
-"""The learner's commands: demo, lessons, start, check, hint, reset, status."""
+"""The learner's commands: demo, lessons, start, check, hint, quiz, reset, status."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
@@ -205,6 +207,78 @@ def hint(
 
 @app.command(cls=Command, rich_help_panel=LEARN)
 @friendly
+def quiz(
+    lesson: WhichLesson = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Print all questions with answers, ask nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the recall questions of a lesson, one by one. Example: camlite quiz 3
+
+    You say whether you knew the answer; `camlite status` shows how many. Where there is nobody to
+    ask (the input is no terminal), all is printed. Ctrl-C ends it.
+    """
+    one = _lesson(lesson)
+    questions = one.questions
+    if not questions:
+        raise ValueError(f"lesson {one.number} has no recall questions")
+    if as_json:
+        asked = [{"number": n, **asdict(q)} for n, q in enumerate(questions, start=1)]
+        print(json.dumps({"lesson": one.number, "questions": asked}, indent=1, ensure_ascii=False))
+        return
+    say((one.title, "bold"))
+    known: dict[int, bool] = {}
+    asking = _somebody_answers() and not everything
+    try:
+        for number, question in enumerate(questions, start=1):
+            about = "" if question.lesson == one.number else f" · lesson {question.lesson}"
+            say((f"\nQuestion {number} of {len(questions)}{about}", "bold"))
+            out.print(Markdown(question.text), soft_wrap=False)
+            if asking:
+                input("Think first. Enter shows the answer. ")
+            out.print(Markdown(f"**Answer:** {question.answer}", style="green"), soft_wrap=False)
+            if asking:
+                known[number] = _yes("Did you know it? [y/n] ")
+    except (KeyboardInterrupt, EOFError):
+        say(("", ""))
+    if asking:
+        _end_of_quiz(one, questions, known)
+
+
+def _somebody_answers() -> bool:
+    """Whether questions can be asked here."""
+    return sys.stdin.isatty()
+
+
+def _yes(question: str) -> bool:
+    """Ask until the answer is yes or no."""
+    while (answer := input(question).strip().lower()) not in ("y", "yes", "n", "no"):
+        say(("Please type y or n.", "dim"))
+    return answer.startswith("y")
+
+
+def _end_of_quiz(
+    one: course.Lesson, questions: list[course.Question], known: dict[int, bool]
+) -> None:
+    """Keep the answers; say how many were known, and which lessons to read again."""
+    if not known:
+        say(("You answered no question.", ""))
+        return
+    progress.record_quiz(one.number, known)
+    say((f"\nYou knew {sum(known.values())} of {len(known)}.", "bold"))
+    missed = [number for number, answer in known.items() if not answer]
+    for number in missed:
+        where = course.find_lesson(questions[number - 1].lesson)
+        say((f"Read again for question {number}: {where.title}", ""))
+    if len(known) < len(questions):
+        say((f"You stopped early. All {len(questions)}: camlite quiz {one.number}", "dim"))
+    elif missed:
+        say((f"Try it again in a few days: camlite quiz {one.number}", "dim"))
+
+
+@app.command(cls=Command, rich_help_panel=LEARN)
+@friendly
 def reset(lesson: WhichLesson = None) -> None:
     """Start a lesson again; a backup of your file is kept. Example: camlite reset 3"""
     saved, written = workspace.reset(_lesson(lesson))
@@ -222,7 +296,8 @@ def status(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(state, indent=1))
         return
-    table = Table("lesson", "", "exercises")
+    quizzes = state.get("quiz", {})
+    table = Table("lesson", "", "exercises", *["quiz"] * bool(quizzes))
     unfinished = []
     for one in course.all_lessons():
         marks = Text()
@@ -231,7 +306,10 @@ def status(as_json: AsJson = False) -> None:
             mark, colour = MARKS[now]
             marks.append(f"{mark} {id}  ", colour if now != "todo" else "dim")
             unfinished += [one.number] if now != "passed" else []
-        table.add_row(str(one.number), one.title.partition(": ")[2] or one.title, marks)
+        answers = quizzes.get(str(one.number), {}).values()
+        known = f"{sum(answers)} of {len(answers)}" if answers else ""
+        row = (str(one.number), one.title.partition(": ")[2] or one.title, marks, known)
+        table.add_row(*row[: len(table.columns)])
     out.print(table)
     begun = state.get("lesson")
     following = begun if begun in unfinished else min(unfinished, default=None)

@@ -27,6 +27,13 @@ _EFFORT = re.compile(
     re.M,
 )
 
+_RECALL = re.compile(r"^# ## Recall\n(?P<body>(?:#(?! ## | %%).*\n)*)", re.M)
+_QUESTION = re.compile(
+    r"^\*\*\d\.\*\* (?:\(lesson (?P<lesson>\d+)\) )?(?P<text>(?!\(lesson )(?:\S.*\n)+)"
+    r"\n<details><summary>Answer</summary>\n\n(?P<answer>(?:\S.*\n)+)\n</details>$",
+    re.M,
+)
+
 
 class NoSuchLesson(ValueError):
     """The number or name fits no lesson; the message lists them."""
@@ -38,6 +45,15 @@ class Effort:
 
     difficulty: str  # ●●○○○
     minutes: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """A recall question: the lesson that it is about, and both texts as Markdown on one line."""
+
+    lesson: int
+    text: str
+    answer: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,31 @@ class Lesson:
         """Exercise -> effort, where the line `*●●○○○ · about N minutes*` follows the heading."""
         found = _EFFORT.finditer(self.text)
         return {one["id"]: Effort(one["dots"], int(one["minutes"])) for one in found}
+
+    @property
+    def questions(self) -> list[Question]:
+        """The questions of the section `## Recall`. Each has this form, one paragraph each:
+
+            **2.** (lesson 3) What is asked?
+
+            <details><summary>Answer</summary>
+
+            What is true.
+
+            </details>
+
+        Without `(lesson N)` a question is about this lesson. Other forms do not count.
+        """
+        section = _RECALL.search(self.text)
+        body = re.sub(r"^# ?", "", section["body"], flags=re.M) if section else ""
+        return [
+            Question(
+                int(one["lesson"] or self.number),
+                " ".join(one["text"].split()),
+                " ".join(one["answer"].split()),
+            )
+            for one in _QUESTION.finditer(body)
+        ]
 
     @property
     def checks(self) -> Path:

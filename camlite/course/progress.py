@@ -12,15 +12,17 @@ from camlite.paths import write_whole
 
 
 def load() -> dict[str, Any]:
-    """`{"exercises": {"3.1": {"status", "attempts", "hints", "time"}}, "lesson": 3}`.
+    """`{"exercises": {"3.1": {"status", "attempts", "hints", "time"}}, "lesson": 3, "quiz": …}`.
 
+    `quiz`: `{"3": {"1": true}}`, whether question 1 of lesson 3 was known when last asked.
     A damaged file is kept under another name, and a new one is begun.
     """
     path = paths.home() / "progress.json"
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(state.get("exercises"), dict):
-            raise ValueError("no exercises")
+        quizzes = state.get("quiz", {}).values()
+        if not all(isinstance(part, dict) for part in (state.get("exercises"), *quizzes)):
+            raise ValueError("not as it was written")
         return state
     except FileNotFoundError:
         pass
@@ -51,6 +53,15 @@ def record(verdicts: list[Any]) -> None:
             entry["status"] = verdict.status
             entry["time"] = time.strftime("%Y-%m-%d %H:%M:%S")
     with suppress(OSError):  # a read-only folder must not cost the learner the verdict
+        save(state)
+
+
+def record_quiz(lesson: int, known: dict[int, bool]) -> None:
+    """Keep for each question that was asked whether it was known; a later answer counts."""
+    state = load()
+    entry = state.setdefault("quiz", {}).setdefault(str(lesson), {})
+    entry.update({str(number): answer for number, answer in known.items()})
+    with suppress(OSError):
         save(state)
 
 

@@ -26,6 +26,7 @@ from camlite.course.lessons import (
 )
 from camlite.course.mistakes.search import answer_of
 from camlite.course.observe import observe
+from camlite.course.skeleton import TO_FILL, is_written, left_to_fill
 from camlite.course.submission import cells, definition, read_submission
 
 SEEDS = (1, 2)  # the proofs use fixed draws; learners get new ones
@@ -74,7 +75,28 @@ def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
             f"after the heading of {', '.join(missing)} a line like *●●○○○ · about 10 minutes*"
         )
 
+    def five_recall_questions() -> None:
+        asked = lesson.questions
+        known = [one.number for one in all_lessons() if one.number < lesson.number]
+        earlier = [one for one in asked if one.lesson != lesson.number]
+        unknown = sorted({one.lesson for one in earlier} - set(known))
+        assert len(asked) == 5, (
+            f"{len(asked)} questions in `## Recall` have the form that `Lesson.questions` shows; "
+            "five are needed"
+        )
+        assert not unknown, f"a question is about lesson {unknown}: there is no such earlier lesson"
+        assert len(earlier) >= 2 or not known, (
+            f"{len(earlier)} of the questions are about earlier lessons, two are needed: "
+            "**1.** (lesson N) …"
+        )
+
+    def nothing_left_to_fill_in() -> None:
+        left = left_to_fill(lesson)
+        assert not left, f"{TO_FILL!r} stands in " + "; ".join(left)
+
     for rule in (
+        nothing_left_to_fill_in,
+        five_recall_questions,
         every_exercise_has_a_cell,
         not_drifted,
         no_leak,
@@ -86,6 +108,7 @@ def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
 
 def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
     def expect(answer: Callable[..., Any], status: str, diagnosis: str | None = None) -> None:
+        assert is_written(answer), f"write this answer in {lesson.checks.name}"
         for seed in SEEDS:
             verdict = judge(exercise, observe(exercise, answer, seed), seed)
             assert (verdict.status, verdict.diagnosis) == (status, diagnosis), (
@@ -164,10 +187,16 @@ def learner_checks(lesson_name: str, folder: Path) -> list[Proof]:
     ]
 
 
-def check_everything() -> Iterator[tuple[Lesson, Proof, str]]:
-    """Every proof of every lesson, with the reason where it fails ("" where it holds)."""
-    for lesson in all_lessons():
-        for proof in proofs(lesson.name):
+def check_everything(lessons: list[Lesson] | None = None) -> Iterator[tuple[Lesson, Proof, str]]:
+    """Every proof of these lessons (of all if None), with the reason where it fails, else ""."""
+    for lesson in all_lessons() if lessons is None else lessons:
+        try:
+            found = proofs(lesson.name)
+        except Exception as error:  # a check file that does not even run
+            broken = f"{lesson.checks.name} does not run: {type(error).__name__}: {error}"
+            yield lesson, Proof("the_checks_are_read", lambda: None), broken
+            continue
+        for proof in found:
             try:
                 proof.run()
                 yield lesson, proof, ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch.nn import functional
 
 from tests.prose import says
 
@@ -141,3 +142,12 @@ def _(run):
 def _(run):
     assert len(run.validate) == 144
     assert round(100 / 144, 1) == 0.7
+
+
+@says("kernel = torch.full((8, 8), 1 / 64)")
+def _(run):
+    kernel = torch.full((8, 8), 1 / 64)
+    slid = functional.conv2d(run.busy[None, None], kernel[None, None])
+    assert run.busy.mean() > 0.05  # zero, the beginner's kernel, is seen to be wrong
+    assert torch.allclose(slid, run.busy.mean())
+    assert "(1, 1, 1, 1): your kernel gives 0.0000" in run.printed

@@ -181,3 +181,11 @@ def _(run):
 @says("though the logit of fish is far below zero")
 def _(run):
     assert run.Y_pairs[run.closest, 2] < -2
+
+
+@says("logits_pond = F_pond.mean(dim=(2, 3)) @ W_pond.T + b_pond", "What is left is rounding")
+def _(run):
+    logits_pond = run.F_pond.mean(dim=(2, 3)) @ run.W_pond.T + run.b_pond
+    with torch.no_grad():
+        assert torch.allclose(logits_pond, run.pond(run.scenes.images), atol=1e-4)
+    assert run.off > 1  # not answered yet

@@ -219,3 +219,17 @@ def _(run):
         for old, new, scenes, n in run.shown
     ]
     assert sum(more) >= 4
+
+
+@says(
+    "by_animal = (raw * on).mean(dim=(1, 2))",
+    "by_ground = (raw * (1 - on)).mean(dim=(1, 2))",
+    "The difference to the logit is rounding only",
+    "away from home, the ground speaks against the true class",
+)
+def _(run):
+    by_animal = (run.raw * run.on).mean(dim=(1, 2))
+    by_ground = (run.raw * (1 - run.on)).mean(dim=(1, 2))
+    assert torch.allclose(by_animal + by_ground + run.by_bias, run.of_truth, atol=1e-4)
+    assert by_ground.mean() < -0.5
+    assert run.off > 1  # not answered yet

@@ -212,3 +212,13 @@ def _(run):
 def _(run):
     sizes = [run.explain(layer, run.x, run.a)[0].numel() for layer in run.ladder]
     assert sizes == sorted(sizes, reverse=True)
+
+
+@says("hidden = (F_flat @ W1.T + b1).relu()", "logits_flat = hidden @ W2.T + b2")
+def _(run):
+    hidden = (run.F_flat @ run.W1.T + run.b1).relu()
+    logits_flat = hidden @ run.W2.T + run.b2
+    with torch.no_grad():
+        assert torch.allclose(logits_flat, run.net(run.x), atol=1e-4)
+    assert (hidden == 0).any()  # so the ReLU matters
+    assert run.off > 1  # not answered yet

@@ -304,3 +304,11 @@ def _(run):
     silent = int((run.f.features(run.eight[:1]).flatten(2).amax(2) == 0).sum())
     assert silent < run.K / 2  # their masks are constant, and left out
     assert run.K - silent <= forwards(run, "Score-CAM") < run.K + 8  # and its checks
+
+
+@says("α_by_hand = f.classifier.weight[c] / F[0, 0].numel()")
+def _(run):
+    α_by_hand = run.f.classifier.weight[run.c] / run.F[0, 0].numel()
+    ours = run.signed_map(α_by_hand, run.F).relu()
+    assert torch.allclose(ours, run.by_gradient, atol=1e-4 * float(run.by_gradient.max()))
+    assert run.off == run.by_gradient.max()  # not answered yet

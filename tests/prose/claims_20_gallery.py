@@ -220,3 +220,12 @@ def _(run):
     fake[..., 0, 0] = 0
     lost = camlite.metrics.average_drop(before, run.probability(x * fake, c))
     assert float(lost) < min(float(d.mean()) for d in run.drop.values())
+
+
+@says("without_one = (difference.sum() - difference) / (len(difference) - 1)")
+def _(run):
+    d = run.difference
+    without_one = (d.sum() - d) / (len(d) - 1)
+    for i in range(len(d)):
+        assert abs(without_one[i] - torch.cat([d[:i], d[i + 1 :]]).mean()) < 1e-4
+    assert "without the first image: yours +0.000" in run.printed  # not answered yet

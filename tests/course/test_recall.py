@@ -1,0 +1,252 @@
+"""The recall questions: what is read of a lesson's text, and that the numbers in them are true."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from camlite.course.lessons import Lesson, Question, all_lessons, find_lesson
+
+GOOD = """# ## Recall
+#
+# Five questions.
+#
+# **1.** What is
+# asked?
+#
+# <details><summary>Answer</summary>
+#
+# What is
+# true.
+#
+# </details>
+#
+# **2.** (lesson 3) And then?
+#
+# <details><summary>Answer</summary>
+#
+# That.
+#
+# </details>
+"""
+
+
+def questions(tmp_path, text: str) -> list[Question]:
+    master = tmp_path / "09_small.py"
+    master.write_text(text, encoding="utf-8")
+    return Lesson(9, "09_small", master).questions
+
+
+@pytest.mark.parametrize(
+    "after", ["", "\n# %% [markdown]\n# More.\n", "#\n# ## What you know\n#\n"]
+)
+def test_question_and_answer_are_read_and_whose_they_are(tmp_path, after):
+    first, second = questions(tmp_path, "# # Lesson 9\n#\n" + GOOD + after)
+    assert first == Question(9, "What is asked?", "What is true.")
+    assert second == Question(3, "And then?", "That.")
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("# **2.** (lesson 3)", "# 2. (lesson 3)"),
+        ("# **2.** (lesson 3) And then?", "# **2.** (lesson 3)"),
+        ("</summary>\n#\n# That.", "</summary>\n# That."),
+        ("# That.\n#\n# </details>", "# That.\n# </details>"),
+        ("# That.\n", "#\n"),
+        ("# That.\n", "# That.\n#\n# And a second paragraph.\n"),
+        ("# **2.** (lesson 3) And then?\n#\n", "# **2.** (lesson 3) And then?\n"),
+    ],
+)
+def test_only_this_form_counts(tmp_path, part, other):
+    assert part in GOOD
+    assert len(questions(tmp_path, GOOD.replace(part, other))) == 1
+
+
+def test_no_question_is_read_outside_the_section(tmp_path):
+    assert questions(tmp_path, GOOD.replace("## Recall", "## Reading")) == []
+    assert len(questions(tmp_path, GOOD.replace("# **2.**", "# ## Next\n#\n# **2.**"))) == 1
+
+
+@pytest.mark.parametrize("lesson", all_lessons(), ids=lambda lesson: lesson.name)
+def test_the_section_stands_at_the_same_place_in_every_lesson(lesson):
+    headings = [line for line in lesson.text.splitlines() if line.startswith("# ## ")]
+    assert headings[headings.index("# ## Recall") + 1] == "# ## What you know now"
+
+
+# ------------------------------------------------------------------ the numbers in the answers
+
+
+def gradient(score: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
+    return torch.autograd.grad(score, F)[0]
+
+
+def width(*layers: tuple[int, int]) -> int:
+    """The receptive field by experiment: how many pixels move one last value."""
+    x = torch.zeros(1, 1, 41, requires_grad=True)
+    F = x
+    for kernel, stride in layers:
+        F = functional.conv1d(F, torch.ones(1, 1, kernel), stride=stride)
+    return int((gradient(F[0, 0, F.shape[2] // 2], x) != 0).sum())
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def ones_on_one_pixel() -> str:
+    picture = torch.zeros(1, 1, 9, 9)
+    picture[..., 4, 4] = 1
+    found = functional.conv2d(picture, torch.ones(1, 1, 3, 3))
+    assert set(found[found != 0].tolist()) == {1.0}
+    return {9: "Nine"}[int((found != 0).sum())] + " values, all 1"
+
+
+def parameters() -> str:
+    return f"= {sum(p.numel() for p in nn.Conv2d(3, 8, 5).parameters())}, and the same"
+
+
+def two_small_layers() -> str:
+    small, large = (sum(k * k for k in kernels) for kernels in ((3, 3), (5,)))
+    return (
+        f"{width((3, 1), (3, 1))} pixels, and 1 + 4 = {width((5, 1))}. The two small layers have "
+        f"9 + 9 = {small} weights, the large one has {large}."
+    )
+
+
+def mean_loss() -> str:
+    return f"About {(-math.log(1 / 2) - math.log(1 / 8)) / 2:.1f}."
+
+
+def forgotten_zero_grad() -> str:
+    w = nn.Parameter(torch.zeros(()))
+    sgd = torch.optim.SGD([w], lr=0.1)
+    steps = []
+    for _ in range(2):
+        before = w.item()
+        (2 * w).backward()
+        sgd.step()
+        steps.append(before - w.item())
+    return f"{steps[0]:.1f} in the first step and {steps[1]:.1f} in the second"
+
+
+def with_a_pooling() -> str:
+    pooled = width((3, 1), (3, 1), (2, 2), (3, 1), (3, 1))
+    return f"{pooled} instead of {width(*[(3, 1)] * 4)}."
+
+
+def weights_after_gap() -> str:
+    assert 0.9e6 < nn.Linear(128 * 28 * 28, 10).weight.numel() < 1.1e6
+    return f"About a million (128 · 784 · 10), and {nn.Linear(128, 10).weight.numel()}."
+
+
+def logit_of_a_map() -> str:
+    return f"The logit is {torch.tensor([6.0, -2, 0, 0]).mean() - 1:.0f}"
+
+
+def where_zero_goes() -> str:
+    return f"= {(0 + 2) / (6 + 2):.2f}: a place"
+
+
+def seen_by_the_map() -> str:
+    side = width(*[(3, 1)] * 4)
+    return f"on {side}×{side} pixels"
+
+
+def denser() -> str:
+    return f"A is {0.30 / 0.20:.1f} times as dense"
+
+
+def frogs() -> str:
+    right = torch.cat([torch.ones(90), torch.zeros(10)])
+    worst = min(right[:90].mean(), right[90:].mean())
+    return f"{percent(right.mean())}, and beside it the worst group: {percent(worst)}"
+
+
+def logit_and_energy() -> str:
+    M = torch.tensor([4.0, -4, 2, 2])
+    assert M.relu()[:2].sum() == M.relu().sum() / 2
+    return f"so the logit is {M.mean() + 0.5:.1f}. Half of the energy"
+
+
+def alpha_after_gap() -> str:
+    F = torch.rand(7, 7, requires_grad=True)
+    G = gradient(9.8 * F.mean(), F)
+    assert torch.allclose(G, G.mean())
+    return f"9.8 / 49 = {G[0, 0]:.1f} at every place"
+
+
+def mean_of_the_gradient() -> str:
+    F, G = torch.tensor([1.0, 3.0]), torch.tensor([2.0, -2.0])
+    mean, each = (G.mean() * F).tolist(), (G * F).tolist()
+    shown = [f"({a:.0f}, {b:.0f})".replace("-", "−") for a, b in (mean, each)]
+    return f"{shown[0]}, because the mean of G is 0. Place by place it is {shown[1]}"
+
+
+def drop_of_a_helper() -> str:
+    y, y_k = -4, -6
+    text = (
+        f"The drop is −4 + 6 = {y - y_k}. Divided by −4 it gives {(y - y_k) / y:.1f}, as if the "
+        f"channel spoke against the class. Divided by 4 it gives {(y - y_k) / abs(y):.1f}."
+    )
+    return text.replace("-", "−")
+
+
+def softmax_of_two() -> str:
+    scores = torch.tensor([[1.0, 0.0], [10.0, 0.0]], dtype=torch.double).softmax(1)
+    of_probabilities, of_logits = (scores[:, 0] / scores[:, 1]).tolist()
+    assert round(of_logits, -3) == 22_000
+    return f"e ≈ {of_probabilities:.1f} times"
+
+
+def gradient_and_ablation() -> str:
+    F = torch.tensor([[2.0, 0.0], [0.0, 0.0]], requires_grad=True)
+    nothing = torch.zeros(2, 2, requires_grad=True)
+    assert F.mean() == 0.5
+    α, still = (gradient(3 * one.mean(), one).mean() for one in (F, nothing))
+    assert α == still
+    return f"α = 3 / 4 = {α}, and the drop is 3 · 0.5 = {3 * F.mean():.1f}."
+
+
+def all_are_birds() -> str:
+    is_bird = torch.cat([torch.ones(25), torch.zeros(75)])
+    return f"{percent(is_bird.mean())} and {percent(is_bird[25:].mean())}."
+
+
+def drops() -> str:
+    A, B = torch.tensor([10.0, 20, 60]), torch.tensor([12.0, 22, 40])
+    assert (A < B).sum() == 2
+    return f"74 / 3 ≈ {B.mean():.1f}, and A has {A.mean():.0f}. But A wins on two of the three"
+
+
+@pytest.mark.parametrize(
+    ("lesson", "number", "computed"),
+    [
+        (1, 1, ones_on_one_pixel),
+        (1, 2, parameters),
+        (1, 3, two_small_layers),
+        (2, 2, mean_loss),
+        (2, 3, forgotten_zero_grad),
+        (2, 4, with_a_pooling),
+        (2, 5, weights_after_gap),
+        (3, 1, logit_of_a_map),
+        (3, 2, where_zero_goes),
+        (3, 5, seen_by_the_map),
+        (6, 1, denser),
+        (6, 2, frogs),
+        (6, 4, logit_and_energy),
+        (8, 1, alpha_after_gap),
+        (8, 2, mean_of_the_gradient),
+        (12, 1, drop_of_a_helper),
+        (12, 2, softmax_of_two),
+        (12, 4, gradient_and_ablation),
+        (12, 5, all_are_birds),
+        (20, 1, drops),
+    ],
+)
+def test_the_numbers_are_as_they_are_computed(lesson, number, computed):
+    assert computed() in find_lesson(lesson).questions[number - 1].answer
