@@ -235,7 +235,7 @@ def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
     columns = cells if cells <= 7 else min((7, 6, 8, 5), key=lambda n: -cells % n)  # fewest gaps
     figure, axes = plot.canvas(-(-cells // columns), columns, (1.9, 2.25), margin=(0.9, 0.6))
     images = [(scene.seen[0], None), *((scene.seen[0], panel.heat) for panel in panels)]
-    plot.draw(list(axes.flat[:cells]), images, alpha=0.6, shrink=0.5)
+    plot.draw(list(axes.flat[:cells]), images, shrink=0.5)
     axes[0, 0].set_title("the network sees", fontsize=9)
     for axis, panel in zip(axes.flat[1:], panels, strict=False):
         axis.set_title(_title(panel), fontsize=9)
