@@ -105,7 +105,7 @@ def draw_examples(run: Run, summary: Summary, rows: dict[RowKey, Row], save: Pat
                     va="center",
                     transform=axis.transAxes,
                 )
-    plot.bar(list(axes.flat), "evidence, scaled per map", line=line, shrink=0.4)
+    plot.bar(list(axes.flat), "evidence\nscaled per map", line=line, shrink=0.4)
     figure.suptitle(f"{run.network.name}, {run.layer}: the first pictures", fontsize=10)
     figure.savefig(save, dpi=150)
     plt.close(figure)

@@ -145,7 +145,7 @@ def draw(
     if lines:
         what = "against ← 0 → for" if signed else "evidence"
         how = "scaled per map" if scale == "each" else "one scale for all"
-        label, line = f"{what}, {how}", any(lines)
+        label, line = f"{what}\n{how}", any(lines)
         bar(axes, label, signed=signed, top=top, alpha=alpha, line=line, shrink=shrink)
 
 
@@ -192,8 +192,8 @@ def bar(
     figure = axes[0].figure
     over_grey = _over(NEUTRAL_SIGNED if signed else NEUTRAL, colours(signed, alpha))
     drawn = figure.colorbar(ScalarMappable(scale, over_grey), ax=list(axes), shrink=shrink)
-    note = "grey: the image alone" + ", line: half of the top" * line
-    drawn.set_label(label if alpha is not None else f"{label}\n{note}", fontsize=8)
+    notes = ["grey: the image"] * (alpha is None) + ["line: half of top"] * line
+    drawn.set_label("\n".join([label, *notes]), fontsize=8)  # short lines: figures can be low
     if signed:
         drawn.ax.axhline(0, color="black", linewidth=0.8)  # where it is zero
     for level in _levels(signed, top) if line else ():
