@@ -79,7 +79,7 @@ def test_the_families_take_turns_the_quick_methods_first():
     assert budget.in_turns(seconds) == [
         *("cam", "grad_cam", "ablation_cam", "saliency"),  # one of each family
         *("layer_cam", "recipro_cam"),
-        *("score_cam", "rise", "ss_cam"),  # these take longer
+        *("score_cam", "rise", "ss_cam"),  # these take longer, each longer than the last
     ]
     assert sorted(budget.in_turns(dict.fromkeys(METHODS, 1.0))) == sorted(METHODS)
 
@@ -99,6 +99,21 @@ def test_the_estimate_is_the_cost_of_the_card_and_what_comes_on_top():
     ratio = (seconds["rise"] - on_top) / (seconds["ss_cam"] - on_top)
     assert ratio == pytest.approx(1001 / 66)  # 1000 masks, and two for each of 32 channels
     assert seconds["smooth_grad"] > seconds["guided_grad_cam"] > seconds["grad_cam"] > 0
+
+
+@pytest.mark.parametrize(("many", "one", "used"), [(0.1, 0.2, 3), (2.0, 0.2, 1)])
+def test_threads_are_used_where_they_help(monkeypatch, many, one, used):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(
+        budget, "_seconds", lambda run: one if torch.get_num_threads() == 1 else many
+    )
+    try:
+        torch.set_num_threads(3)
+        with budget.useful_threads():
+            assert torch.get_num_threads() == used
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_clock_learns_how_true_the_estimates_are():
@@ -178,7 +193,7 @@ def test_figures_are_written_as_soon_as_they_are_ready(photo):
 
     chosen = ["grad_cam", "saliency", "cam"]
     answer = run(photo, chosen, 10, tell=tell)
-    assert re.match(rf"3 of 3 methods, 2 maps each, with {MODEL}: about \d+ s", lines[0])
+    assert re.match(rf"3 of 3 methods for 2 classes with {MODEL}: about \d+ s", lines[0])
     assert there[0] == set(), "the estimate comes first"
     names = [f"photo-{MODEL}-{what}.png" for what in ("signs", "methods-3", "methods-7", "layers")]
     assert [Path(file).name for file in answer["figures"]] == names
@@ -194,9 +209,9 @@ def test_figures_are_written_as_soon_as_they_are_ready(photo):
 
 
 def test_what_does_not_fit_is_left_out_with_the_minutes_it_needs(photo, only_walls, monkeypatch):
-    seconds = {"cam": 0.1, "grad_cam": 0.1, "score_cam": 130.0, "rise": 150.0}
+    seconds = {"cam": 0.1, "grad_cam": 0.1, "score_cam": 130.0, "rise": 150.0, "saliency": 0.0}
     monkeypatch.setattr(budget, "estimates", lambda *_: seconds)
-    answer = run(photo, list(seconds), 2, classes=["3"])
+    answer = run(photo, list(seconds)[:4], 2, classes=["3"])
     assert list(answer["methods"][3]) == ["cam", "grad_cam"]
     assert answer["left_out"] == {"score_cam": 130.0, "rise": 150.0}
     assert answer["estimated_seconds"] == 0.2
@@ -232,7 +247,9 @@ def test_a_method_slower_than_estimated_does_not_break_the_budget(
 
 
 def test_an_estimate_is_corrected_by_what_methods_took(photo, only_walls, clock, monkeypatch):
-    monkeypatch.setattr(budget, "estimates", lambda *_: {"cam": 1.0, "grad_cam": 40.0})
+    monkeypatch.setattr(
+        budget, "estimates", lambda *_: {"cam": 1.0, "grad_cam": 40.0, "saliency": 0.0}
+    )
 
     def six_seconds(scene, c, name, progress):
         clock.begin -= 6.0
@@ -265,7 +282,7 @@ def test_a_stopped_run_keeps_what_is_finished(photo, only_walls, monkeypatch, nu
         f"photo-{MODEL}-methods-3.png",
     }
     assert "Stopped. Not drawn: the figure of layers" in done.stdout
-    assert "Stopped. Not drawn: saliency (--minutes 1)" in done.stdout
+    assert "Stopped. Not drawn: saliency (1 min)" in done.stdout
     assert "Traceback" not in done.output
     with Image.open(photo.parent / "o" / f"photo-{MODEL}-methods-3.png") as wall:
         assert wall.width > 600, "three places: the picture, CAM and Grad-CAM"

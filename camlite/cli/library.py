@@ -228,10 +228,9 @@ def _say_gallery(answer: dict[str, Any]) -> None:
     if answer["missing"]:
         say((f"{why}: the figure of {', '.join(answer['missing'])}", "yellow"))
     if answer["minutes_for"]:
-        slow = ", ".join(f"{m} (--minutes {n})" for m, n in answer["minutes_for"].items())
-        say((f"{why}: {slow}", "yellow"))
-        most = max(answer["minutes_for"].values())
-        say((f"All of them: the same line with --minutes {most}", "dim"))
+        needed = answer["minutes_for"]
+        say((f"{why}: {', '.join(f'{m} ({n} min)' for m, n in needed.items())}", "yellow"))
+        say((f"All of them: the same line with --minutes {max(needed.values())}", "dim"))
     say(*((f"Figure: {file}", "bold") for file in answer["figures"]))
     if answer["figures"]:
         show_picture(Path(answer["figures"][0]))

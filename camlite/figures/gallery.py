@@ -76,7 +76,7 @@ def gallery(
     explain.known(wanted)
     picture = data.load_image(image)
     folder.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
+    with budget.useful_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", LayerChosen)  # the layer stands in every title
         first = look(models[0], pretrained(models[0]), picture)
         chosen = [first.net.classes(c) for c in classes] or [int(first.p.argmax())]
@@ -106,7 +106,7 @@ class _Run:
     progress: bool
     tell: Callable[[str], None]
     seconds: dict[str, float] = field(default_factory=dict)  # estimated, for all classes
-    estimated: float = 0.0  # seconds for the methods that fit
+    estimated: float = 0.0  # seconds for what fits
     order: list[str] = field(default_factory=list)
     walls: dict[int, list[Panel]] = field(default_factory=dict)
     drawn: dict[int, int] = field(default_factory=dict)  # how many maps the written wall has
@@ -119,13 +119,16 @@ class _Run:
         each = budget.estimates(self.first.net.model, self.first.layer, self.first.x)
         self.seconds = {m: len(self.chosen) * s for m, s in each.items()}
         self.order = self.wanted or budget.in_turns(self.seconds)
-        fit = budget.fitting(self.order, self.seconds, self.clock.left)
-        self.estimated = sum(self.seconds[m] for m in fit)
+        layers = len(stage_ends(self.first.net.model, self.first.x))
+        ladder = len(LADDER) * layers * self.seconds["saliency"]  # back to early layers
+        fit = budget.fitting(self.order, self.seconds, self.clock.left - ladder)
+        self.estimated = ladder + sum(self.seconds[m] for m in fit)
         total = self.clock.passed + self.estimated
         limit = "no limit" if math.isinf(self.clock.budget) else _minutes(self.clock.budget)
+        classes = "1 class" if len(self.chosen) == 1 else f"{len(self.chosen)} classes"
         self.tell(
-            f"{len(fit)} of {len(self.order)} methods, {len(self.chosen)} maps each, with "
-            f"{self.first.name}: about {_minutes(total)} on this machine (limit: {limit})"
+            f"{len(fit)} of {len(self.order)} methods for {classes} with {self.first.name}: "
+            f"about {_minutes(total)} on this machine (limit: {limit})"
         )
 
     def draw(self, others: list[str], picture: Tensor) -> None:
