@@ -106,6 +106,7 @@ class _Run:
     progress: bool
     tell: Callable[[str], None]
     seconds: dict[str, float] = field(default_factory=dict)  # estimated, for all classes
+    ladder: float = 0.0  # seconds for the figure of layers
     estimated: float = 0.0  # seconds for what fits
     order: list[str] = field(default_factory=list)
     walls: dict[int, list[Panel]] = field(default_factory=dict)
@@ -120,9 +121,9 @@ class _Run:
         self.seconds = {m: len(self.chosen) * s for m, s in each.items()}
         self.order = self.wanted or budget.in_turns(self.seconds)
         layers = len(stage_ends(self.first.net.model, self.first.x))
-        ladder = len(LADDER) * layers * self.seconds["saliency"]  # back to early layers
-        fit = budget.fitting(self.order, self.seconds, self.clock.left - ladder)
-        self.estimated = ladder + sum(self.seconds[m] for m in fit)
+        self.ladder = len(LADDER) * layers * self.seconds["saliency"]  # back to early layers
+        fit = budget.fitting(self.order, self.seconds, self.clock.left - self.ladder)
+        self.estimated = self.ladder + sum(self.seconds[m] for m in fit)
         total = self.clock.passed + self.estimated
         limit = "no limit" if math.isinf(self.clock.budget) else _minutes(self.clock.budget)
         classes = "1 class" if len(self.chosen) == 1 else f"{len(self.chosen)} classes"
@@ -138,7 +139,8 @@ class _Run:
         self.done("signs", draw_signs(first, chosen, self.file("signs")))  # whatever the budget
         self.maps([m for m in self.order if m not in slow])
         self.draw_walls()
-        self.figure("layers", lambda file: draw_ladder(first, chosen, file))
+        if self.ladder * self.clock.pace <= self.clock.left:
+            self.figure("layers", lambda file: draw_ladder(first, chosen, file))
         if others:
 
             def networks(file: str) -> str:
