@@ -790,7 +790,7 @@ print(
 #   images it is a little too short, and it knows nothing of images unlike those you have.
 # * Pair what can be paired.
 #
-# **Where to read on.** Section 5 of the Grad-CAM++ paper. `camlite gallery IMAGE` draws every method of
+# **Where to read on.** Section 5 of the Grad-CAM++ paper. `camlite gallery IMAGE` draws the methods of
 # this course on a picture of yours. `camlite.metrics` has more numbers, each with its weaknesses.
 #
 # **Words.** *head*: phần đầu phân loại · 分类头 · 分類頭 · ヘッド. *bootstrap*: lấy mẫu lặp có hoàn lại · 自助法 ·

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from camlite.cli.console import (
     out,
     say,
     show_picture,
+    terminated_like_ctrl_c,
     words,
 )
 
@@ -168,47 +170,67 @@ def gallery(
         list[str] | None,
         typer.Option(help="For example grad_cam,score_cam; repeatable. Default: all methods."),
     ] = None,
-    fast: Annotated[
-        bool,
-        typer.Option("--fast", help="Leave out the slowest methods, so that it takes minutes."),
-    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="How long it may take; inf: no limit. What does not fit is left out, and named. "
+            "Default: 2, or no limit for methods named with --method."
+        ),
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", hidden=True)] = False,  # the default since 0.2
     save: Annotated[Path, typer.Option("--out", help="Folder of the figures.")] = Path(
         "camlite-gallery"
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Compare all methods on one image: also by sign, by depth and by network.
+    """Compare methods on one image: also by depth, by network, and for and against a class.
 
-    Example: camlite gallery cat_dog.jpg --class "bull mastiff" --class "tiger cat" --fast
+    Ctrl-C stops it; what is finished is drawn.
+
+    Example: camlite gallery cat_dog.jpg --class "bull mastiff" --class "tiger cat" --minutes 5
     """
     from camlite.data.files import photo_files
     from camlite.figures.explain import default_model
-    from camlite.figures.gallery import default_models
+    from camlite.figures.gallery import MINUTES, default_models
     from camlite.figures.gallery import gallery as run
 
     image = image or photo_files()[0]
     names = words(model) or default_models(default_model())
-    answer = run(
-        image,
-        names,
-        classes or [],
-        words(method),
-        fast,
-        save,
-        progress=sys.stderr.isatty(),
-        tell=lambda line: print(line, file=sys.stderr, flush=True),
-    )
+    if minutes is None:
+        minutes = math.inf if words(method) else MINUTES
+    with terminated_like_ctrl_c():
+        answer = run(
+            image,
+            names,
+            classes or [],
+            words(method),
+            minutes,
+            save,
+            progress=sys.stderr.isatty(),
+            tell=lambda line: print(line, file=sys.stderr, flush=True),
+        )
     if as_json:
         print(json.dumps(answer, indent=1, ensure_ascii=False))
-        return
+    else:
+        _say_gallery(answer)
+    if answer["stopped"]:
+        raise typer.Exit(130)
+
+
+def _say_gallery(answer: dict[str, Any]) -> None:
     weights = f"{answer['model']} ({answer['weights']}), layer {answer['layer']}"
     say((f"{answer['image']}: {weights}", "bold"))
     table = Table("class", "name", "probability")
     for row in answer["classes"]:
         table.add_row(str(row["class"]), row["name"], f"{row['probability']:.3f}")
     out.print(table)
-    if answer["left_out"]:
-        slow = ", ".join(f"{name} ({s:,.0f} s)" for name, s in answer["left_out"].items())
-        say((f"Left out by --fast (estimated time of a map): {slow}", "dim"))
+    why = "Stopped. Not drawn" if answer["stopped"] else "Left out for time"
+    if answer["missing"]:
+        say((f"{why}: the figure of {', '.join(answer['missing'])}", "yellow"))
+    if answer["minutes_for"]:
+        needed = answer["minutes_for"]
+        say((f"{why}: {', '.join(f'{m} ({n} min)' for m, n in needed.items())}", "yellow"))
+        say((f"All of them: the same line with --minutes {max(needed.values())}", "dim"))
     say(*((f"Figure: {file}", "bold") for file in answer["figures"]))
-    show_picture(Path(answer["figures"][0]))
+    if answer["figures"]:
+        show_picture(Path(answer["figures"][0]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +82,7 @@ def draw_examples(run: Run, summary: Summary, rows: dict[RowKey, Row], save: Pat
     )
     for axis in axes.flat:
         axis.set_axis_off()
-    drawn: Any = None
+    line = False
     for column, sample in enumerate(shown):
         seen = preprocessed(sample.read(), run.network.preprocessing).seen
         explained = rows[sample.name, sample.label, summary.methods[0]]["explained"]
@@ -95,9 +94,7 @@ def draw_examples(run: Run, summary: Summary, rows: dict[RowKey, Row], save: Pat
         for n, method in enumerate(summary.methods):
             axis = axes[1 + n % down, n // down * len(shown) + column]
             L = torch.from_numpy(np.load(map_file(run, sample, method)))[None]
-            axis.imshow(plot.picture(seen[0]), cmap="gray", vmin=0, vmax=1)
-            heat = heatmap(L, seen.shape[2:])[0].numpy()
-            drawn = axis.imshow(heat, cmap=plot.HEAT, vmin=0, vmax=1, alpha=0.6)
+            line |= plot.overlay(axis, seen[0], heatmap(L, seen.shape[2:])[0])
             if column == 0:
                 axis.text(
                     -0.08,
@@ -108,8 +105,7 @@ def draw_examples(run: Run, summary: Summary, rows: dict[RowKey, Row], save: Pat
                     va="center",
                     transform=axis.transAxes,
                 )
-    bar = figure.colorbar(drawn, ax=axes, shrink=0.4, label="evidence, scaled per map")
-    plot.opaque(bar)
+    plot.bar(list(axes.flat), "evidence\nscaled per map", line=line, shrink=0.4)
     figure.suptitle(f"{run.network.name}, {run.layer}: the first pictures", fontsize=10)
     figure.savefig(save, dpi=150)
     plt.close(figure)

@@ -1,39 +1,32 @@
 """`camlite gallery IMAGE`: every method, both signs, a ladder of layers, several networks.
 
-Each figure is written as soon as it is ready, the quick ones first.
+Each figure is written as soon as it is ready, the quick ones first; `budget.py` has the times.
 """
 
 from __future__ import annotations
 
+import math
 import textwrap
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from camlite import data, methods
-from camlite.cutting.running import whole
 from camlite.errors import ArchitectureError
-from camlite.figures import explain, plot
+from camlite.figures import budget, explain, plot
 from camlite.maps import heatmap, up
-from camlite.methods.cards import METHODS, Shape, shape_of
-from camlite.scores import score_and_gradient
+from camlite.methods.cards import METHODS
 from camlite.split import LayerChosen, last_spatial_layer, split, stage_ends
 from camlite.weights import Pretrained, at_hand, preprocess, pretrained
 
-FAST = 120.0  # seconds that the walls of --fast may take, as they are estimated
-SLOW = 10.0  # seconds: a wall is drawn without slower methods first, then with all
-FEWER: dict[str, dict[str, Any]] = {  # settings that keep the wall at minutes, shown in its titles
-    "ss_cam": {"samples": 2},
-    "is_cam": {"steps": 2},
-    "rise": {"samples": 1000},
-}
+MINUTES = 2.0  # the budget where none is asked for
 LADDER = ("grad_cam", "hires_cam", "layer_cam")
 
 
@@ -58,75 +51,193 @@ class Scene:
     x: Tensor
     p: Tensor
 
-    @property
-    def shape(self) -> Shape:
-        """What the cost of a method depends on."""
-        return shape_of(self.net.model, self.layer, self.x)
-
 
 def gallery(
     image: Path,
     models: list[str],
     classes: list[str],
     wanted: list[str],
-    fast: bool,
+    minutes: float,
     folder: Path,
     progress: bool,
     tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Draw the figures of one picture into `folder`; returns what is on them.
+    """Draw the figures of one picture into `folder`; returns what is on them, and what is not.
 
     The first of `models` gives the signed maps, the ladder of layers and the walls of methods (one
-    for each class); all of them stand side by side in one figure. `tell` gets an estimate before
-    the work, and a line for each figure that is written.
+    for each class); all of them stand side by side in one figure. It takes `minutes` (inf: no
+    limit): what does not fit is left out. `tell` gets an estimate before the work, a line for each
+    method that begins and for each figure that is written. KeyboardInterrupt stops it: what is
+    finished is drawn, and the answer says so. ValueError unless `minutes` is more than 0.
     """
+    if not minutes > 0:
+        raise ValueError(f"--minutes must be more than 0, not {minutes:g}")
+    clock = budget.Clock(60 * minutes)
     explain.known(wanted)
     picture = data.load_image(image)
     folder.mkdir(parents=True, exist_ok=True)
-    files: list[str] = []
-
-    def done(file: str) -> None:
-        tell(f"{file} ({time.perf_counter() - begin:.0f} s)")
-        if file not in files:
-            files.append(file)
-
-    begin = time.perf_counter()
-    with warnings.catch_warnings():
+    with budget.useful_threads(), warnings.catch_warnings():
         warnings.simplefilter("ignore", LayerChosen)  # the layer stands in every title
         first = look(models[0], pretrained(models[0]), picture)
         chosen = [first.net.classes(c) for c in classes] or [int(first.p.argmax())]
-        start = f"{folder / image.stem}-{first.name}"
-        seconds = estimates(first)
-        shown, left_out = selection(seconds, wanted, FAST / len(chosen) if fast else None)
-        total = len(chosen) * sum(seconds[m] for m in shown)
-        tell(f"{len(chosen) * len(shown)} maps of {first.name}: {_minutes(total)} here, estimated")
-        done(draw_signs(first, chosen, f"{start}-signs.png"))
-        done(draw_ladder(first, chosen, f"{start}-layers.png"))
-        if len(models) > 1:
-            scenes = [first, *(look(name, pretrained(name), picture) for name in models[1:])]
-            done(draw_networks(scenes, chosen, f"{folder / image.stem}-networks.png"))
-        soon = [m for m in shown if seconds[m] <= SLOW]
-        walls: dict[int, list[Panel]] = {c: [] for c in chosen}
-        for names in (soon, [m for m in shown if m not in soon]):
-            for c in chosen if names else ():
-                for panel in wall(first, c, names, progress):
-                    walls[c].append(panel)
-                    if panel.seconds > SLOW:
-                        tell(f"{METHODS[panel.method].short}, class {c}: {panel.seconds:.0f} s")
-                walls[c].sort(key=lambda panel: shown.index(panel.method))
-                done(draw_wall(first, c, walls[c], f"{start}-methods-{c}.png"))
-    return {
-        "image": str(image),
-        "model": first.name,
-        "weights": first.net.source,
-        "layer": first.layer,
-        "classes": [_class(first, c) for c in chosen],
-        "methods": {c: {p.method: round(p.seconds, 3) for p in walls[c]} for c in chosen},
-        "without_map": {c: {p.method: p.note for p in walls[c] if p.heat is None} for c in chosen},
-        "estimated_seconds": round(total, 1),
-        "left_out": {m: round(seconds[m], 1) for m in left_out},
-        "figures": files,
-    }
+        chosen, wanted = list(dict.fromkeys(chosen)), list(dict.fromkeys(wanted))
+        run = _Run(image, first, chosen, wanted, folder, clock, progress, tell)
+        run.missing = ["signs", "layers", *["networks"][: len(models) - 1]]
+        stopped = False
+        try:
+            run.announce()
+            run.draw(models[1:], picture)
+        except KeyboardInterrupt:
+            stopped = True
+        run.draw_walls()
+    return {**run.answer(), "stopped": stopped}
+
+
+@dataclass
+class _Run:
+    """What is asked for, and what has been drawn of it so far."""
+
+    image: Path
+    first: Scene
+    chosen: list[int]
+    wanted: list[str]
+    folder: Path
+    clock: budget.Clock
+    progress: bool
+    tell: Callable[[str], None]
+    seconds: dict[str, float] = field(default_factory=dict)  # estimated, for all classes
+    ladder: float = 0.0  # seconds for the figure of layers
+    estimated: float = 0.0  # seconds for what fits
+    order: list[str] = field(default_factory=list)
+    walls: dict[int, list[Panel]] = field(default_factory=dict)
+    drawn: dict[int, int] = field(default_factory=dict)  # how many maps the written wall has
+    files: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # figures
+
+    def announce(self) -> None:
+        """Measure, decide on an order, and say how long it will take."""
+        self.walls = {c: [] for c in self.chosen}
+        each = budget.estimates(self.first.net.model, self.first.layer, self.first.x)
+        self.seconds = {m: len(self.chosen) * s for m, s in each.items()}
+        self.order = self.wanted or budget.in_turns(self.seconds)
+        layers = len(stage_ends(self.first.net.model, self.first.x))
+        self.ladder = len(LADDER) * layers * self.seconds["saliency"]  # back to early layers
+        fit = budget.fitting(self.order, self.seconds, self.clock.left - self.ladder)
+        self.estimated = self.ladder + sum(self.seconds[m] for m in fit)
+        total = self.clock.passed + self.estimated
+        limit = "no limit" if math.isinf(self.clock.budget) else _minutes(self.clock.budget)
+        classes = "1 class" if len(self.chosen) == 1 else f"{len(self.chosen)} classes"
+        self.tell(
+            f"{len(fit)} of {len(self.order)} methods for {classes} with {self.first.name}: "
+            f"about {_minutes(total)} on this machine (limit: {limit})"
+        )
+
+    def draw(self, others: list[str], picture: Tensor) -> None:
+        """All figures: signs, quick methods, layers, networks, and the methods that take longer."""
+        first, chosen = self.first, self.chosen
+        slow = [m for m in self.order if self.seconds[m] > budget.SLOW]
+        self.done("signs", draw_signs(first, chosen, self.file("signs")))  # whatever the budget
+        self.maps([m for m in self.order if m not in slow])
+        self.draw_walls()
+        if self.ladder * self.clock.pace <= self.clock.left:
+            self.figure("layers", lambda file: draw_ladder(first, chosen, file))
+        if others:
+
+            def networks(file: str) -> str:
+                scenes = [first, *(look(name, pretrained(name), picture) for name in others)]
+                return draw_networks(scenes, chosen, file)
+
+            self.figure("networks", networks)
+        self.maps(slow)
+
+    def file(self, what: str) -> str:
+        """Where a figure is written."""
+        name = "" if what == "networks" else f"-{self.first.name}"
+        return f"{self.folder / self.image.stem}{name}-{what}.png"
+
+    def figure(self, what: str, write: Callable[[str], str]) -> None:
+        """One figure, unless the time is over."""
+        try:
+            with self.clock.running():
+                file = write(self.file(what))
+        except budget.OutOfTime:
+            self.tell(f"{what}: left out, the time is over")
+        else:
+            self.done(what, file)
+
+    def done(self, what: str, file: str) -> None:
+        """This figure is there."""
+        self.missing.remove(what)
+        self.written(file)
+
+    def written(self, file: str) -> None:
+        """Say that a figure is there."""
+        self.tell(f"{file} ({self.clock.passed:.0f} s)")
+        if file not in self.files:
+            self.files.append(file)
+
+    def maps(self, names: Sequence[str]) -> None:
+        """The maps of these methods for each class, as long as there is time for them."""
+        for m in names:
+            need, title = self.seconds[m] * self.clock.pace, METHODS[m].short
+            if need > self.clock.left:
+                continue
+            at = f"{self.order.index(m) + 1}/{len(self.order)}"
+            self.tell(f"{at} {title}, about {_minutes(need)} ({self.clock.passed:.0f} s)")
+            begin = self.clock.passed
+            try:
+                with self.clock.running(partial(self.still, title)):
+                    for c in self.chosen:
+                        self.walls[c].append(panel(self.first, c, m, self.progress))
+            except budget.OutOfTime:
+                self.tell(f"{title}: stopped, the time is over")
+                continue
+            self.clock.learn(self.seconds[m], self.clock.passed - begin)
+
+    def still(self, title: str, seconds: float) -> None:
+        """Say that a method is still at work."""
+        self.tell(f"… {title}: {seconds:.0f} s so far")
+
+    def draw_walls(self) -> None:
+        """Write the wall of each class that has new maps."""
+        begin = time.perf_counter()
+        place = {m: i for i, m in enumerate(self.wanted or METHODS)}
+        for c, panels in self.walls.items():
+            if len(panels) > self.drawn.get(c, 0):
+                panels.sort(key=lambda panel: place[panel.method])
+                self.written(draw_wall(self.first, c, panels, self.file(f"methods-{c}")))
+                self.drawn[c] = len(panels)
+        self.clock.reserve = max(self.clock.reserve, time.perf_counter() - begin)
+
+    def answer(self) -> dict[str, Any]:
+        """What is on the figures, and what was left out."""
+        first, walls = self.first, self.walls
+        done = [{p.method for p in panels} for panels in walls.values()]
+        left_out = [m for m in self.order if not all(m in methods for methods in done)]
+        return {
+            "image": str(self.image),
+            "model": first.name,
+            "weights": first.net.source,
+            "layer": first.layer,
+            "classes": [_class(first, c) for c in self.chosen],
+            "methods": {c: {p.method: round(p.seconds, 3) for p in walls[c]} for c in walls},
+            "without_map": {
+                c: {p.method: p.note for p in walls[c] if p.heat is None} for c in walls
+            },
+            "estimated_seconds": round(self.estimated, 1),
+            "left_out": {m: round(self.seconds[m], 1) for m in left_out},
+            "minutes_for": self.minutes_for(left_out),
+            "missing": self.missing,
+            "figures": self.files,
+        }
+
+    def minutes_for(self, left_out: Sequence[str]) -> dict[str, int]:
+        """For each method that was left out: the --minutes that would have reached it."""
+        needed, total = {}, self.clock.passed + self.clock.reserve
+        for m in left_out:
+            total += self.seconds[m] * self.clock.pace
+            needed[m] = math.ceil(total / 60)
+        return needed
 
 
 def look(name: str, net: Pretrained, picture: Tensor) -> Scene:
@@ -159,73 +270,26 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-# ------------------------------------------------------------------ how long it takes
-
-
-def estimates(scene: Scene) -> dict[str, float]:
-    """Seconds for one map of each method: the passes on its card × what a pass takes here."""
-    f = whole(scene.net.model)
-    features, classifier = split(scene.net.model, scene.layer)
-    F, shape = features(scene.x), scene.shape
-    forward = _seconds(lambda: f(scene.x))
-    after = _seconds(lambda: classifier(F)) / forward
-    both = _seconds(lambda: score_and_gradient(f, scene.x, 0))
-    backward = max(1.0, both / forward - 1)
-    costs = {m: card.cost(shape, **FEWER.get(m, {})) for m, card in METHODS.items()}
-    return {m: cost.in_forwards(min(after, 1), backward) * forward for m, cost in costs.items()}
-
-
-def _seconds(run: Callable[[], Any], times: int = 2) -> float:
-    """The shortest of a few runs, after one that warms up."""
-    run()
-    taken = []
-    for _ in range(times):
-        begin = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - begin)
-    return min(taken)
-
-
-def selection(
-    seconds: Mapping[str, float], wanted: list[str], budget: float | None
-) -> tuple[list[str], list[str]]:
-    """The methods to draw, and those left out: the slowest, if all together exceed the budget.
-
-    A method that the user asked for by its name is always drawn.
-    """
-    if wanted or budget is None:
-        return wanted or list(seconds), []
-    kept, total = set(), 0.0
-    for name in sorted(seconds, key=lambda name: seconds[name]):
-        total += seconds[name]
-        if total <= budget:
-            kept.add(name)
-    return [m for m in seconds if m in kept], [m for m in seconds if m not in kept]
-
-
 # ------------------------------------------------------------------ every method
 
 
-def wall(scene: Scene, c: int, names: Sequence[str], progress: bool) -> Iterator[Panel]:
-    """The heat of each method for class c."""
-    bar = tqdm(names, desc=f"class {c}", disable=not progress, leave=False)
-    for name in bar:
-        bar.set_postfix_str(name)
-        begin = time.perf_counter()
-        heat = None
-        try:
-            heat = heat_of(name, scene, c, progress)
-            note = "" if heat.any() else "nothing positive"
-        except ArchitectureError:
-            note = f"needs {METHODS[name].needs}"
-        except ValueError as error:  # guided backpropagation where there are no ReLUs
-            note = textwrap.shorten(str(error), 120)
-        yield Panel(name, heat, time.perf_counter() - begin, note)
+def panel(scene: Scene, c: int, name: str, progress: bool) -> Panel:
+    """The heat of a method for class c."""
+    begin = time.perf_counter()
+    heat = None
+    try:
+        heat = heat_of(name, scene, c, progress)
+        note = "" if heat.any() else "nothing positive"
+    except ArchitectureError:
+        note = f"needs {METHODS[name].needs}"
+    except ValueError as error:  # guided backpropagation where there are no ReLUs
+        note = textwrap.shorten(str(error), 120)
+    return Panel(name, heat, time.perf_counter() - begin, note)
 
 
 def heat_of(name: str, scene: Scene, c: int, progress: bool = False) -> Tensor:
     """(H, W) in [0, 1], with the settings of this wall."""
-    options = FEWER.get(name, {})
+    options = METHODS[name].fewer
     return explain.heat_of(name, scene.net.model, scene.layer, scene.x, c, progress, **options)
 
 
@@ -235,7 +299,7 @@ def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
     columns = cells if cells <= 7 else min((7, 6, 8, 5), key=lambda n: -cells % n)  # fewest gaps
     figure, axes = plot.canvas(-(-cells // columns), columns, (1.9, 2.25), margin=(0.9, 0.6))
     images = [(scene.seen[0], None), *((scene.seen[0], panel.heat) for panel in panels)]
-    plot.draw(list(axes.flat[:cells]), images, alpha=0.6, shrink=0.5)
+    plot.draw(list(axes.flat[:cells]), images, shrink=0.5)
     axes[0, 0].set_title("the network sees", fontsize=9)
     for axis, panel in zip(axes.flat[1:], panels, strict=False):
         axis.set_title(_title(panel), fontsize=9)
@@ -246,7 +310,7 @@ def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:
 
 
 def _title(panel: Panel) -> str:
-    fewer = ", ".join(f"{v} {k}" for k, v in FEWER.get(panel.method, {}).items())
+    fewer = ", ".join(f"{v} {k}" for k, v in METHODS[panel.method].fewer.items())
     cost = f"{panel.seconds:.1f} s" if panel.seconds >= 0.1 else "under 0.1 s"
     cost = cost if panel.heat is not None else "no map"
     cost = f"{panel.note}, {cost}" if panel.heat is not None and panel.note else cost
@@ -263,8 +327,13 @@ def _write(axis: Any, text: str) -> None:
 def _saved(figure: Any, title: str, file: str) -> str:
     import matplotlib.pyplot as plt
 
-    plot.finished(figure, title, file)
-    plt.close(figure)
+    part = Path(file).with_suffix(".part.png")  # whoever stops us finds no half of a figure
+    try:
+        plot.finished(figure, title, part)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+        plt.close(figure)
     return file
 
 

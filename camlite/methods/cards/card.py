@@ -118,6 +118,8 @@ class Card:
     formula: Mapping[str, str] = field(default_factory=dict)
     """The numbers of the cost that are not constant, as people read them."""
     variants: tuple[str, ...] = ()
+    fewer: Mapping[str, Any] = field(default_factory=dict)
+    """Options that make it quicker than its defaults, for a look at a single photograph."""
 
     @property
     def name(self) -> str:

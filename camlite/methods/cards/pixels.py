@@ -148,6 +148,7 @@ CARDS = (
             "Few masks leave blotches; the level of the map means nothing.",
         ),
         variants=("cells, keep: 7 and 0.5 in the paper.", "probability=False: logits."),
+        fewer={"samples": 1000},
     ),
     Card(
         function=methods.random_cam,

@@ -62,6 +62,7 @@ CARDS = (
             'variant="mask": noise on the mask; variant="input": noise on the image.',
             "probability and channel_softmax as in Score-CAM.",
         ),
+        fewer={"samples": 2},
     ),
     Card(
         function=methods.is_cam,
@@ -80,6 +81,7 @@ CARDS = (
             "torch-cam adds the steps up; its images become brighter than the input.",
         ),
         variants=("probability and channel_softmax as in Score-CAM.",),
+        fewer={"steps": 2},
     ),
     Card(
         function=methods.ablation_cam,
