@@ -20,28 +20,42 @@ from camlite.maps import heatmap
 
 def draw_table(run: Run, summary: Summary, save: Path) -> None:
     """The summary as a picture: dark is good, within each column; floors below the line."""
+    columns = [c for c in summary.columns if c.cells]
+    draw_cells(
+        [[cell_text(column, m) for column in columns] for m in summary.methods],
+        np.stack([_goodness(c, summary.methods) for c in columns], axis=1),
+        summary.methods,
+        [f"{c.metric.head}\nn = {c.pictures}" for c in columns],
+        f"{run.network.name}, {run.layer}, {run.settings['data']}",
+        save,
+    )
+
+
+def draw_cells(
+    texts: list[list[str]],
+    good: np.ndarray,
+    methods: list[str],
+    heads: list[str],
+    what: str,
+    save: Path,
+) -> None:
+    """A table as a picture. `texts`: "*…*" is italic; `good` (rows, columns): 0 worst, 1 best."""
     import matplotlib.pyplot as plt
 
-    columns = [c for c in summary.columns if c.cells]
-    shape = len(summary.methods), len(columns)
     figure, axis = plt.subplots(
-        figsize=(2.6 + 1.75 * shape[1], 1.5 + 0.34 * shape[0]), layout="constrained"
+        figsize=(2.6 + 1.75 * good.shape[1], 1.5 + 0.34 * good.shape[0]), layout="constrained"
     )
-    good = np.stack([_goodness(c, summary.methods) for c in columns], axis=1)
     drawn = axis.imshow(good, cmap="Blues", vmin=0, vmax=1.6, aspect="auto")  # text stays readable
     for (i, j), _ in np.ndenumerate(good):
-        text = cell_text(columns[j], summary.methods[i])
-        style = "italic" if text.startswith("*") else "normal"
-        axis.text(j, i, text.strip("*"), ha="center", va="center", fontsize=7.5, style=style)
-    heads = [f"{c.metric.head}\nn = {c.pictures}" for c in columns]
-    axis.set_xticks(range(shape[1]), heads, fontsize=8)
-    axis.set_yticks(range(shape[0]), [title(m) for m in summary.methods], fontsize=8)
+        style = "italic" if texts[i][j].startswith("*") else "normal"
+        axis.text(j, i, texts[i][j].strip("*"), ha="center", va="center", fontsize=7.5, style=style)
+    axis.set_xticks(range(good.shape[1]), heads, fontsize=8)
+    axis.set_yticks(range(good.shape[0]), [title(m) for m in methods], fontsize=8)
     axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-    floors = sum(m in FLOORS for m in summary.methods)
-    axis.axhline(shape[0] - floors - 0.5, color="black", linewidth=1.5)
+    floors = sum(m in FLOORS for m in methods)
+    axis.axhline(good.shape[0] - floors - 0.5, color="black", linewidth=1.5)
     axis.set_title(
-        f"{run.network.name}, {run.layer}, {run.settings['data']}: value and "
-        f"{LEVEL} % interval\nbelow the line: floors; italics: not told "
+        f"{what}: value and {LEVEL} % interval\nbelow the line: floors; italics: not told "
         "apart from the best floor",
         fontsize=9,
     )
@@ -53,9 +67,13 @@ def draw_table(run: Run, summary: Summary, save: Path) -> None:
 
 
 def _goodness(column: Column, methods: list[str]) -> np.ndarray:
-    """0 for the column's worst value, 1 for its best."""
     values = np.array([column.cells[m].value for m in methods])
-    values = -values if column.metric.lower_is_better else values
+    return goodness(values, column.metric.lower_is_better)
+
+
+def goodness(values: np.ndarray, lower_is_better: bool) -> np.ndarray:
+    """0 for the worst value of a column, 1 for its best."""
+    values = -values if lower_is_better else values
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high > low else np.full_like(values, 0.5)
 
