@@ -1,0 +1,226 @@
+"""The graph of a model: torch.fx runs `forward` on symbols and writes every step down.
+
+A model is traced at every call, and no graph is kept: between two calls anything that `forward`
+reads may have changed, also a global variable or a value in an object. So a trace must be cheap.
+What fx does for each trace and we do not need is left out: it looks through all attributes for
+tensors, wraps each function of `math` anew, and notes for each step who made it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.node import map_aggregate
+
+from camlite.cutting.twin import twins_of
+
+
+class NotACleanCut(Exception):
+    """The graph cannot be cut at this layer; the message says why."""
+
+
+class _OneCall(nn.Module):
+    """model(x), with the defaults of all other arguments."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Any:
+        return self.model(x)
+
+    def named_children(self) -> Iterator[tuple[str, nn.Module]]:
+        """None, so that fx does not look for tensors in all modules: see `_name_tensors`."""
+        return iter(())
+
+
+_SIMPLE = {int, float, bool, str, type(None)}
+_ONE_AT_A_TIME = threading.RLock()  # fx replaces methods of nn.Module while it traces
+_MATH = {n: f for n, f in vars(math).items() if callable(f) and not n.startswith("_")}
+
+
+@contextmanager
+def _math_knows_symbols() -> Iterator[None]:
+    """While tracing, `math.sqrt(symbol)` is a step."""
+    vars(math).update(_math_of_symbols())
+    try:
+        yield
+    finally:
+        vars(math).update(_MATH)
+
+
+@functools.cache
+def _math_of_symbols() -> dict[str, Callable[..., Any]]:
+    return {name: _of_symbols(function) for name, function in _MATH.items()}
+
+
+def _of_symbols(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def f(*args: Any, **kwargs: Any) -> Any:
+        symbols: list[fx.Proxy] = []
+        map_aggregate((args, kwargs), lambda a: symbols.append(a) if isinstance(a, fx.Proxy) else a)
+        if symbols:
+            return symbols[0].tracer.create_proxy("call_function", function, args, kwargs)
+        return function(*args, **kwargs)
+
+    return f
+
+
+@contextmanager
+def _isinstance_knows_symbols(root: nn.Module) -> Iterator[None]:
+    """While tracing, `isinstance(x, Tensor)` in a user's `forward` has the answer of a real run.
+
+    Otherwise another branch would be traced, silently. Other questions about the type of a symbol
+    have no answer: NotACleanCut.
+    """
+    plain = builtins.isinstance
+
+    def asked(value: Any, kind: Any) -> bool:
+        if not issubclass(type(value), fx.Proxy):
+            return plain(value, kind)
+        if sys._getframe(1).f_globals.get("__name__", "").startswith("torch."):
+            return plain(value, kind)
+        if Tensor in (kind if type(kind) is tuple else (kind,)) and _is_tensor(value.node, root):
+            return True
+        raise NotACleanCut("forward asks for the type of a result")
+
+    builtins.isinstance = asked
+    try:
+        yield
+    finally:
+        builtins.isinstance = plain
+
+
+def _is_tensor(step: fx.Node, root: nn.Module) -> bool:
+    """Whether the step's result is surely one tensor."""
+    if step.op != "call_module":
+        return True
+    module = root.get_submodule(str(step.target))
+    several = isinstance(module, (nn.RNNBase, nn.MultiheadAttention))
+    return type(module).__module__.startswith("torch.nn.") and not several
+
+
+class Tracer(fx.Tracer):
+    """Writes the graph of a model's twin down; remembers which step made each module's output.
+
+    With `layers`, a module that holds none of them is one step: faster, and what cannot be traced
+    inside it does no harm. Without, every function call is a step.
+    """
+
+    proxy_buffer_attributes = True  # so that a change of a buffer is a step, and not made here
+
+    def __init__(self, model: nn.Module, layers: Sequence[str] | None) -> None:
+        super().__init__((), tuple(_MATH.values()))  # type: ignore[arg-type]
+        self.thread = threading.get_ident()
+        self.twins = twins_of(model)
+        wanted = () if layers is None else [self.twins[model.get_submodule(n)] for n in layers]
+        self.layers = None if layers is None else set(wanted)
+        self.made: dict[str, Any] = {}
+        with _ONE_AT_A_TIME, _math_knows_symbols():
+            self.trace(_OneCall(self.twins[model]))
+        self.steps = list(self.graph.nodes)
+        self.forward = _OneCall(model)  # the steps' names are those of the model's own modules
+        for name, value in vars(self.root).items():
+            if isinstance(value, Tensor):  # made in `forward`, from nothing
+                setattr(self.forward, name, value)
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Whether the module is one step."""
+        if not _in_model(module_qualified_name):
+            return False
+        if isinstance(m, torch.jit.ScriptModule):
+            return True
+        if self.layers is None:
+            return super().is_leaf_module(m, module_qualified_name) or has_hooks(m)
+        return not any(part in self.layers for part in m.modules() if part is not m)
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        """Called for each module as it runs. Nobody's hooks are called."""
+        if threading.get_ident() != self.thread:
+            return forward(*args, **kwargs)
+        m = self.twins.get(m, m)
+        path = self.path_of_module(m)
+        if self.is_leaf_module(m, path):
+            out = self.create_proxy("call_module", path, args, kwargs)
+        else:
+            out = self._open(m, *args, **kwargs)
+        if name := _in_model(path):
+            self.made[name] = out
+        return out
+
+    def _open(self, m: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        name = _in_model(self.path_of_module(m))
+        if has_hooks(m):
+            who = repr(name) if name else "the model"
+            raise NotACleanCut(f"{who} has hooks, and what they do is in no graph")
+        if name:
+            return m.forward(*args, **kwargs)
+        with _isinstance_knows_symbols(self.root):
+            return m.forward(*args, **kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """Called when a module's parameter, buffer or submodule is read."""
+        if threading.get_ident() != self.thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
+        """A new step, without fx's notes about where it was made."""
+        return self.graph.create_node(*args, **kwargs)
+
+    def create_arg(self, a: Any) -> Any:
+        """A value as a step's argument; the frequent kinds come first."""
+        kind = type(a)
+        if kind is fx.Proxy:
+            return a.node
+        if kind in _SIMPLE:
+            return a
+        if kind is tuple:
+            return tuple([self.create_arg(each) for each in a])
+        if isinstance(a, Tensor) and not self.tensor_attrs:
+            self._name_tensors()
+        return super().create_arg(a)
+
+    def _name_tensors(self) -> None:
+        """The names of the tensors that are plain attributes of modules."""
+        for path, module in self.root.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Tensor):
+                    self.tensor_attrs[value] = f"{path}.{name}"
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether hooks are called when the module runs, or when its gradient is computed."""
+    m: Any = module
+    return bool(
+        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
+    )
+
+
+def trace(model: nn.Module, layers: Sequence[str] | None = None) -> Tracer:
+    """The operations of one call `model(x)` in evaluation mode.
+
+    Raises NotACleanCut where a tensor goes from a module on through an attribute: such a path is
+    in no graph.
+    """
+    tracer = Tracer(model, layers)
+    ran = {f"{step.target}." for step in tracer.steps if step.op == "call_module"}
+    for step in tracer.steps:
+        if step.op == "get_attr" and str(step.target).startswith(tuple(ran)):
+            owner, _, name = str(step.target).rpartition(".")
+            if name not in tracer.forward.get_submodule(owner)._parameters:
+                raise NotACleanCut(f"{_in_model(owner)!r} runs, and its {name!r} is read elsewhere")
+    return tracer
+
+
+def _in_model(name: str) -> str:
+    return name.removeprefix("model").removeprefix(".")
