@@ -125,6 +125,7 @@ class Tracer(fx.Tracer):
         wanted = () if layers is None else [self.twins[model.get_submodule(n)] for n in layers]
         self.layers = None if layers is None else set(wanted)
         self.made: dict[str, Any] = {}
+        self.before = {twin: dict(vars(twin)) for twin in self.twins.values()}
         with _ONE_AT_A_TIME, _math_knows_symbols():
             self.trace(_OneCall(self.twins[model]))
         self.steps = list(self.graph.nodes)
@@ -191,11 +192,11 @@ class Tracer(fx.Tracer):
         return super().create_arg(a)
 
     def _name_tensors(self) -> None:
-        """The names of the tensors that are plain attributes of modules."""
-        for path, module in self.root.named_modules():
-            for name, value in vars(module).items():
+        """The names of the tensors that were attributes of modules before `forward` ran."""
+        for twin, attributes in self.before.items():
+            for name, value in attributes.items():
                 if isinstance(value, Tensor):
-                    self.tensor_attrs[value] = f"{path}.{name}"
+                    self.tensor_attrs[value] = f"{self.path_of_module(twin)}.{name}"
 
 
 def has_hooks(module: nn.Module) -> bool:
