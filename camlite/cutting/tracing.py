@@ -3,7 +3,8 @@
 A model is traced at every call, and no graph is kept: between two calls anything that `forward`
 reads may have changed, also a global variable or a value in an object. So a trace must be cheap.
 What fx does for each trace and we do not need is left out: it looks through all attributes for
-tensors, wraps each function of `math` anew, and notes for each step who made it.
+tensors, wraps each function of `math` anew, replaces methods of `nn.Module`, and notes for each
+step who made it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,20 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+try:
+    from torch.fx._symbolic_trace import (
+        _autowrap_check,
+        _get_is_fx_tracing,
+        _new_patcher,
+        _patch_wrapped_functions,
+        _set_is_fx_tracing,
+    )
+except ImportError:  # torch 2.6, and what may come: `fx.Tracer.trace` does the same, and costs more
+    QUICK = False
+else:
+    QUICK = True
 
 from camlite.cutting.twin import twins_of
 
@@ -109,6 +124,39 @@ def _is_tensor(step: fx.Node, root: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn.") and not several
 
 
+def _is_called_like_any_module(kind: type[nn.Module]) -> bool:
+    """Whether calls and attributes are nn.Module's, so that `_replaced` can be undone by `del`."""
+    same = kind.__call__ is nn.Module.__call__ and kind.__getattr__ is nn.Module.__getattr__
+    own = {"__call__", "__getattr__"} & vars(kind).keys()
+    return same and not own and type(kind).__setattr__ is type.__setattr__
+
+
+@contextmanager
+def _replaced(kinds: set[type[nn.Module]], called: Any, asked: Any) -> Iterator[None]:
+    """Modules of these classes are called, and asked for parameters and submodules, otherwise."""
+    try:
+        for kind in kinds:
+            for name, method in {"__call__": called, "__getattr__": asked}.items():
+                setattr(kind, name, method)
+        yield
+    finally:
+        for kind in kinds:
+            for name in ("__call__", "__getattr__"):
+                if name in vars(kind):
+                    delattr(kind, name)
+
+
+@contextmanager
+def _fx_tracing() -> Iterator[None]:
+    """What `torch.fx` answers if asked whether it traces: compiled functions ask."""
+    before = _get_is_fx_tracing()
+    _set_is_fx_tracing(True)
+    try:
+        yield
+    finally:
+        _set_is_fx_tracing(before)
+
+
 class Tracer(fx.Tracer):
     """Writes the graph of a model's twin down; remembers which step made each module's output.
 
@@ -127,12 +175,50 @@ class Tracer(fx.Tracer):
         self.made: dict[str, Any] = {}
         self.before = {twin: dict(vars(twin)) for twin in self.twins.values()}
         with _ONE_AT_A_TIME, _math_knows_symbols():
-            self.trace(_OneCall(self.twins[model]))
+            root = _OneCall(self.twins[model])
+            kinds = {type(twin) for twin in self.twins.values()}
+            if QUICK and all(_is_called_like_any_module(kind) for kind in kinds):
+                self._trace_quickly(root, kinds)
+            else:
+                self.trace(root)
         self.steps = list(self.graph.nodes)
         self.forward = _OneCall(model)  # the steps' names are those of the model's own modules
         for name, value in vars(self.root).items():
             if isinstance(value, Tensor):  # made in `forward`, from nothing
                 setattr(self.forward, name, value)
+
+    def _trace_quickly(self, root: _OneCall, kinds: set[type[nn.Module]]) -> None:
+        """`fx.Tracer.trace`, but it replaces methods of the model's classes, not of nn.Module.
+
+        Python tells each subclass when a method of nn.Module is replaced: hundreds of them.
+        """
+        self.root, self.graph = root, fx.Graph(tracer_cls=type(self))
+        self.submodule_paths = {module: path for path, module in root.named_modules()}
+        self.tensor_attrs = {}
+        proxies: dict[str, Any] = {}
+        call, read = nn.Module.__call__, nn.Module.__getattr__
+
+        def called(m: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            there = getattr(m.forward, "__globals__", None)
+            if there is not None and threading.get_ident() == self.thread:
+                _autowrap_check(patcher, there, self._autowrap_function_ids)
+            return self.call_module(m, functools.partial(call, m), args, kwargs)
+
+        def asked(m: nn.Module, name: str) -> Any:
+            return self.getattr(name, read(m, name), proxies)
+
+        def ran(m: nn.Module, args: Any) -> None:
+            if threading.get_ident() == self.thread:
+                raise NotACleanCut(f"forward calls a {type(m).__name__} that is not in the model")
+
+        x = self.create_proxy("placeholder", "x", (), {})
+        strangers = register_module_forward_pre_hook(ran)
+        try:
+            with _fx_tracing(), _new_patcher() as patcher, _replaced(kinds, called, asked):
+                _patch_wrapped_functions(patcher)
+                self.create_node("output", "output", (self.create_arg(root.model(x)),), {})
+        finally:
+            strangers.remove()
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether the module is one step."""
