@@ -81,8 +81,9 @@ def _math_of_symbols() -> dict[str, Callable[..., Any]]:
 def _of_symbols(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def f(*args: Any, **kwargs: Any) -> Any:
-        symbols: list[fx.Proxy] = []
-        map_aggregate((args, kwargs), lambda a: symbols.append(a) if isinstance(a, fx.Proxy) else a)
+        found: list[Any] = []
+        map_aggregate((args, kwargs), found.append)
+        symbols = [a for a in found if issubclass(type(a), fx.Proxy)]
         if symbols:
             return symbols[0].tracer.create_proxy("call_function", function, args, kwargs)
         return function(*args, **kwargs)
@@ -273,7 +274,7 @@ class Tracer(fx.Tracer):
             return a
         if kind is tuple:
             return tuple([self.create_arg(each) for each in a])
-        if isinstance(a, Tensor) and not self.tensor_attrs:
+        if issubclass(kind, Tensor) and not self.tensor_attrs:
             self._name_tensors()
         return super().create_arg(a)
 
