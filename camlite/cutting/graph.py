@@ -102,6 +102,8 @@ def between(
     for step in stretch:
         if step not in done:
             add(step)
+    if end not in done:
+        raise NotACleanCut(f"{end.name!r} runs before the layer that is named before it")
     constants = {step for step in stretch if _is_constant(step) and _place(step) in changed}
     return Stretch(inputs, order, end, constants)
 
