@@ -20,23 +20,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx import _symbolic_trace
 from torch.fx.node import map_aggregate
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from camlite.cutting.twin import twins_of
+
 try:
-    from torch.fx._symbolic_trace import (
-        _autowrap_check,
-        _get_is_fx_tracing,
-        _new_patcher,
-        _patch_wrapped_functions,
-        _set_is_fx_tracing,
-    )
-except ImportError:  # torch 2.6, and what may come: `fx.Tracer.trace` does the same, and costs more
+    from torch.fx._symbolic_trace import _autowrap_check, _new_patcher, _patch_wrapped_functions
+except ImportError:  # in another version of torch: `fx.Tracer.trace` does the same, and costs more
     QUICK = False
 else:
     QUICK = True
-
-from camlite.cutting.twin import twins_of
 
 
 class NotACleanCut(Exception):
@@ -150,12 +145,19 @@ def _replaced(kinds: set[type[nn.Module]], called: Any, asked: Any) -> Iterator[
 @contextmanager
 def _fx_tracing() -> Iterator[None]:
     """What `torch.fx` answers if asked whether it traces: compiled functions ask."""
-    before = _get_is_fx_tracing()
-    _set_is_fx_tracing(True)
+    before = _symbolic_trace.is_fx_tracing()
+    _say_that_fx_traces(True)
     try:
         yield
     finally:
-        _set_is_fx_tracing(before)
+        _say_that_fx_traces(before)
+
+
+def _say_that_fx_traces(it_does: bool) -> None:
+    if hasattr(_symbolic_trace, "_set_is_fx_tracing"):
+        _symbolic_trace._set_is_fx_tracing(it_does)
+    else:  # torch before 2.14
+        vars(_symbolic_trace)["_is_fx_tracing_flag"] = it_does
 
 
 class Tracer(fx.Tracer):
