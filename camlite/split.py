@@ -7,7 +7,8 @@ How: torch.fx writes down the network's operations in the order they run; the li
 the layer. Where that is not possible (control flow that depends on the data, or a path that goes
 around the layer) a temporary forward hook does the same, and the classifier then costs a whole
 forward pass; a `SplitByHook` warning says so. The two ways are in
-`cutting/graph.py` and `cutting/hooks.py`.
+`cutting/graph.py` and `cutting/hooks.py`. Each call cuts anew and keeps nothing:
+`cutting/tracing.py` says why.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, fx, nn
 
-from camlite.cutting.graph import Tracer, independent, trace
+from camlite.cutting.graph import independent
 from camlite.cutting.layout import Layouts, watched
 from camlite.cutting.names import Layer, layer_name
 from camlite.cutting.running import (
@@ -20,6 +20,7 @@ from camlite.cutting.running import (
     plain_arithmetic,
     uncompiled,
 )
+from camlite.cutting.tracing import Tracer, trace
 from camlite.errors import LayerNotFound, warn_user
 
 # Parts of the names of steps that change the size, or nothing, but never the content.

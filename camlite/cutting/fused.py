@@ -10,8 +10,9 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrize import is_parametrized
 
-from camlite.cutting.graph import as_function, between, has_hooks, independent, trace
+from camlite.cutting.graph import as_function, between, independent
 from camlite.cutting.running import Stage, check_images, evaluation_mode, whole
+from camlite.cutting.tracing import has_hooks, trace
 
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -53,12 +54,12 @@ class _Fused(nn.Module):
         super().__init__()
         tracer = trace(model)
         self.steps = tracer.forward  # the model's own modules, and beside them the private ones
-        graph = between(tracer.steps, None, tracer.steps[-1], independent(tracer.steps))
-        for i, (step, conv) in enumerate(_with_own_weights(graph, self.steps)):
+        for i, (step, conv) in enumerate(_with_own_weights(tracer.graph, self.steps)):
             order = torch.channels_last if isinstance(conv, nn.Conv2d) else torch.preserve_format
             step.target = f"private_{i}"
             self.steps.add_module(step.target, conv.to(memory_format=order))
-        self.run = as_function(graph, self.steps)
+        steps = list(tracer.graph.nodes)
+        self.run = as_function(between(steps, None, steps[-1], independent(steps)), self.steps)
 
     def forward(self, x: Tensor) -> Any:
         if x.dim() == 4:

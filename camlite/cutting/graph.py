@@ -1,18 +1,15 @@
-"""The cut in the traced graph: torch.fx writes down what a model does, step by step.
+"""The cut in the traced graph.
 
-A part of the network is a stretch of these steps, made into a function of one tensor. The graph
-names the model's own modules and weights; they are looked up whenever a part runs.
+A part of the network is a stretch of the graph's steps, as a function of one tensor. The steps
+name the model's own modules and weights; they are looked up whenever a part runs.
 """
 
 from __future__ import annotations
 
-import builtins
 import functools
 import operator
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -28,139 +25,7 @@ from camlite.cutting.running import (
     uncompiled,
     whole,
 )
-from camlite.cutting.twin import twins_of
-
-
-class NotACleanCut(Exception):
-    """The graph cannot be cut at this layer; the message says why."""
-
-
-# ------------------------------------------------------------------ writing the graph down
-
-
-class _OneCall(nn.Module):
-    """model(x), with the defaults of all other arguments."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> Any:
-        return self.model(x)
-
-
-@contextmanager
-def _isinstance_knows_symbols(root: nn.Module) -> Iterator[None]:
-    """While tracing, `isinstance(x, Tensor)` in a user's `forward` has the answer of a real run.
-
-    Otherwise another branch would be traced, silently. Other questions about the type of a symbol
-    have no answer: NotACleanCut.
-    """
-    plain = builtins.isinstance
-
-    def asked(value: Any, kind: Any) -> bool:
-        if not issubclass(type(value), fx.Proxy):
-            return plain(value, kind)
-        if sys._getframe(1).f_globals.get("__name__", "").startswith("torch."):
-            return plain(value, kind)
-        if Tensor in (kind if type(kind) is tuple else (kind,)) and _is_tensor(value.node, root):
-            return True
-        raise NotACleanCut("forward asks for the type of a result")
-
-    builtins.isinstance = asked
-    try:
-        yield
-    finally:
-        builtins.isinstance = plain
-
-
-def _is_tensor(step: fx.Node, root: nn.Module) -> bool:
-    """Whether the step's result is surely one tensor."""
-    if step.op != "call_module":
-        return True
-    module = root.get_submodule(str(step.target))
-    several = isinstance(module, (nn.RNNBase, nn.MultiheadAttention))
-    return type(module).__module__.startswith("torch.nn.") and not several
-
-
-class Tracer(fx.Tracer):
-    """Writes the graph of a model's twin down; remembers which step made each module's output.
-
-    With `layers`, a module that holds none of them is one step: faster, and what cannot be traced
-    inside it does no harm. Without, every function call is a step.
-    """
-
-    proxy_buffer_attributes = True  # so that a change of a buffer is a step, and not made here
-
-    def __init__(self, model: nn.Module, layers: Sequence[str] | None) -> None:
-        super().__init__()
-        self.twins = twins_of(model)
-        wanted = () if layers is None else [self.twins[model.get_submodule(n)] for n in layers]
-        self.layers = None if layers is None else set(wanted)
-        self.made: dict[str, Any] = {}
-        self.trace(_OneCall(self.twins[model]))
-        self.steps = list(self.graph.nodes)
-        self.forward = _OneCall(model)  # the steps' names are those of the model's own modules
-        for name, value in vars(self.root).items():
-            if isinstance(value, Tensor):  # made in `forward`, from nothing
-                setattr(self.forward, name, value)
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Whether the module is one step."""
-        if not _in_model(module_qualified_name):
-            return False
-        if isinstance(m, torch.jit.ScriptModule):
-            return True
-        if self.layers is None:
-            return super().is_leaf_module(m, module_qualified_name) or has_hooks(m)
-        return not any(part in self.layers for part in m.modules() if part is not m)
-
-    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
-        """Called for each module as it runs. Nobody's hooks are called."""
-        m = self.twins.get(m, m)
-        out = super().call_module(m, functools.partial(self._open, m), args, kwargs)
-        if name := _in_model(self.path_of_module(m)):
-            self.made[name] = out
-        return out
-
-    def _open(self, m: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        name = _in_model(self.path_of_module(m))
-        if has_hooks(m):
-            who = repr(name) if name else "the model"
-            raise NotACleanCut(f"{who} has hooks, and what they do is in no graph")
-        if name:
-            return m.forward(*args, **kwargs)
-        with _isinstance_knows_symbols(self.root):
-            return m.forward(*args, **kwargs)
-
-
-def has_hooks(module: nn.Module) -> bool:
-    """Whether hooks are called when the module runs, or when its gradient is computed."""
-    m: Any = module
-    return bool(
-        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
-    )
-
-
-def trace(model: nn.Module, layers: Sequence[str] | None = None) -> Tracer:
-    """The operations of one call `model(x)` in evaluation mode.
-
-    Raises NotACleanCut where a tensor goes from a module on through an attribute: such a path is
-    in no graph.
-    """
-    tracer = Tracer(model, layers)
-    ran = {f"{step.target}." for step in tracer.steps if step.op == "call_module"}
-    for step in tracer.steps:
-        if step.op == "get_attr" and str(step.target).startswith(tuple(ran)):
-            owner, _, name = str(step.target).rpartition(".")
-            if name not in tracer.forward.get_submodule(owner)._parameters:
-                raise NotACleanCut(f"{_in_model(owner)!r} runs, and its {name!r} is read elsewhere")
-    return tracer
-
-
-def _in_model(name: str) -> str:
-    return name.removeprefix("model").removeprefix(".")
-
+from camlite.cutting.tracing import NotACleanCut, Tracer, trace
 
 # ------------------------------------------------------------------ cutting it
 
@@ -174,8 +39,8 @@ def cut_graph(model: nn.Module, names: list[str]) -> tuple[Stage, ...]:
     ends = [*zip(names, cuts, strict=True), (None, tracer.steps[-1])]
     parts, start = [], None
     for name, end in ends:
-        graph = between(tracer.steps, start, end, free)
-        parts.append(_Part(model, graph, tracer.forward, name, sizes, first=start is None))
+        stretch = between(tracer.steps, start, end, free)
+        parts.append(_Part(model, stretch, tracer.forward, name, sizes, first=start is None))
         start = end
     return tuple(parts)
 
@@ -194,45 +59,53 @@ def _step_of(name: str, tracer: Tracer, model: nn.Module) -> fx.Node:
     raise not_found(model, name, functional)
 
 
+class Stretch(NamedTuple):
+    """Steps of a graph in the order in which they run."""
+
+    inputs: tuple[fx.Node, ...]  # whose results are given
+    steps: list[fx.Node]
+    end: fx.Node  # whose result is wanted
+    copied: set[fx.Node]  # constants that a later step changes in place
+
+
 def between(
     steps: list[fx.Node], start: fx.Node | None, end: fx.Node, free: set[fx.Node]
-) -> fx.Graph:
-    """The steps after `start` up to `end`, in their order, as a graph of one tensor.
+) -> Stretch:
+    """The steps after `start` up to `end`, in their order, as a function of one tensor.
 
     From before `start` may come what does not depend on what is in the images: weights, and the
-    images' size. Such steps (`free`) are repeated; a second input, `images`, answers for the size.
+    images' size. Such steps (`free`) are repeated; a second input, in the place of the images,
+    answers for the size.
     """
-    graph = fx.Graph()
+    images = steps[0]
     changed = _changed(steps, free)
-    copies: dict[fx.Node, fx.Node] = {}
-    first = 0
-    if start is not None:
-        first = steps.index(start) + 1
-        copies[start] = graph.call_function(torch.clone, (graph.placeholder("F"),))
-        images = graph.placeholder("images")
+    inputs = (images,) if start is None else (start, images)
+    order: list[fx.Node] = []
+    done = {inputs[0]}
 
-    def repeated(step: fx.Node) -> fx.Node:
-        if step.op == "placeholder" and start is not None:
-            return images
-        if step not in copies:
-            if _place(step) in changed:
-                raise NotACleanCut(f"{step.name!r} changes while the model runs")
-            copies[step] = graph.node_copy(step, repeated)
-        return copies[step]
+    def repeat(step: fx.Node) -> None:
+        if step in done or step is images:
+            return
+        if _place(step) in changed:
+            raise NotACleanCut(f"{step.name!r} changes while the model runs")
+        add(step)
 
-    def earlier(step: fx.Node) -> fx.Node:
-        if step not in copies and step not in free:
-            raise NotACleanCut(f"{step.name!r}, made before the layer, is used after it")
-        return copies[step] if step in copies else repeated(step)
+    def add(step: fx.Node) -> None:
+        for used in step.all_input_nodes:
+            if used not in done and used not in free and step not in free:
+                raise NotACleanCut(f"{used.name!r}, made before the layer, is used after it")
+            repeat(used)
+        order.append(step)
+        done.add(step)
 
-    for step in steps[first : steps.index(end) + 1]:
-        if step not in copies:
-            copies[step] = graph.node_copy(step, repeated if step in free else earlier)
-            if _is_constant(step) and _place(step) in changed:
-                copies[step] = graph.call_function(torch.clone, (copies[step],))
-    if end.op != "output":
-        graph.output(copies[end])
-    return graph
+    stretch = steps[steps.index(inputs[0]) + 1 : steps.index(end) + 1]
+    for step in stretch:
+        if step not in done:
+            add(step)
+    if end not in done:
+        raise NotACleanCut(f"{end.name!r} runs before the layer that is named before it")
+    constants = {step for step in stretch if _is_constant(step) and _place(step) in changed}
+    return Stretch(inputs, order, end, constants)
 
 
 _ATTRIBUTES = ("shape", "device", "dtype", "ndim", "is_cuda")
@@ -311,12 +184,63 @@ _IN_PLACE_OPERATORS |= {f"i{name}" for name in ("pow", "and", "or", "xor", "matm
 # ------------------------------------------------------------------ running a part
 
 
-def as_function(graph: fx.Graph, forward: nn.Module) -> Callable[..., Any]:
-    """The graph as a function; its steps call the modules of `forward` as they are then."""
-    code = graph.python_code("self")
-    namespace = dict(code.globals)
-    exec(compile(code.src, "<a part of the network>", "exec"), namespace)
-    return functools.partial(namespace["forward"], forward)
+def as_function(stretch: Stretch, forward: nn.Module) -> Callable[..., Any]:
+    """The steps as a function of the inputs; they call the modules of `forward` as they are then.
+
+    A result is forgotten after the last step that uses it.
+    """
+    last_used = _last_used(stretch)
+
+    def run(*given: Any) -> Any:
+        results = dict(zip(stretch.inputs, given, strict=True))
+        del given
+        for step in stretch.steps:
+            results[step] = _result(step, forward, results)
+            if step in stretch.copied:
+                results[step] = results[step].clone()
+            for used in last_used[step]:
+                del results[used]
+        return results[stretch.end]
+
+    return run
+
+
+def _last_used(stretch: Stretch) -> dict[fx.Node, list[fx.Node]]:
+    """For each step the results, its own too, that no later step uses."""
+    last_used: dict[fx.Node, list[fx.Node]] = {}
+    needed = {stretch.end}
+    for step in reversed(stretch.steps):
+        last_used[step] = [n for n in {step, *step.all_input_nodes} if n not in needed]
+        needed.update(last_used[step])
+    return last_used
+
+
+def _result(step: fx.Node, forward: nn.Module, results: dict[fx.Node, Any]) -> Any:
+    args, kwargs = (_filled_in(values, results) for values in (step.args, step.kwargs))
+    if step.op == "output":
+        return args[0]
+    if step.op == "call_function":
+        return step.target(*args, **kwargs)  # type: ignore[operator]
+    if step.op == "call_method":
+        return getattr(args[0], str(step.target))(*args[1:], **kwargs)
+    there = functools.reduce(getattr, str(step.target).split("."), forward)
+    return there if step.op == "get_attr" else there(*args, **kwargs)
+
+
+def _filled_in(argument: Any, results: dict[fx.Node, Any]) -> Any:
+    """An argument of a step with results in the place of steps."""
+    if isinstance(argument, fx.Node):
+        return results[argument]
+    if isinstance(argument, tuple):
+        values = [_filled_in(each, results) for each in argument]
+        return type(argument)(*values) if hasattr(argument, "_fields") else tuple(values)
+    if isinstance(argument, list):
+        return [_filled_in(each, results) for each in argument]
+    if isinstance(argument, dict):
+        return {key: _filled_in(each, results) for key, each in argument.items()}
+    if isinstance(argument, slice):
+        return slice(*_filled_in((argument.start, argument.stop, argument.step), results))
+    return argument
 
 
 class _Part:
@@ -325,7 +249,7 @@ class _Part:
     def __init__(
         self,
         model: nn.Module,
-        graph: fx.Graph,
+        stretch: Stretch,
         forward: nn.Module,
         end: str | None,
         sizes: dict[torch.Size, torch.Size | None],
@@ -333,8 +257,8 @@ class _Part:
         first: bool,
     ) -> None:
         self.model, self.end, self.sizes, self.first = model, end, sizes, first
-        self.asks_for_size = not first and _asks_for_more_than_the_number(graph)
-        self.run = as_function(graph, forward)
+        self.asks_for_size = not first and _asks_for_more_than_the_number(stretch)
+        self.run = as_function(stretch, forward)
 
     def __call__(self, x: Tensor) -> Tensor:
         if self.first:
@@ -355,7 +279,7 @@ class _Part:
         with evaluation_mode(self.model), plain_arithmetic(x), uncompiled():
             if self.first:
                 return self.run(x.clone())
-            return self.run(x, x.new_empty(1).expand(len(x), *size))
+            return self.run(x.clone(), x.new_empty(1).expand(len(x), *size))
 
     def _size_of_images(self, F: Tensor) -> torch.Size:
         """(C, H, W) of the images these maps were made of."""
@@ -373,16 +297,19 @@ class _Part:
         return size
 
 
-def _asks_for_more_than_the_number(graph: fx.Graph) -> bool:
+def _asks_for_more_than_the_number(stretch: Stretch) -> bool:
     """Whether a part asks for more of the images than their number, device and dtype."""
-    images = next(step for step in graph.nodes if step.name == "images")
-    for step in images.users:
+    _, images = stretch.inputs
+    for step in stretch.steps:
+        if images not in step.all_input_nodes:
+            continue
         if step.target is getattr and step.args[1] in ("device", "dtype", "ndim", "is_cuda"):
             continue
         if step.target == "size" and step.args[1:] == (0,):
             continue
         whole_shape = step.target is getattr or (step.target == "size" and len(step.args) == 1)
-        if whole_shape and all(_takes_the_first(user) for user in step.users):
+        users = [user for user in step.users if user in stretch.steps]
+        if whole_shape and all(_takes_the_first(user) for user in users):
             continue
         return True
     return False

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import is_lazy
 
+from camlite.checks import all_finite
 from camlite.errors import ArchitectureError
 
 Stage = Callable[[Tensor], Tensor]
@@ -23,11 +24,13 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
     flags = [(module, module.training) for module in model.modules()]
     try:
         for module, _ in flags:
-            module.training = False
+            if module.training:  # setting an attribute of a module is slow
+                module.training = False
         yield
     finally:
         for module, training in flags:
-            module.training = training
+            if module.training != training:
+                module.training = training
 
 
 @contextmanager
@@ -130,5 +133,5 @@ def check_images(model: nn.Module, images: Tensor) -> None:
                     f"images have {what} {getattr(images, what)}, the model's weights "
                     f"have {getattr(weight, what)}"
                 )
-    if not bool(torch.isfinite(images).all()):
+    if not all_finite(images):
         raise ValueError("images hold NaN or infinite values")

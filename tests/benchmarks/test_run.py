@@ -14,4 +14,5 @@ def test_quick_run(capsys: pytest.CaptureFixture[str]) -> None:
 
     main(["--quick", "--threads", "1"])
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert any(row.startswith("| Grad-CAM |") and row.count("×") == 3 for row in rows)
+    full = [row for row in rows if row.startswith("| Grad-CAM |") and row.count("×") == 3]
+    assert len(full) == 2, "one image, and a batch"
