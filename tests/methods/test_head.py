@@ -96,6 +96,7 @@ def test_gap_and_linear_is_found_whatever_its_weights(change, dtype):
     torch.testing.assert_close(camlite.cam(net, "f", x, 1), want)
 
 
+@pytest.mark.filterwarnings("ignore::camlite.SplitByHook")
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("pool", SAME_HEAD)
 def test_gap_is_found_however_it_is_written(pool, change):
