@@ -24,6 +24,14 @@ def finite(what: str, values: Tensor) -> None:
         raise ValueError(f"NaN or infinite values in {what}")
 
 
+def finite_floats(what: str, values: object) -> None:
+    """ValueError unless `values` is a tensor of finite floating point numbers."""
+    if not isinstance(values, Tensor) or not values.is_floating_point():
+        kind = values.dtype if isinstance(values, Tensor) else type(values).__name__
+        raise ValueError(f"{what} must be a tensor of floating point numbers, not {kind}")
+    finite(what, values)
+
+
 def one_of(name: str, value: object, choices: Sequence[object]) -> None:
     """ValueError unless `value` is one of the choices."""
     if not any(isinstance(value, type(choice)) and value == choice for choice in choices):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from camlite.checks import finite
+from camlite.checks import finite, finite_floats
 
 
 def gap(F: Tensor) -> Tensor:
@@ -25,6 +25,7 @@ def gap(F: Tensor) -> Tensor:
     >>> gap(torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]]))
     tensor([[3.]])
     """
+    finite("the maps", F)
     return F.flatten(2).mean(2)
 
 
@@ -37,6 +38,8 @@ def weighted_sum(w: Tensor, F: Tensor) -> Tensor:
     tensor([[[-1., -1., -1.],
              [-1., -1., -1.]]])
     """
+    finite("the weights", w)
+    finite("the maps", F)
     with torch.autocast(F.device.type, enabled=False):  # it would round to 16 bits
         L = torch.einsum("nk,nk...->n...", w, F)
     return _levelled(L, constant(F, F.dim() - 2).all(1))
@@ -44,6 +47,7 @@ def weighted_sum(w: Tensor, F: Tensor) -> Tensor:
 
 def channel_sum(A: Tensor) -> Tensor:
     """Σ_k A_k: (N, K, h, w) or (N, K, l) -> (N, h, w) or (N, l); constant maps give a constant."""
+    finite("the maps", A)
     return _levelled(A.sum(1), constant(A, A.dim() - 2).all(1))
 
 
@@ -86,8 +90,7 @@ def up(M: Tensor, size: Sequence[int]) -> Tensor:
     space = len(size)
     if M.dim() not in (space + 1, space + 2):
         raise ValueError(f"cannot resize a map of shape {tuple(M.shape)} to {size}")
-    if not M.is_floating_point():
-        raise ValueError(f"maps must hold floating point numbers, not {M.dtype}")
+    finite_floats("the map", M)
     level = constant(M, space)
     without_channels = M.dim() == space + 1
     M = M[:, None] if without_channels else M

@@ -23,13 +23,13 @@ from torch.nn.functional import conv1d, cross_entropy
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from camlite.checks import a_number, at_least_one, finite, one_of
+from camlite.checks import a_number, at_least_one, finite, finite_floats, one_of
 from camlite.cutting.running import check_images, evaluation_mode, plain_arithmetic, whole
 from camlite.maps import constant, minmax, up
 from camlite.methods.gradient import grad_cam
 from camlite.metrics.shared import classes_of, pearson
 from camlite.perturb import noise, own_generator
-from camlite.scores import Target
+from camlite.scores import Target, class_numbers
 from camlite.split import Layer, chosen_layer, layer_name
 
 Method = Callable[..., Tensor]  # (model, layer, images, target) -> maps
@@ -287,6 +287,8 @@ def ssim(a: Tensor, b: Tensor, *, window: int = 11, sigma: float = 1.5) -> Tenso
     >>> [round(value, 3) for value in ssim(heat, heat).tolist()]
     [1.0, 1.0]
     """
+    at_least_one(window=window)
+    a_number("sigma", sigma, low=0, open=True)
     a, b = (M.double() for M in _pair(a, b, dims=3))
     if bool((torch.minimum(a, b) < 0).any() or (torch.maximum(a, b) > 1).any()):
         raise ValueError("ssim compares maps in [0, 1]: use heatmap or minmax first")
@@ -320,7 +322,7 @@ def hog_correlation(a: Tensor, b: Tensor, *, cell: int | None = None) -> Tensor:
     [1.0, 1.0]
     """
     a, b = _pair(a, b, dims=3)
-    cell = cell or min(16, min(a.shape[1:]) // 3)
+    cell = max(1, min(16, min(a.shape[1:]) // 3)) if cell is None else cell
     return torch.where(constant(a) | constant(b), 0.0, pearson(hog(a, cell), hog(b, cell)))
 
 
@@ -335,9 +337,11 @@ def hog(maps: Tensor, cell: int = 16, orientations: int = 9, block: int = 3) -> 
     >>> hog(torch.rand(2, 48, 48)).shape  # 3×3 cells of 16 pixels: one block of 9 cells
     torch.Size([2, 81])
     """
+    at_least_one(cell=cell, orientations=orientations, block=block)
+    finite_floats("maps", maps)
     M = maps.detach().cpu().double()
     N, H, W = M.shape
-    rows, cols = (H // cell, W // cell) if cell > 0 else (0, 0)
+    rows, cols = H // cell, W // cell
     if min(rows, cols) < block:
         raise ValueError(
             f"maps of {H}×{W} hold {rows}×{cols} cells of {cell} pixels; "
@@ -413,10 +417,16 @@ def train_on_random_labels(
     >>> wrong.labels.shape, len(wrong.accuracy)
     (torch.Size([2]), 1)
     """
+    check_images(model, images)
+    labels = class_numbers(labels, "labels")
     if labels.shape != images.shape[:1] or len(labels) < 2:
         raise ValueError(f"labels {tuple(labels.shape)} do not fit images {tuple(images.shape)}")
     at_least_one(epochs=epochs, batch_size=batch_size)
     a_number("learning_rate", learning_rate, low=0, open=True)
+    a_number("stop_at", stop_at, 0, 1)
+    C = whole(model)(images[:1].detach()).shape[1]
+    if bool((labels < 0).any() or (labels >= C).any()):
+        raise ValueError(f"labels must be classes of the model, 0 to {C - 1}")
     net, g = _private_copy(model).train(), own_generator(generator)
     for name, module in net.named_modules():
         if _own_parameters(module) and not _is_rule(name):

@@ -49,10 +49,10 @@ def class_numbers(values: Any, name: str = "target") -> Tensor:
     try:
         c = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError):
-        raise ValueError(
-            f"{name} must be a class number, a tensor of class numbers, a function or None, "
-            f"not {values!r}"
-        ) from None
+        kinds = "class numbers"
+        if name == "target":
+            kinds = "a class number, a tensor of class numbers, a function or None"
+        raise ValueError(f"{name} must be {kinds}, not {values!r}") from None
     if c.is_floating_point() or c.is_complex() or c.dtype == torch.bool:
         raise ValueError(f"{name} must hold whole class numbers, not {c.dtype}")
     return c

@@ -289,7 +289,10 @@ print(f"accuracy on the test pictures:                {test_accuracy:.1%}")
 # > the pictures to learn from and one tenth to validate with. With the MNIST files at hand you can
 # > repeat it: `python datasets/train_gapnet.py mnist`. It takes much longer than a minute: without
 # > pooling all four layers work on all 784 places. That is the price for keeping the place. What
-# > came out stands in `datasets/gapnet_mnist.json`.
+# > came out stands in `datasets/gapnet_mnist.json`: right on 98.43 % of 6,000 validation pictures.
+# > The plan is that of an article, *Tìm hiểu về class activation maping*, which reports 98.18 %, and
+# > 97.42 % of the pictures it learned from. After how many epochs? Its text says 7, its code says 5.
+# > So we do not try to hit its numbers. Keep with every number the code that made it.
 
 # %%
 larger_images, larger_labels, name = data.handwriting(train=False, limit=500)
@@ -687,7 +690,8 @@ print(f"{tuple(slid.shape)}: your kernel gives {slid.item():.4f}, the mean is {b
 # full training.
 #
 # **Words.** *global average pooling*: gộp trung bình toàn cục · 全局平均池化 · 全域平均池化 · 大域平均プーリング.
-# *logit, score*: điểm số (logit) · 分数 · 置信度評分 · スコア. *probability*: xác suất · 概率 · 機率 · 確率.
+# *logit*: logit · 分数（logit） · 分數（logit） · ロジット. *score*: điểm số · 分数 · 分數 · スコア.
+# *probability*: xác suất · 概率 · 機率 · 確率.
 # *gradient*: gradient · 梯度 · 梯度 · 勾配. *forward pass*: lan truyền xuôi · 前向传播 · 前向傳播 · 順伝播.
 # *back-propagation*: lan truyền ngược · 反向传播 · 反向傳播 · 逆伝播. *overfitting*: quá khớp · 过拟合 · 過擬合 ·
 # 過学習.

@@ -757,9 +757,10 @@ plt.show()
 # In most columns of the middle row the evidence lies around the object, with a hole in its place. (If
 # not, look at the colour of the animal: a green turtle can be a "frog".) In most columns of the last
 # row more of it lies on the object than before. (We chose mistakes of the biased network, so
-# the middle row is wrong everywhere: the title has the numbers for all images.) The repaired networks have the same layers as the biased ones. The data made the
-# difference. They are better, not perfect: if an answer in the last row is still wrong, ask what
-# else this animal shares with the one that was answered.
+# the middle row is wrong everywhere: the title has the numbers for all images.) The repaired
+# networks have the same layers as the biased ones. The data made the difference. They are better,
+# not perfect: if an answer in the last row is still wrong, ask what else this animal shares with
+# the one that was answered.
 
 # %% [markdown]
 # ## Once more
@@ -877,7 +878,7 @@ print(f"mean part of the animal {by_animal.mean():+.2f}, of the ground {by_groun
 # `camlite.metrics.energy_pointing_game`, which refuses signed maps until you say what to do with
 # them. `datasets/README.md` shows how the numbers of this lesson change with the seed.
 #
-# **Words.** *shortcut, dataset bias*: thiên lệch dữ liệu · 数据偏差, 捷径 · 資料偏誤 · データの偏り. *mask*: mặt nạ ·
-# 掩码 · 遮罩 · マスク. *knowledge discovery*: khám phá tri thức · 知识发现 · 知識發現 · 知識発見.
+# **Words.** *shortcut*: lối tắt · 捷径 · 捷徑 · ショートカット. *dataset bias*: thiên lệch dữ liệu · 数据偏差 ·
+# 資料偏誤 · データの偏り. *mask*: mặt nạ · 掩码 · 遮罩 · マスク. *knowledge discovery*: khám phá tri thức · 知识发现 · 知識發現 · 知識発見.
 #
 # **Next:** lesson 8: Grad-CAM, which gives a map for networks with any head.

@@ -850,8 +850,9 @@ for text, cost in costs.items():
     print(f"{text:14s} {cost:7.2f} ms for each map")
 
 # %% [markdown]
-# Half of the channels can go, and nothing changes. With 8 it is another map, and not a better one. Ablation-CAM is cheap here because camlite sees GAP and one linear layer, and
-# uses $W_{c,k}\bar F_k$ instead of 64 runs. Score-CAM has no such short way: 64 runs of the whole
+# Half of the channels can go, and nothing changes. With 8 it is another map, and not a better one.
+# Ablation-CAM is cheap here because camlite sees GAP and one linear layer, and uses
+# $W_{c,k}\bar F_k$ instead of 64 runs. Score-CAM has no such short way: 64 runs of the whole
 # network here, 2048 runs with ResNet50. (The times were measured just now, on your machine.)
 #
 # ## The whole lesson in one picture

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import camlite
-from camlite import METHODS, metrics
+from camlite import METHODS, metrics, sanity
 from camlite.data.files import load_image
 from camlite.perturb import fill_name, filled
 
@@ -49,9 +49,8 @@ def test_a_network_that_says_nan(method: str, where: str) -> None:
 
 @pytest.mark.parametrize("method", [m for m in METHODS if "generator" in parameters(m)])
 def test_a_number_is_no_generator(method: str) -> None:
-    options = {"cluster": "k_means"} if method == "group_cam" else {}
     with pytest.raises(ValueError, match=r"torch\.Generator\(\)\.manual_seed\(5\)"):
-        call(method, build(Plain), pictures(), generator=5, **options)
+        call(method, build(Plain), pictures(), generator=5)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,11 @@ def test_a_number_is_no_generator(method: str) -> None:
         ("center_gaussian", {"sigma": 0}),
         ("center_gaussian", {"sigma": NAN}),
         ("group_cam", {"denoise": NAN}),
+        ("group_cam", {"denoise": None}),
+        ("group_cam", {"denoise": 1.0}),
         ("rise", {"keep": NAN}),
+        ("rise", {"keep": "half"}),
+        ("occlusion", {"patch": "large"}),
         ("integrated_gradients", {"baseline": NAN}),
         ("integrated_grad_cam", {"baseline": torch.full((3, 12, 12), NAN)}),
         ("integrated_gradients", {"baseline": [0.0, 0.5, 1.0]}),
@@ -82,12 +85,24 @@ def test_a_number_is_no_generator(method: str) -> None:
         ("finer_cam", {"rivals": 0}),
         ("finer_cam", {"rivals": "birds"}),
         ("finer_cam", {"rivals": [1.5]}),
+        ("finer_cam", {"rivals": 1.5}),
+        ("finer_cam", {"rivals": {}}),
         ("rise", {"samples": 2.0}),
     ],
 )
 def test_an_option_that_makes_no_sense_is_named(method: str, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         call(method, build(Plain), pictures(), 0, **options)
+
+
+def test_an_option_that_is_not_used_this_time_is_looked_at() -> None:
+    model, X, M = build(Plain), pictures(), maps()
+    with pytest.raises(ValueError, match="gamma"):
+        camlite.layer_cam(model, "conv2", X, 0, gamma=NAN)  # one layer: no gamma in the formula
+    truthy = [call("cluster_cam", model, X, 0, scissors=s, relu=False) for s in (True, 2)]
+    assert torch.equal(*truthy)
+    with pytest.raises(ValueError, match="generator"):
+        metrics.deletion(model, X, M, 0, generator=5)  # type: ignore[arg-type]  # no random ties
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
@@ -97,6 +112,8 @@ def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
         assert torch.equal(*two), method
     classes = [call("grad_cam", model, X, c) for c in (1, np.int64(1), [1, 1], np.array([1, 1]))]
     assert all(torch.equal(M, classes[0]) for M in classes)
+    rivals = [call("finer_cam", model, X, 0, rivals=r) for r in ([1, 2], np.array([1, 2]))]
+    assert torch.equal(*rivals)
 
 
 # ------------------------------------------------------------------ what fills the hole
@@ -203,6 +220,32 @@ def test_numbers_that_make_no_sense_in_metrics() -> None:
         ],
         "values": [lambda: metrics.class_mean(torch.tensor([NAN, 1.0]), labels)],
         "scores": [lambda: metrics.area_under(torch.tensor([NAN, 1.0]))],
+        "fraction": [lambda: metrics.area_under(M[0, 0, :2], torch.tensor([NAN, 1.0]))],
+        "masks": [
+            lambda: metrics.pointing_game(M, M * NAN),
+            lambda: metrics.energy_pointing_game(M, M * NAN),
+        ],
+        "keep": [lambda: metrics.masked_confidence(model, X, M, 1, keep="half")],  # type: ignore[arg-type]
+        "images": [
+            lambda: metrics.sobel_edges(X * NAN),
+            lambda: metrics.sobel_edges((255 * X).byte()),
+            lambda: metrics.fake_cam((255 * X).byte()),
+            lambda: metrics.imputed((255 * X).byte(), missing),
+            lambda: sanity.train_on_random_labels(model, X * NAN, labels),
+        ],
+        "labels": [
+            lambda: sanity.train_on_random_labels(model, X, labels.float()),
+            lambda: sanity.train_on_random_labels(model, X, torch.tensor([0, 9])),
+        ],
+        "stop_at": [lambda: sanity.train_on_random_labels(model, X, labels, stop_at=NAN)],
+        "maps": [lambda: sanity.hog(heat * NAN, 4)],
+        "cell": [
+            lambda: sanity.hog_correlation(heat, heat, cell=0),
+            lambda: sanity.hog_correlation(heat, heat, cell=2.5),  # type: ignore[arg-type]
+        ],
+        "block": [lambda: sanity.hog(heat, 2, block=0)],
+        "window": [lambda: sanity.ssim(heat, heat, window=0)],
+        "sigma": [lambda: sanity.ssim(heat, heat, sigma=NAN)],
     }
     for name, wrong in calls.items():
         for one in wrong:
@@ -223,6 +266,10 @@ def test_numbers_that_make_no_sense_in_metrics() -> None:
         (lambda x: x.clamp(min=0), "clamp"),
         (lambda x: torch.clamp(x, min=0), "clamp"),
         (nn.Hardsigmoid(), "hardsigmoid"),
+        (nn.Hardtanh(), "hardtanh"),
+        (nn.Tanhshrink(), "tanhshrink"),
+        (nn.Threshold(0.1, 0), "threshold"),
+        (lambda x: torch.maximum(x, torch.zeros_like(x)), "maximum"),
     ],
 )
 def test_relu_rules_name_what_they_leave_alone(function: Any, name: str) -> None:
@@ -236,6 +283,24 @@ def test_relu_rules_name_what_they_leave_alone(function: Any, name: str) -> None
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             method(build(Plain), pictures(), lambda Y: Y.sigmoid()[:, 0].clamp(0, 1))
+
+
+@pytest.mark.parametrize("bad", [NAN, float("inf")])
+def test_the_named_parts_of_the_formulas_pass_no_nan_on(bad: float) -> None:
+    F = torch.rand(2, 3, 4, 4)
+    w = torch.rand(2, 3)
+    broken, wrong = F.clone(), w.clone()
+    broken[1, 2, 3, 3] = wrong[0, 0] = bad
+    for part in (
+        lambda: camlite.gap(broken),
+        lambda: camlite.weighted_sum(w, broken),
+        lambda: camlite.weighted_sum(wrong, F),
+        lambda: camlite.up(broken, (8, 8)),
+        lambda: camlite.minmax(broken),
+        lambda: camlite.boxes.crop(broken[1], (0, 0, 4, 4), (6, 6)),
+    ):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            part()
 
 
 def test_a_picture_file_that_holds_nan_is_refused(tmp_path: Any) -> None:

@@ -275,6 +275,7 @@ WRONG = [
     "explain {image} --model resnet5",
     "explain {image} {image} --out a.png",
     "explain {image} --method nope",
+    "explain {image} --out {text}/a.png",
     "gallery no.jpg",
     "gallery {image} --method nope",
     "gallery {image} --model nope",
@@ -324,6 +325,21 @@ def test_wrong_use_is_one_line_and_exit_code_2(own_folder: Path, line: str) -> N
     assert isinstance(done.exception, SystemExit)
     assert "Traceback" not in done.output
     assert done.stderr.count("\n") == 1 or "Usage" in done.stderr, done.stderr
+
+
+def test_a_method_may_be_written_as_people_write_it(own_folder: Path) -> None:
+    for command in ("card grad-camm", "explain --method grad-camm", "gallery --method grad-camm"):
+        assert "did you mean grad_cam" in camlite(*command.split()).stderr
+    done = camlite("explain", "no.jpg", "--method", "Grad-CAM++")
+    assert "no.jpg does not exist" in done.stderr  # the method is known
+
+
+def test_errors_of_the_system_are_sentences(own_folder: Path) -> None:
+    (own_folder / "text.txt").write_text("no folder")
+    done = camlite("explain", "--out", "text.txt/a.png")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("camlite: ")
+    assert "Errno" not in done.stderr
 
 
 def test_every_command_takes_a_mistake_kindly() -> None:

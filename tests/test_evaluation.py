@@ -205,6 +205,11 @@ def test_a_protocol_that_is_not_possible(wrong: dict) -> None:
         Protocol(**wrong)
 
 
+@pytest.mark.parametrize("fill", ["zero", "mean", "blur", "strong_blur", "original", 0.5])
+def test_masked_pictures_take_the_fills_of_the_library(fill: float | str) -> None:
+    assert Protocol(fill=fill).fill == fill
+
+
 def test_a_network_that_cannot_take_the_pictures(tmp_path: Path) -> None:
     """heads_flatten reads 28×28 only; its pictures here are 48×48."""
     image = torch.full((48, 48, 3), 120, dtype=torch.uint8).numpy()

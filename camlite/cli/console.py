@@ -71,7 +71,7 @@ def friendly(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except (ValueError, DataNotFound, OSError) as error:
             Console(stderr=True, soft_wrap=True, highlight=False).print(
-                Text(f"camlite: {error}", style="red")
+                Text(f"camlite: {_in_words(error)}", style="red")
             )
             raise typer.Exit(2) from None
 
@@ -89,6 +89,13 @@ def terminated_like_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _in_words(error: Exception) -> str:
+    """Of an error of the system its sentence and the file, without the number."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.strerror}: {error.filename}"
+    return str(error)
 
 
 def say(*lines: tuple[str, str]) -> None:

@@ -119,13 +119,14 @@ def explain(
     answers = []
     for one in images:
         figure = save or Path(f"explain-{one.stem}-{name}.png")
+        figure.parent.mkdir(parents=True, exist_ok=True)
         answers.append(
             run(
                 one,
                 name,
                 layer,
                 classes or [],
-                words(method),
+                _methods(method),
                 figure,
                 progress=sys.stderr.isatty(),
             )
@@ -134,6 +135,13 @@ def explain(
             _say_explained(answers[-1])
     if as_json:
         print(json.dumps(answers, indent=1, ensure_ascii=False))
+
+
+def _methods(given: list[str] | None) -> list[str]:
+    """The names of methods that were asked for; ValueError, with near names, for an unknown one."""
+    from camlite.methods.cards import find_card
+
+    return [find_card(word).name for word in words(given)]
 
 
 def _say_explained(answer: dict[str, Any]) -> None:
@@ -197,13 +205,13 @@ def gallery(
     image = image or photo_files()[0]
     names = words(model) or default_models(default_model())
     if minutes is None:
-        minutes = math.inf if words(method) else MINUTES
+        minutes = math.inf if _methods(method) else MINUTES
     with terminated_like_ctrl_c():
         answer = run(
             image,
             names,
             classes or [],
-            words(method),
+            _methods(method),
             minutes,
             save,
             progress=sys.stderr.isatty(),

@@ -139,7 +139,8 @@ def evaluate(
     fill: Annotated[
         str,
         typer.Option(
-            help="What replaces the other pixels: a number, mean or blur.", rich_help_panel=SCORING
+            help="What replaces the other pixels: a number, zero, mean, blur or strong_blur.",
+            rich_help_panel=SCORING,
         ),
     ] = "0",
     folder: Annotated[

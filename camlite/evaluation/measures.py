@@ -10,7 +10,6 @@ NaN stays inside this package: a picture without a value is counted, never avera
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +24,7 @@ from camlite.boxes import bounding_box, component_boxes, iou_matrix
 from camlite.checks import one_of
 from camlite.evaluation.preprocessing import ModelInput
 from camlite.maps import minmax, up
+from camlite.perturb import filled
 
 TAUS = tuple(t / 20 for t in range(20))  # thresholds at which boxes are drawn: 0, 0.05, … 0.95
 DELTAS = (0.3, 0.5, 0.7)
@@ -37,7 +37,7 @@ class Protocol:
     curves: str = "rise"  # metrics.PROTOCOLS: fills and rule of deletion and insertion
     steps: int | None = None  # None: the protocol's own number
     keep: float = 1.0  # share of pixels that may be seen in masked images
-    fill: float | str = 0.0  # what masked images show elsewhere: a number, "mean" or "blur"
+    fill: float | str = 0.0  # what masked images show elsewhere: a number or word of `filled`
     tolerance: float = 15 / 224  # of the pointing game, as a share of the picture's shorter side
 
     def __post_init__(self) -> None:
@@ -49,11 +49,7 @@ class Protocol:
                 f"--keep is the share of pixels that may be seen, more than 0 and not "
                 f"more than 1; {self.keep} is not"
             )
-        number = isinstance(self.fill, (int, float))
-        if (number and not math.isfinite(float(self.fill))) or (
-            not number and self.fill not in ("mean", "blur")
-        ):
-            raise ValueError(f"--fill is a number, mean or blur, not {self.fill}")
+        filled(torch.zeros(1, 1, 1, 1), self.fill, "--fill")  # refuses what is no fill
 
     def options(self, game: str) -> dict[str, Any]:
         """The options of `metrics.deletion` or `metrics.insertion`."""

@@ -19,9 +19,11 @@ def k_means(V: Tensor, groups: int, generator: torch.Generator | None) -> Tensor
 
     Never more groups than different vectors. The same start for each image of a batch. A channel
     that is 0 everywhere takes no part, it adds nothing to any group: a vector of zeros is equally
-    far from all vectors of length 1, so rounding alone would decide where it goes. Other ties are
-    decided by a fixed noise of 1e-5 of the vectors' size, large beside rounding: so a batch gives
-    what its images give alone.
+    far from all vectors of length 1, so rounding alone would decide where it goes. Two other kinds
+    of ties are decided by fixed small numbers, large beside rounding: a vector as far from one
+    centre as from another, by a noise of 1e-5 of the vectors' size; and a start in either of two
+    neighbours, which leaves the same sum of distances, by weights between 1 and 1.001. So a batch
+    gives what its images give alone.
     """
     from sklearn.cluster import KMeans
 
@@ -30,13 +32,15 @@ def k_means(V: Tensor, groups: int, generator: torch.Generator | None) -> Tensor
     seed = int(torch.randint(2**31 - 1, (1,), generator=generator, device=generator.device))
     l = torch.zeros(V.shape[:2], dtype=torch.long)
     tilt = 1e-5 * noise(V.shape[1:], None, l.double())
+    weight = 1 + 1e-3 * torch.rand(V.shape[1], generator=own_generator(None)).double()
     for n, v in enumerate(V.detach().cpu().double()):
         alive = v.any(1)
         v = v + tilt * v.square().mean().sqrt()
         different = len(V[n].detach().cpu()[alive].unique(dim=0))
         if different > 0:
             start = KMeans(n_clusters=min(groups, different), n_init=3, random_state=seed)
-            l[n, alive] = torch.from_numpy(start.fit_predict(v[alive].numpy())).long()
+            groups_of = start.fit_predict(v[alive].numpy(), sample_weight=weight[alive].numpy())
+            l[n, alive] = torch.from_numpy(groups_of).long()
     return l.to(V.device)
 
 

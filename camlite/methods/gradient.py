@@ -6,6 +6,7 @@ Letters: F (N, K, h, w) feature maps; Y (N,) the score; G = ∂Y/∂F; Z = h·w;
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -275,6 +276,8 @@ def layer_cam(
     >>> camlite.layer_cam(model, ["features.5", "features.11"], images).shape  # the larger layer's
     torch.Size([2, 24, 24])
     """
+    if gamma is not None:
+        a_number("gamma", gamma, low=0, open=True)
     features, *stages = split_at_all(model, layer, images, otherwise=last_spatial_layer)
     _, F, G = score_and_gradients(stages, features(images), target)
     if not relu and len(F) > 1:
@@ -285,7 +288,6 @@ def layer_cam(
         return M[0]
     M = [_divide(m, _like(m.flatten(1).amax(1), m)) for m in M]  # in [0, 1]
     if gamma is not None:
-        a_number("gamma", gamma, low=0, open=True)
         M = [torch.tanh(gamma * m) for m in M]  # Eq. 9
     return same_size(M).amax(0)
 
@@ -389,7 +391,7 @@ def finer_cam(
 def _closest(S: Tensor, c: Tensor, rivals: int | Sequence[int]) -> Tensor:
     """The rival classes of each image, (N, rivals): given, or those with the closest logits."""
     C = S.shape[1]
-    if not isinstance(rivals, (Sequence, Tensor)):
+    if isinstance(rivals, Integral):
         at_least_one(rivals=rivals)
         if C < 2:
             raise ValueError("Finer-CAM compares classes, and this model has only one")

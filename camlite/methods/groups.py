@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from camlite.checks import at_least_one, one_of
+from camlite.checks import a_number, at_least_one, one_of
 from camlite.maps import gap, weighted_sum
 from camlite.methods.clusters import group_maps, k_means
-from camlite.perturb import at_once, filled, masks, scorer
+from camlite.perturb import at_once, filled, masks, own_generator, scorer
 from camlite.scores import Target, chosen, score_and_gradient
 from camlite.split import Layer, split_at
 
@@ -50,6 +50,8 @@ def group_cam(
     """
     one_of("cluster", cluster, ("chunks", "k_means"))
     at_least_one(groups=groups)
+    a_number("denoise", denoise, low=0)
+    generator = own_generator(generator)
     features, classifier = split_at(model, layer, images)
     F = features(images)  # (N, K, h, w)
     X = images.detach()
@@ -77,7 +79,7 @@ def _chunks(A: Tensor, groups: int) -> Tensor:
 
 def _highest(M: Tensor, denoise: float) -> Tensor:
     """Each map with its values up to the `denoise` quantile set to 0."""
-    if not 0 <= denoise < 1:
+    if denoise >= 1:
         raise ValueError(f"denoise must be a share, 0 <= denoise < 1, not {denoise!r}")
     if denoise == 0:
         return M

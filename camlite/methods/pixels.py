@@ -207,6 +207,13 @@ class _AtReLUs(TorchFunctionMode):
         functional.logsigmoid,
         functional.softsign,
         functional.hardsigmoid,
+        functional.threshold,
+        functional.hardshrink,
+        functional.softshrink,
+        functional.tanhshrink,
+        functional.glu,
+        torch.maximum,
+        *RELU6,
         *(torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, functional.tanh),
         *(torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_, functional.sigmoid),
         *(torch.clamp, torch.clamp_, Tensor.clamp, Tensor.clamp_, Tensor.clip, torch.clip),
@@ -224,7 +231,7 @@ class _AtReLUs(TorchFunctionMode):
         top = self.top(func, *args, **kwargs)
         if top is None:
             if func in self.OTHERS:
-                self.others.add(func.__name__)
+                self.others.add(func.__name__.strip("_"))
             return func(*args, **kwargs)
         self.relus += 1
         f = args[0] if args else kwargs["input"]
@@ -307,8 +314,9 @@ def occlusion(
     check_images(model, images)
     X, size = images.detach(), images.shape[2:]
     patch = max(1, min(size) // 8) if patch is None else patch
+    at_least_one(patch=patch)
     stride = max(1, patch // 2) if stride is None else stride
-    at_least_one(patch=patch, stride=stride)
+    at_least_one(stride=stride)
     Y = scorer(model, X, chosen(whole(model)(X), target), probability)
     Y_X, X_fill = [Y(n, each[None]) for n, each in enumerate(X)], filled(X, fill)
     M, times = torch.zeros_like(X[:, 0]), torch.zeros(size).to(X)
@@ -367,8 +375,7 @@ def rise(
     (torch.Size([2, 48, 48]), True)
     """
     at_least_one(samples=samples, cells=cells)
-    if not 0 < keep <= 1:
-        raise ValueError(f"keep must be a probability, 0 < keep <= 1, not {keep!r}")
+    a_number("keep", keep, 0, 1, open=True)
     check_images(model, images)
     X = images.detach()
     Y = scorer(model, X, chosen(whole(model)(X), target), probability)

@@ -76,7 +76,7 @@ def _cognition_weights(Y: Tensor, scissors: bool) -> Tensor:
     best = one_hot(Y.nan_to_num(nan=-torch.inf).argmax(1), Y.shape[1]) * known
     worst = one_hot(Y.nan_to_num(nan=torch.inf).argmin(1), Y.shape[1]) * known
     two = known.sum(1, keepdim=True) > 1
-    return (best - worst * two * scissors).to(Y.dtype)
+    return (best - worst * (two & bool(scissors))).to(Y.dtype)
 
 
 def cosine_cam(

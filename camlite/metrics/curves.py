@@ -219,4 +219,5 @@ def area_under(scores: Tensor, fraction: Tensor | None = None, rule: str = "trap
         return scores[..., 1:].mean(-1)
     if rule == "equal_steps" or fraction is None:
         return torch.trapezoid(scores, dx=1 / (scores.shape[-1] - 1))
+    finite("fraction", fraction)
     return torch.trapezoid(scores, fraction.to(scores))

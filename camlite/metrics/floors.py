@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
+from camlite.checks import finite_floats
+
 
 def fake_cam(images: Tensor) -> Tensor:
     """Fake-CAM: 1 everywhere, 0 in the first pixel. (N, C, H, W) -> (N, H, W).
@@ -21,6 +23,7 @@ def fake_cam(images: Tensor) -> Tensor:
     tensor([[[0., 1., 1.],
              [1., 1., 1.]]])
     """
+    finite_floats("images", images)
     maps = torch.ones(len(images), *images.shape[2:], dtype=images.dtype, device=images.device)
     maps.flatten(1)[:, 0] = 0
     return maps
@@ -35,6 +38,7 @@ def sobel_edges(images: Tensor) -> Tensor:
     >>> sobel_edges(torch.ones(1, 3, 4, 5)).any()  # no edge
     tensor(False)
     """
+    finite_floats("images", images)
     grey = pad(images.detach().mean(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).to(grey)
     x, y = conv2d(grey, torch.stack([across, across.T])[:, None]).unbind(1)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from camlite.checks import a_number, at_least_one, finite
+from camlite.checks import a_number, at_least_one, finite_floats
 from camlite.cutting.running import check_images, whole
 from camlite.maps import constant
 from camlite.metrics.shared import fitted, ranks, score_name
@@ -143,7 +143,7 @@ def imputed(
     True
     """
     a_number("noise", noise, low=0)
-    finite("images", images)
+    finite_floats("images", images)
     missing = missing.bool().expand(len(images), *images.shape[2:])
     if bool(missing.flatten(1).all(1).any()):
         raise ValueError("all pixels of an image are missing: nothing to fill them from")

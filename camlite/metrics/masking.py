@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from camlite.checks import finite, one_of
+from camlite.checks import a_number, finite, one_of
 from camlite.maps import constant, minmax
 from camlite.metrics.shared import (
     classes_of,
@@ -157,8 +157,7 @@ def masked_confidence(
     >>> 0 <= camlite.metrics.average_drop(scores.before, scores.after) <= 100
     True
     """
-    if not 0 < keep <= 1:
-        raise ValueError(f"keep is the share of pixels that may be seen, 0 < keep ≤ 1, not {keep}")
+    a_number("keep", keep, 0, 1, open=True)
     c = classes_of(model, images, target, batch_size)
     M = fitted(maps, images.shape[2:], len(images))
     L = minmax(M, dims=M.dim() - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from camlite.checks import a_number, one_of
+from camlite.checks import a_number, finite, one_of
 from camlite.maps import constant, minmax
 from camlite.metrics.shared import Measure, fitted, require
 
@@ -105,6 +105,7 @@ def _checked(masks: Tensor, metric: str) -> Tensor:
     if not isinstance(masks, Tensor) or masks.dim() != 3 or len(masks) == 0:
         shape = tuple(masks.shape) if isinstance(masks, Tensor) else type(masks).__name__
         raise ValueError(f"masks must be a tensor (N, H, W), 1 on the object; got {shape}")
+    finite("masks", masks)
     masks = masks != 0
     require(metric, masks.flatten(1).any(1), "the object mask is empty")
     return masks

@@ -175,12 +175,12 @@ def ranks(maps: Tensor, ties: str, generator: torch.Generator | None = None) -> 
     sort), "random" by the generator, without one with seed 0. Coarse maps have many equal values.
     """
     one_of("ties", ties, ("first", "last", "random"))
+    g = own_generator(generator)
     M = maps.flatten(1)
     before = torch.arange(M.shape[1])
     if ties == "last":
         before = before.flip(0)
     elif ties == "random":
-        g = own_generator(generator)
         before = torch.randperm(len(before), generator=g, device=g.device)
     before = before.to(M.device)
     order = before[M[:, before].argsort(dim=1, descending=True, stable=True)]

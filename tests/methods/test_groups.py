@@ -10,7 +10,7 @@ import torch
 from score_nets import LAYERS, Flat, PoolLinear, Residual, Signal, pictures, ready, signals
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, normalize
 
 import camlite
 from camlite import center_gaussian, cluster_cam, cosine_cam, group_cam, random_cam
@@ -353,22 +353,26 @@ def test_every_method_here_has_a_card():
             assert camlite.METHODS[name].function is getattr(camlite, name) is vars(file)[name]
 
 
+def two_convolutions(seed: int) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 5),
+    )
+
+
 @pytest.mark.parametrize("method", [cluster_cam, cosine_cam])
 def test_a_batch_gives_what_its_images_give_alone_where_channels_are_dead(method):
     """A vector of zeros is equally far from all vectors of length 1: rounding decided its group."""
     wrong = 0
     for seed in range(4):
-        torch.manual_seed(seed)
-        net = nn.Sequential(
-            nn.Conv2d(3, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 3, padding=1),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(32, 5),
-        )
+        net = two_convolutions(seed)
         X = torch.rand(4, 3, 24, 24, generator=torch.Generator().manual_seed(seed))
         options = {"clusters": 3, "relu": False, "batch_size": 32}
         together = method(net, "4", X, 1, **options)
@@ -388,3 +392,17 @@ def test_dead_channels_change_no_group():
     assert len(l.unique()) == 4
     assert torch.equal(l[:, None] == l, alone[:, None] == alone)
     assert not k_means(torch.zeros(2, 6, 9), 3, None).any()
+
+
+def test_rounding_does_not_choose_where_the_groups_begin():
+    """A start in either of two neighbours leaves the same sum of distances: an exact tie."""
+    net = two_convolutions(24)
+    with torch.no_grad():
+        net[3].bias[:10] = -50  # these channels are dead
+        X = torch.rand(4, 3, 24, 20, generator=torch.Generator().manual_seed(24))
+        V = normalize(net[:5](X)[2:3].flatten(2), dim=2)
+    l, g = k_means(V, 8, None)[0], torch.Generator().manual_seed(0)
+    for _ in range(20):
+        rounded = V * (1 + 1e-7 * torch.randn(V.shape, generator=g))
+        again = k_means(rounded, 8, None)[0]
+        assert torch.equal(l[:, None] == l, again[:, None] == again)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import torch
 from torch.nn import functional
 
+from camlite import paths
 from tests.prose import says
 
 
@@ -44,6 +46,12 @@ def _(run):
 @says("a network that only averages at the end can read digits")
 def _(run):
     assert run.test_accuracy > 0.9
+
+
+@says("right on 98.43 % of 6,000 validation pictures")
+def _(run):
+    facts = json.loads((paths.DATASETS / "gapnet_mnist.json").read_text())
+    assert (facts["validation_accuracy"], facts["validation_images"]) == (0.9843, 6000)
 
 
 @says("The two rows of logits agree")

@@ -63,7 +63,7 @@ CARDS = (
             "Depends on the baseline: black pixels get 0 where the baseline is black.",
             "The multiplication with X draws the image.",
         ),
-        variants=('baseline="zero", "blur", a number or an image.',),
+        variants=('baseline="zero", "mean", "blur", "strong_blur", a number, an image.',),
     ),
     Card(
         function=methods.deconvnet,
