@@ -355,8 +355,8 @@ bootstrap_interval.products(
         "own_seed": (
             lambda given: torch.Generator().manual_seed(0),
             "Each call gives exactly the same interval, so the given generator was not used. "
-            "Either you seed a generator of your own, or nothing was drawn: mean ± standard errors is not "
-            "the bootstrap.",
+            "Either you seed a generator of your own, or nothing was drawn: mean ± standard errors is "
+            "not the bootstrap.",
         ),
     },
     tails={
@@ -406,8 +406,8 @@ bootstrap_interval.wrongs(
 
 
 @bootstrap_interval.wrong(
-    "You drew without replacement. Each resample then holds all values once, and has the same mean: "
-    "the interval has no width."
+    "You drew without replacement. Each resample then holds all values once, and has the same "
+    "mean: the interval has no width."
 )
 def without_replacement(values, level, generator):
     order = torch.rand(4000, len(values), generator=generator).argsort(1)
