@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from camlite import nets
 from camlite.course import Case, Exercise, normal
 
-
 # ------------------------------------------------------------------ 2.1
 
 global_average_pool = Exercise(
@@ -46,116 +45,66 @@ def _(F):
     return torch.stack([torch.stack([F[n, k].sum() / (h * w) for k in range(K)]) for n in range(N)])
 
 
-@global_average_pool.wrong("You took the sum. The average divides by the number of places, h·w.")
-def sum_instead_of_mean(F):
-    return F.sum(dim=(2, 3))
-
-
-@global_average_pool.wrong(
-    "You averaged over the channels. Each channel keeps its own number; the places are averaged."
+global_average_pool.teaches(
+    {
+        "mean over axes 2 and 3: sum": "You took the sum. The average divides by the number of "
+        "places, h·w.",
+        "mean over axes 2 and 3: axes 1": "You averaged over the channels. Each channel keeps its "
+        "own number; the places are averaged.",
+        "result: mean 0": "You averaged over the images too. Each image has its own numbers.",
+        "mean over axes 2 and 3: amax": "You took the maximum. That is global max pooling: it "
+        "keeps one place and forgets all others.",
+        "mean over axes 2 and 3: axes 3": "You averaged the columns away, but not the rows. Global "
+        "means: over the whole map.",
+        "mean over axes 2 and 3: axes 2": "You averaged the rows away, but not the columns. Global "
+        "means: over the whole map.",
+        "mean over axes 2 and 3: square of height": "You divided by h·h. The maps need not be "
+        "square: there are h·w places.",
+        "mean over axes 2 and 3: square of width": "You divided by w·w. The maps need not be "
+        "square: there are h·w places.",
+        "relu(F)": "You cut off negative values. The average takes all values as they are; the "
+        "ReLU is another step.",
+        "result: mean 1": "You averaged over channels and places: one number for each image. Each "
+        "channel keeps its own number.",
+        "result: mean 0 1": "You averaged everything to a single number. Only the last two axes, "
+        "the places, disappear.",
+    }
 )
-def mean_over_channels(F):
-    return F.mean(dim=1)
 
-
-@global_average_pool.wrong("You averaged over the images too. Each image has its own numbers.")
-def mean_over_images(F):
-    return F.mean(dim=(0, 2, 3))
-
-
-@global_average_pool.wrong(
-    "You took the maximum. That is global max pooling: it keeps one place and forgets all others."
+global_average_pool.wrongs(
+    axes_of_length_one=(
+        lambda F: F.mean(dim=(2, 3), keepdim=True),
+        "The two axes of the place are still there, with length 1. The result has shape (N, K).",
+    ),
+    channels_last=(
+        lambda F: F.mean(dim=(1, 2)),
+        "You averaged over axes 1 and 2, as if the channels came last. Here they are axis 1: "
+        "average over axes 2 and 3.",
+    ),
+    divided_by_every_value=(
+        lambda F: F.sum(dim=(2, 3)) / F.numel(),
+        "You divided by the number of all values in F. The average of one map divides by its own "
+        "places, h·w.",
+    ),
+    mean_of_the_active_places=(
+        lambda F: (F * (F > 0)).sum(dim=(2, 3)) / (F > 0).sum(dim=(2, 3)).clamp_min(1),
+        "You averaged only the places that are not zero or negative. All h·w places count, the "
+        "silent ones too.",
+    ),
+    median=(
+        lambda F: F.flatten(2).median(dim=2).values,
+        "You took the middle value (the median). The average adds all values and divides by h·w.",
+    ),
 )
-def maximum(F):
-    return F.amax(dim=(2, 3))
 
-
-@global_average_pool.wrong(
-    "You averaged the columns away, but not the rows. Global means: over the whole map."
+global_average_pool.accepts_all(
+    one_mean=lambda F: F.mean(dim=(2, 3)),
+    pooling_layer=lambda F: nn.AdaptiveAvgPool2d(1)(F).flatten(1),
+    one_axis_after_the_other=lambda F: F.mean(3).mean(2),
+    einsum=lambda F: torch.einsum("nkxy->nk", F) / (F.shape[2] * F.shape[3]),
+    numpy_mean=lambda F: np.asarray(F).reshape(F.shape[0], F.shape[1], -1).mean(-1),
+    large_window=lambda F: functional.avg_pool2d(F, F.shape[2:])[:, :, 0, 0],
 )
-def only_one_axis(F):
-    return F.mean(dim=3)
-
-
-@global_average_pool.wrong("You divided by h·h. The maps need not be square: there are h·w places.")
-def square_maps_assumed(F):
-    return F.sum(dim=(2, 3)) / F.shape[2] ** 2
-
-
-@global_average_pool.wrong(
-    "The two axes of the place are still there, with length 1. The result has shape (N, K)."
-)
-def axes_of_length_one(F):
-    return F.mean(dim=(2, 3), keepdim=True)
-
-
-@global_average_pool.wrong(
-    "You cut off negative values. The average takes all values as they are; the ReLU is "
-    "another step."
-)
-def relu_first(F):
-    return F.relu().mean(dim=(2, 3))
-
-
-@global_average_pool.wrong(
-    "You averaged over channels and places: one number for each image. Each channel keeps "
-    "its own number."
-)
-def one_number_for_each_image(F):
-    return F.mean(dim=(1, 2, 3))
-
-
-@global_average_pool.wrong(
-    "You averaged everything to a single number. Only the last two axes, the places, disappear."
-)
-def one_number_in_all(F):
-    return F.mean()
-
-
-@global_average_pool.wrong(
-    "You divided by the number of all values in F. The average of one map divides by its own places, h·w."
-)
-def divided_by_every_value(F):
-    return F.sum(dim=(2, 3)) / F.numel()
-
-
-@global_average_pool.wrong(
-    "You averaged only the places that are not zero or negative. All h·w places count, the silent ones too."
-)
-def mean_of_the_active_places(F):
-    return (F * (F > 0)).sum(dim=(2, 3)) / (F > 0).sum(dim=(2, 3)).clamp_min(1)
-
-
-@global_average_pool.wrong(
-    "You took the middle value (the median). The average adds all values and divides by h·w."
-)
-def median(F):
-    return F.flatten(2).median(dim=2).values
-
-
-@global_average_pool.accepts
-def pooling_layer(F):
-    return nn.AdaptiveAvgPool2d(1)(F).flatten(1)
-
-
-@global_average_pool.accepts
-def one_axis_after_the_other(F):
-    return F.mean(3).mean(2)
-
-
-@global_average_pool.accepts
-def einsum(F):
-    return torch.einsum("nkxy->nk", F) / (F.shape[2] * F.shape[3])
-
-
-@global_average_pool.accepts
-def numpy_mean(F):
-    return np.asarray(F).reshape(F.shape[0], F.shape[1], -1).mean(-1)
-
-
-@global_average_pool.accepts
-def large_window(F):
-    return functional.avg_pool2d(F, F.shape[2:])[:, :, 0, 0]
 
 
 # ------------------------------------------------------------------ 2.2
@@ -256,25 +205,26 @@ class Variant(nn.Module):
         kernel=3,
         padding=1,
         bias=True,
-        between=(),
+        between=lambda channels: [],
         last_relu=True,
         relu=True,
+        pool=lambda F: F.mean(dim=(2, 3)),
         inputs=128,
+        head=None,
+        end=lambda Y: Y,
     ):
         super().__init__()
         layers = []
         for before, after in itertools.pairwise(channels):
             layers += [nn.Conv2d(before, after, kernel, padding=padding, bias=bias)]
+            layers += between(after)
             layers += [nn.ReLU()] if relu and (last_relu or after != channels[-1]) else []
-            layers += list(between)
         self.features = nn.Sequential(*layers)
-        self.classifier = nn.Linear(inputs, 10)
-
-    def pool(self, F):
-        return F.mean(dim=(2, 3))
+        self.classifier = head or nn.Linear(inputs, 10)
+        self.pool, self.end = pool, end
 
     def forward(self, x):
-        return self.classifier(self.pool(self.features(x)))
+        return self.end(self.classifier(self.pool(self.features(x))))
 
 
 class GapNetReference(nn.Module):
@@ -299,174 +249,111 @@ class GapNetReference(nn.Module):
 gap_net.reference(GapNetReference)
 
 
-@gap_net.wrong(
-    "Your network ends with a softmax. Return the logits: the cross-entropy loss does the softmax itself, "
-    "and a second one would blur all differences."
+def images_as_rows(F):
+    return F.flatten(1)
+
+
+gap_net.wrongs(
+    SoftmaxAtTheEnd=(
+        lambda: Variant(end=lambda Y: Y.softmax(1)),
+        "Your network ends with a softmax. Return the logits: the cross-entropy loss does the "
+        "softmax itself, and a second one would blur all differences.",
+    ),
+    LogSoftmaxAtTheEnd=(
+        lambda: Variant(end=lambda Y: Y.log_softmax(1)),
+        "Your network ends with a log_softmax. Return the logits; the cross-entropy loss does the "
+        "rest itself.",
+    ),
+    ReluAtTheEnd=(
+        lambda: Variant(end=torch.relu),
+        "Your network ends with a ReLU. Logits may be negative: a negative one says that this "
+        "class is unlikely.",
+    ),
+    NoPadding=(
+        lambda: Variant(padding=0),
+        "Without padding=1 each convolution cuts off a border of one pixel. The maps must stay as "
+        "large as the picture.",
+    ),
+    LastReluMissing=(
+        lambda: Variant(last_relu=False),
+        "The ReLU after the last convolution is missing. Each of the four convolutions has one.",
+    ),
+    NoRelu=(
+        lambda: Variant(relu=False),
+        "There is no ReLU. Without it four convolutions in a row are no more than a single one "
+        "with a larger kernel.",
+    ),
+    MaxPooling=(
+        lambda: Variant(between=lambda channels: [nn.MaxPool2d(2, ceil_mode=True)]),
+        "You put max pooling between the convolutions. Each pooling halves the rows and columns, "
+        "and the place is known less exactly: this network has none.",
+    ),
+    Flattened=(
+        lambda: Variant(pool=images_as_rows, inputs=128 * 28 * 28),
+        "You used flatten. Then the linear layer needs one weight for each place, and the network "
+        "takes only pictures of one size. Average each map instead.",
+    ),
+    FlattenedForSmallPictures=(
+        lambda: Variant(pool=images_as_rows, inputs=128 * 8 * 8),
+        "You used flatten with 128·8·8 inputs: that fits pictures of 8×8 only. With an average "
+        "each map gives one number, so the linear layer has 128 inputs, for pictures of any size.",
+    ),
+    AxesOfLengthOne=(
+        lambda: Variant(pool=lambda F: F.mean(dim=(2, 3), keepdim=True)),
+        "The average comes with two axes of length 1, and the linear layer wants (N, 128). Take "
+        "the mean over dim=(2, 3), or flatten after the pooling layer.",
+    ),
+    ChannelsAveraged=(
+        lambda: Variant(pool=lambda F: F.mean(dim=1)),
+        "You averaged over the channels too or instead. Each of the 128 maps gives its own number.",
+    ),
+    BatchNormalisation=(
+        lambda: Variant(between=lambda channels: [nn.BatchNorm2d(channels)]),
+        "You added batch normalisation. It is a good layer, but this network has only convolutions "
+        "and ReLUs before the average: its parameters are counted in the text.",
+    ),
+    MaximumOfEachMap=(
+        lambda: Variant(pool=lambda F: F.amax(dim=(2, 3))),
+        "You took the maximum of each map. That is global max pooling. Here take the mean.",
+    ),
+    SumOfEachMap=(
+        lambda: Variant(pool=lambda F: F.sum(dim=(2, 3))),
+        "You took the sum of each map. The average divides by the number of places; without that "
+        "the logits grow with the picture.",
+    ),
+    NoBias=(
+        lambda: Variant(bias=False),
+        "Your convolutions have no bias. Leave bias=True, which is the default: 240 parameters are "
+        "missing.",
+    ),
+    LinearWithoutBias=(
+        lambda: Variant(head=nn.Linear(128, 10, bias=False)),
+        "Your linear layer has no bias. Leave bias=True, which is the default: 10 parameters are "
+        "missing.",
+    ),
+    ColourPictures=(
+        lambda: Variant(channels=(3, 16, 32, 64, 128)),
+        "Your first convolution takes 3 channels, for colour pictures. The digits are grey: it "
+        "takes 1 channel.",
+    ),
+    LargerKernels=(
+        lambda: Variant(kernel=5, padding=2),
+        "Your kernels are 5×5. Take kernel_size=3.",
+    ),
+    ThreeConvolutions=(
+        lambda: Variant(channels=(1, 16, 32, 64), inputs=64),
+        "The last convolution is missing: four are asked for, to 16, 32, 64 and 128 channels.",
+    ),
+    TwiceTheChannels=(
+        lambda: Variant(channels=(1, 32, 64, 128, 256), inputs=256),
+        "Your channels go 32, 64, 128, 256. They should go 16, 32, 64, 128.",
+    ),
+    TwoLinearLayers=(
+        lambda: Variant(head=nn.Sequential(nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))),
+        "There are two linear layers at the end. One is enough, and only with exactly one of them "
+        "lesson 3 works.",
+    ),
 )
-class SoftmaxAtTheEnd(Variant):
-    def forward(self, x):
-        return super().forward(x).softmax(1)
-
-
-@gap_net.wrong(
-    "Your network ends with a log_softmax. Return the logits; the cross-entropy loss does the rest itself."
-)
-class LogSoftmaxAtTheEnd(Variant):
-    def forward(self, x):
-        return super().forward(x).log_softmax(1)
-
-
-@gap_net.wrong(
-    "Your network ends with a ReLU. Logits may be negative: a negative one says that this class is "
-    "unlikely."
-)
-class ReluAtTheEnd(Variant):
-    def forward(self, x):
-        return super().forward(x).relu()
-
-
-@gap_net.wrong(
-    "Without padding=1 each convolution cuts off a border of one pixel. The maps must stay as large as the "
-    "picture."
-)
-class NoPadding(Variant):
-    def __init__(self):
-        super().__init__(padding=0)
-
-
-@gap_net.wrong(
-    "The ReLU after the last convolution is missing. Each of the four convolutions has one."
-)
-class LastReluMissing(Variant):
-    def __init__(self):
-        super().__init__(last_relu=False)
-
-
-@gap_net.wrong(
-    "There is no ReLU. Without it four convolutions in a row are no more than a single one with a larger "
-    "kernel."
-)
-class NoRelu(Variant):
-    def __init__(self):
-        super().__init__(relu=False)
-
-
-@gap_net.wrong(
-    "You put max pooling between the convolutions. Each pooling halves the rows and columns, and the place "
-    "is known less exactly: this network has none."
-)
-class MaxPooling(Variant):
-    def __init__(self):
-        super().__init__(between=[nn.MaxPool2d(2, ceil_mode=True)])
-
-
-@gap_net.wrong(
-    "You used flatten. Then the linear layer needs one weight for each place, and the network takes only "
-    "pictures of one size. Average each map instead."
-)
-class Flattened(Variant):
-    def __init__(self):
-        super().__init__(inputs=128 * 28 * 28)
-
-    def pool(self, F):
-        return F.flatten(1)
-
-
-@gap_net.wrong(
-    "You used flatten with 128·8·8 inputs: that fits pictures of 8×8 only. With an average each map gives "
-    "one number, so the linear layer has 128 inputs, for pictures of any size."
-)
-class FlattenedForSmallPictures(Variant):
-    def __init__(self):
-        super().__init__(inputs=128 * 8 * 8)
-
-    def pool(self, F):
-        return F.flatten(1)
-
-
-@gap_net.wrong(
-    "The average comes with two axes of length 1, and the linear layer wants (N, 128). Take the mean over "
-    "dim=(2, 3), or flatten after the pooling layer."
-)
-class AxesOfLengthOne(Variant):
-    def pool(self, F):
-        return F.mean(dim=(2, 3), keepdim=True)
-
-
-@gap_net.wrong(
-    "You averaged over the channels too or instead. Each of the 128 maps gives its own number."
-)
-class ChannelsAveraged(Variant):
-    def pool(self, F):
-        return F.mean(dim=1)
-
-
-@gap_net.wrong(
-    "You added batch normalisation. It is a good layer, but this network has only convolutions and ReLUs "
-    "before the average: its parameters are counted in the text."
-)
-class BatchNormalisation(Variant):
-    def __init__(self):
-        super().__init__()
-        layers = []
-        for layer in self.features:
-            layers.append(layer)
-            if isinstance(layer, nn.Conv2d):
-                layers.append(nn.BatchNorm2d(layer.out_channels))
-        self.features = nn.Sequential(*layers)
-
-
-@gap_net.wrong("You took the maximum of each map. That is global max pooling. Here take the mean.")
-class MaximumOfEachMap(Variant):
-    def pool(self, F):
-        return F.amax(dim=(2, 3))
-
-
-@gap_net.wrong(
-    "You took the sum of each map. The average divides by the number of places; without that the logits "
-    "grow with the picture."
-)
-class SumOfEachMap(Variant):
-    def pool(self, F):
-        return F.sum(dim=(2, 3))
-
-
-@gap_net.wrong(
-    "Your convolutions have no bias. Leave bias=True, which is the default: 240 parameters are missing."
-)
-class NoBias(Variant):
-    def __init__(self):
-        super().__init__(bias=False)
-
-
-@gap_net.wrong("Your kernels are 5×5. Take kernel_size=3.")
-class LargerKernels(Variant):
-    def __init__(self):
-        super().__init__(kernel=5, padding=2)
-
-
-@gap_net.wrong(
-    "The last convolution is missing: four are asked for, to 16, 32, 64 and 128 channels."
-)
-class ThreeConvolutions(Variant):
-    def __init__(self):
-        super().__init__(channels=(1, 16, 32, 64), inputs=64)
-
-
-@gap_net.wrong("Your channels go 32, 64, 128, 256. They should go 16, 32, 64, 128.")
-class TwiceTheChannels(Variant):
-    def __init__(self):
-        super().__init__(channels=(1, 32, 64, 128, 256), inputs=256)
-
-
-@gap_net.wrong(
-    "There are two linear layers at the end. One is enough, and only with exactly one of them lesson 3 "
-    "works."
-)
-class TwoLinearLayers(Variant):
-    def __init__(self):
-        super().__init__()
-        self.classifier = nn.Sequential(nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
 @gap_net.wrong(
@@ -533,9 +420,7 @@ class FeaturesAsAModule(nn.Module):
         return functional.linear(F.flatten(2).mean(2), self.classifier.weight, self.classifier.bias)
 
 
-@gap_net.accepts
-class LibraryNetwork(nets.GapNet):
-    pass
+gap_net.accepts_all(library_network=lambda: nets.GapNet())
 
 
 # ------------------------------------------------------------------ 2.3
@@ -813,11 +698,19 @@ def kind_of_loss(model, returned, batches, images, labels, batch_size):
             means.sum() * batch_size / len(images),
         ),
         ("the sum of the batches' mean losses, each times batch_size", means.sum() * batch_size),
+        (
+            "the sum of all images' losses, divided by the number of batches",
+            every.sum() / len(parts),
+        ),
         ("the mean loss after a second softmax", twice),
     ):
         if abs(float(returned) - float(value)) <= 1e-4 * abs(float(value)) + 1e-7:
             return says
     return "another number"
+
+
+def mean_over_images(losses, sizes, batch_size):
+    return (losses @ sizes / sizes.sum()).item()
 
 
 def epoch(
@@ -827,23 +720,22 @@ def epoch(
     optimizer,
     batch_size,
     *,
-    shuffled=True,
+    order_of=lambda images, batch_size: torch.randperm(len(images)),
     loss_of=functional.cross_entropy,
     clear="before",
     backward=True,
     step=True,
     train=True,
-    drop_last=False,
-    weigh=True,
+    number=mean_over_images,
 ):
-    """The right answer, with its parts to choose: for the wrong answers."""
+    """The right answer, with its parts to choose: for the wrong answers.
+
+    `number(losses, sizes, batch_size)` is what comes back: of the batches' losses and sizes.
+    """
     if train:
         model.train()
-    order = torch.randperm(len(images)) if shuffled else torch.arange(len(images))
-    total = 0.0
-    for batch in order.split(batch_size):
-        if drop_last and len(batch) < batch_size:
-            continue
+    losses, sizes = [], []
+    for batch in order_of(images, batch_size).split(batch_size):
         loss = loss_of(model(images[batch]), labels[batch])
         if clear == "before":
             optimizer.zero_grad()
@@ -853,8 +745,9 @@ def epoch(
             optimizer.zero_grad()
         if step:
             optimizer.step()
-        total += loss.item() * (len(batch) if weigh else 1)
-    return total / len(images) if weigh else total / len(order.split(batch_size))
+        losses.append(loss.item())
+        sizes.append(float(len(batch)))
+    return number(torch.tensor(losses), torch.tensor(sizes), batch_size)
 
 
 @train_epoch.reference
@@ -871,127 +764,137 @@ def _(model, images, labels, optimizer, batch_size):
     return total / len(images)
 
 
-@train_epoch.wrong(
-    "You did not set the old gradients to zero. PyTorch adds the new ones to them, so each step also "
-    "follows all batches before."
+def with_mistakes(train, clear, number):
+    return lambda *args: epoch(*args, train=train, clear=clear, number=number)
+
+
+train_epoch.products(
+    with_mistakes,
+    train={
+        "training": (True, ""),
+        "evaluation_mode": (
+            False,
+            "You did not switch the model to training mode: model.train() stands before the first "
+            "batch.",
+        ),
+    },
+    clear={
+        "cleared": ("before", ""),
+        "gradients_pile_up": (
+            "never",
+            "You did not set the old gradients to zero. PyTorch adds the new ones to them, so each "
+            "step also follows all batches before.",
+        ),
+    },
+    number={
+        "right": (mean_over_images, ""),
+        "mean_of_batch_means": (
+            lambda losses, sizes, batch_size: losses.mean().item(),
+            "The mean of the batch losses is not the mean over the images: the last batch is "
+            "smaller, and its images count too much. Weigh each loss with the size of its batch.",
+        ),
+        "sum_of_batch_means": (
+            lambda losses, sizes, batch_size: losses.sum().item(),
+            "You returned the sum of the batches' mean losses. Weigh each with the size of its "
+            "batch, and divide by the number of images.",
+        ),
+        "nothing_returned": (
+            lambda losses, sizes, batch_size: None,
+            "Nothing comes back. Return the mean loss of all images, after the loop.",
+        ),
+        "last_loss": (
+            lambda losses, sizes, batch_size: losses[-1].item(),
+            "You returned the loss of the last batch only. Add up the losses of all batches.",
+        ),
+        "sum_of_losses": (
+            lambda losses, sizes, batch_size: (losses @ sizes).item(),
+            "You returned the sum of all losses. Divide it by the number of images.",
+        ),
+        "a_tensor": (
+            lambda losses, sizes, batch_size: losses @ sizes / sizes.sum(),
+            "You returned a tensor. It would keep the whole computation graph in memory: take the "
+            "number out of it with .item().",
+        ),
+    },
 )
-def gradients_pile_up(*args):
-    return epoch(*args, clear="never")
 
 
-@train_epoch.wrong(
-    "You set the gradients to zero after backward and before the step: the optimizer finds nothing and "
-    "does not move."
+def returning(number):
+    return lambda *args: epoch(*args, number=lambda *seen: number(*seen).item())
+
+
+def only_full_batches(images, batch_size):
+    return torch.randperm(len(images))[: len(images) // batch_size * batch_size]
+
+
+def some_twice_some_never(images, batch_size):
+    half = len(images) // 2 + 1
+    return torch.cat([torch.zeros(half, dtype=torch.long), torch.arange(len(images) - half)])
+
+
+train_epoch.wrongs(
+    cleared_too_late=(
+        lambda *args: epoch(*args, clear="between"),
+        "You set the gradients to zero after backward and before the step: the optimizer finds "
+        "nothing and does not move.",
+    ),
+    batches_divided_by_images=(
+        returning(lambda losses, sizes, batch_size: losses.sum() / sizes.sum()),
+        "You added the mean losses of the batches and divided by the number of images: that is "
+        "too small. Multiply each mean loss with the size of its batch first.",
+    ),
+    times_batch_size=(
+        returning(lambda losses, sizes, batch_size: losses.sum() * batch_size / sizes.sum()),
+        "You multiplied the loss of each batch by batch_size. The last batch may be smaller: "
+        "multiply by its own size, len(batch).",
+    ),
+    divided_by_the_batches=(
+        returning(lambda losses, sizes, batch_size: losses @ sizes / len(losses)),
+        "You added up the losses of all images and divided by the number of batches. Divide by the "
+        "number of images.",
+    ),
+    no_step=(
+        lambda *args: epoch(*args, step=False),
+        "The optimizer makes no step. Without step() the gradients are computed, and nothing is "
+        "learned from them.",
+    ),
+    no_backward=(
+        lambda *args: epoch(*args, backward=False),
+        "There is no backward(): the optimizer has no gradients, and nothing is learned.",
+    ),
+    last_batch_dropped=(
+        lambda *args: epoch(*args, order_of=only_full_batches),
+        "The images of the last, smaller batch are left out. Every image has its turn once in an "
+        "epoch.",
+    ),
+    softmax_twice=(
+        lambda *args: epoch(*args, loss_of=lambda Y, y: functional.cross_entropy(Y.softmax(1), y)),
+        "You used softmax before cross_entropy. cross_entropy wants logits and does the softmax "
+        "itself; twice is once too often.",
+    ),
+    loss_is_a_sum=(
+        lambda *args: epoch(
+            *args,
+            loss_of=lambda Y, y: functional.cross_entropy(Y, y, reduction="sum"),
+            number=lambda losses, sizes, batch_size: (losses.sum() / sizes.sum()).item(),
+        ),
+        "You took the sum of the losses of a batch as its loss. Then the step is larger for larger "
+        "batches; use the mean, which cross_entropy gives by default.",
+    ),
+    first_batch_only=(
+        lambda *args: epoch(*args, order_of=lambda images, batch_size: torch.arange(batch_size)),
+        "You left the loop after the first batch. Is the return indented too far?",
+    ),
+    one_large_batch=(
+        lambda *args: epoch(*args[:-1], len(args[1])),
+        "You used all images at once. Take batch_size images, make a step, take the next ones.",
+    ),
+    drawn_with_replacement=(
+        lambda *args: epoch(*args, order_of=some_twice_some_never),
+        "You drew random images for each batch, so some have several turns and others none. "
+        "Shuffle once, then cut into batches.",
+    ),
 )
-def cleared_too_late(*args):
-    return epoch(*args, clear="between")
-
-
-@train_epoch.wrong(
-    "The mean of the batch losses is not the mean over the images: the last batch is smaller, and its "
-    "images count too much. Weigh each loss with the size of its batch."
-)
-def mean_of_batch_means(*args):
-    return epoch(*args, weigh=False)
-
-
-@train_epoch.wrong(
-    "The optimizer makes no step. Without step() the gradients are computed, and nothing is learned from "
-    "them."
-)
-def no_step(*args):
-    return epoch(*args, step=False)
-
-
-@train_epoch.wrong(
-    "There is no backward(): the optimizer has no gradients, and nothing is learned."
-)
-def no_backward(*args):
-    return epoch(*args, backward=False)
-
-
-@train_epoch.wrong(
-    "The images of the last, smaller batch are left out. Every image has its turn once in an epoch."
-)
-def last_batch_dropped(*args):
-    return epoch(*args, drop_last=True)
-
-
-@train_epoch.wrong(
-    "You did not switch the model to training mode: model.train() stands before the first batch."
-)
-def evaluation_mode(*args):
-    return epoch(*args, train=False)
-
-
-@train_epoch.wrong(
-    "You used softmax before cross_entropy. cross_entropy wants logits and does the softmax itself; twice "
-    "is once too often."
-)
-def softmax_twice(*args):
-    return epoch(*args, loss_of=lambda Y, y: functional.cross_entropy(Y.softmax(1), y))
-
-
-@train_epoch.wrong(
-    "You took the sum of the losses of a batch as its loss. Then the step is larger for larger batches; "
-    "use the mean, which cross_entropy gives by default."
-)
-def loss_is_a_sum(model, images, labels, optimizer, batch_size):
-    def summed(Y, y):
-        return functional.cross_entropy(Y, y, reduction="sum")
-
-    return (
-        epoch(model, images, labels, optimizer, batch_size, loss_of=summed, weigh=False)
-        * -(-len(images) // batch_size)
-        / len(images)
-    )
-
-
-@train_epoch.wrong(
-    "You returned the loss of the last batch only. Add up the losses of all batches."
-)
-def last_loss(model, images, labels, optimizer, batch_size):
-    model.train()
-    for batch in torch.randperm(len(images)).split(batch_size):
-        loss = functional.cross_entropy(model(images[batch]), labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return loss.item()
-
-
-@train_epoch.wrong("You returned the sum of all losses. Divide it by the number of images.")
-def sum_of_losses(model, images, labels, optimizer, batch_size):
-    return epoch(model, images, labels, optimizer, batch_size) * len(images)
-
-
-@train_epoch.wrong(
-    "You added the mean losses of the batches and divided by the number of images: that is too small. "
-    "Multiply each mean loss with the size of its batch first."
-)
-def batches_divided_by_images(model, images, labels, optimizer, batch_size):
-    mean = epoch(model, images, labels, optimizer, batch_size, weigh=False)
-    return mean * -(-len(images) // batch_size) / len(images)
-
-
-@train_epoch.wrong(
-    "You returned a tensor. It would keep the whole computation graph in memory: take the number out of it "
-    "with .item()."
-)
-def a_tensor(model, images, labels, optimizer, batch_size):
-    return torch.tensor(epoch(model, images, labels, optimizer, batch_size))
-
-
-@train_epoch.wrong("You left the loop after the first batch. Is the return indented too far?")
-def first_batch_only(model, images, labels, optimizer, batch_size):
-    return epoch(model, images[:batch_size], labels[:batch_size], optimizer, batch_size)
-
-
-@train_epoch.wrong(
-    "You used all images at once. Take batch_size images, make a step, take the next ones."
-)
-def one_large_batch(model, images, labels, optimizer, batch_size):
-    return epoch(model, images, labels, optimizer, len(images))
 
 
 @train_epoch.wrong(
@@ -999,17 +902,8 @@ def one_large_batch(model, images, labels, optimizer, batch_size):
     "the same order for both."
 )
 def labels_not_shuffled(model, images, labels, optimizer, batch_size):
-    order = torch.randperm(len(images))
-    return epoch(model, images[order], labels, optimizer, batch_size, shuffled=False)
-
-
-@train_epoch.wrong(
-    "You multiplied the loss of each batch by batch_size. The last batch may be smaller: multiply by its "
-    "own size, len(batch)."
-)
-def times_batch_size(model, images, labels, optimizer, batch_size):
-    mean = epoch(model, images, labels, optimizer, batch_size, weigh=False)
-    return mean * -(-len(images) // batch_size) * batch_size / len(images)
+    shuffled = images[torch.randperm(len(images))]
+    return in_the_given_order(model, shuffled, labels, optimizer, batch_size)
 
 
 @train_epoch.wrong(
@@ -1026,20 +920,6 @@ def step_before_backward(model, images, labels, optimizer, batch_size):
         loss.backward()
         total += loss.item() * len(batch)
     return total / len(images)
-
-
-@train_epoch.wrong(
-    "You drew random images for each batch, so some have several turns and others none. Shuffle once, "
-    "then cut into batches."
-)
-def drawn_with_replacement(model, images, labels, optimizer, batch_size):
-    drawn = torch.cat(
-        [
-            torch.zeros(len(images) // 2 + 1, dtype=torch.long),
-            torch.arange(len(images) - len(images) // 2 - 1),
-        ]
-    )
-    return epoch(model, images[drawn], labels[drawn], optimizer, batch_size)
 
 
 @train_epoch.wrong(
@@ -1064,7 +944,7 @@ def two_epochs(*args):
 
 @train_epoch.accepts
 def in_the_given_order(*args):
-    return epoch(*args, shuffled=False)
+    return epoch(*args, order_of=lambda images, batch_size: torch.arange(len(images)))
 
 
 @train_epoch.accepts
@@ -1192,134 +1072,122 @@ def _(F, W, b):
     )
 
 
+logits_by_hand.teaches(
+    {
+        "mean over axes 2 and 3: square of height": "You divided by h·h. The maps need not be "
+        "square: there are h·w places.",
+        "mean over axes 2 and 3: square of width": "You divided by w·w. The maps need not be "
+        "square: there are h·w places.",
+        "W reshaped back": "You changed the order of the numbers in W with reshape. That is not "
+        "the transpose: use W.T.",
+        "result: transpose": "The axes are exchanged: the result has one row for each image, "
+        "(N, C).",
+    }
+)
+
+
 def means(F):
     return F.mean(dim=(2, 3))
 
 
-@logits_by_hand.wrong(
-    "You forgot the bias: each class has one number b_c that is added at the end."
+def linear_layer(pool, bias, end):
+    return lambda F, W, b: end(pool(F) @ W.T + bias * b)
+
+
+logits_by_hand.products(
+    linear_layer,
+    pool={
+        "mean": (means, ""),
+        "sum_of_each_map": (
+            lambda F: F.sum(dim=(2, 3)),
+            "You took the sum of each map instead of its mean: the logits come out too large.",
+        ),
+        "maximum_of_each_map": (
+            lambda F: F.amax(dim=(2, 3)),
+            "You took the maximum of each map. The network has global average pooling.",
+        ),
+    },
+    bias={
+        "added": (1, ""),
+        "bias_forgotten": (
+            0,
+            "You forgot the bias: each class has one number b_c that is added at the end.",
+        ),
+        "bias_subtracted": (-1, "You subtracted the bias. The linear layer adds it."),
+    },
+    end={
+        "logits": (lambda Y: Y, ""),
+        "softmax_at_the_end": (
+            lambda Y: Y.softmax(1),
+            "You made probabilities with softmax. The logits come before it.",
+        ),
+        "relu_at_the_end": (
+            torch.relu,
+            "You cut off the negative logits. There is no ReLU behind the linear layer.",
+        ),
+    },
 )
-def bias_forgotten(F, W, b):
-    return means(F) @ W.T
 
-
-@logits_by_hand.wrong("You made probabilities with softmax. The logits come before it.")
-def softmax_at_the_end(F, W, b):
-    return (means(F) @ W.T + b).softmax(1)
-
-
-@logits_by_hand.wrong(
-    "You took the sum of each map instead of its mean: the logits come out too large."
+logits_by_hand.wrongs(
+    weights_not_transposed=(
+        lambda F, W, b: means(F) @ W + b,
+        "You used W without transposing it. W has shape (C, K): its rows belong to the classes, so "
+        "the means (N, K) are multiplied with W.T.",
+    ),
+    weights_first=(
+        lambda F, W, b: W @ means(F) + b,
+        "You multiplied W @ g. The means g are (N, K) and W is (C, K): their inner sizes are K and "
+        "C, and the result would not have one row for each image. Multiply g @ W.T: (N, K) @ "
+        "(K, C) is (N, C).",
+    ),
+    weights_first_means_transposed=(
+        lambda F, W, b: W @ means(F).T + b,
+        "W @ g.T has one row for each class, (C, N), so the bias of a class is added to an image. "
+        "Multiply g @ W.T: (N, K) @ (K, C) is (N, C).",
+    ),
+    element_by_element=(
+        lambda F, W, b: means(F)[:, None, :] * W[None] + b[None, :, None],
+        "You multiplied element by element. Over k the formula has a sum: that is the matrix "
+        "product, @.",
+    ),
+    predicted_classes=(
+        lambda F, W, b: (means(F) @ W.T + b).argmax(1),
+        "You returned the predicted classes (argmax). Return the logits of all classes, (N, C).",
+    ),
+    bias_at_every_place=(
+        lambda F, W, b: means(F) @ W.T + b * F.shape[2] * F.shape[3],
+        "You added the bias at every place and then summed: it is counted h·w times. Add it once, "
+        "after the mean.",
+    ),
+    channels_averaged_too=(
+        lambda F, W, b: means(F) @ W.T / F.shape[1] + b,
+        "You averaged over the channels too. Over k the formula has a sum.",
+    ),
+    bias_averaged=(
+        lambda F, W, b: means(F) @ W.T + b / (F.shape[2] * F.shape[3]),
+        "You divided the bias by the number of places too. Only the maps are averaged.",
+    ),
+    divided_by_all_values=(
+        lambda F, W, b: torch.einsum("nkxy,ck->nc", F, W) / F.numel() + b,
+        "You divided by the number of all values in F. The average of one map divides by its own "
+        "places, h·w.",
+    ),
 )
-def sum_of_each_map(F, W, b):
-    return F.sum(dim=(2, 3)) @ W.T + b
 
 
-@logits_by_hand.wrong("You took the maximum of each map. The network has global average pooling.")
-def maximum_of_each_map(F, W, b):
-    return F.amax(dim=(2, 3)) @ W.T + b
-
-
-@logits_by_hand.wrong(
-    "You used W without transposing it. W has shape (C, K): its rows belong to the classes, so the "
-    "means (N, K) are multiplied with W.T."
+logits_by_hand.accepts_all(
+    in_steps=lambda F, W, b: means(F) @ W.T + b,
+    linear_function=lambda F, W, b: functional.linear(
+        functional.adaptive_avg_pool2d(F, 1).flatten(1), W, b
+    ),
+    one_einsum=lambda F, W, b: torch.einsum("nkxy,ck->nc", F, W) / F[0, 0].numel() + b,
+    numpy_answer=lambda F, W, b: F.numpy().mean(axis=(2, 3)) @ W.numpy().T + b.numpy(),
+    # the other order of the two sums: lesson 3
+    weigh_first_then_average=lambda F, W, b: functional.conv2d(F, W[:, :, None, None], b).mean(
+        dim=(2, 3)
+    ),
+    turned_at_the_end=lambda F, W, b: (W @ F.double().mean(dim=(2, 3)).T.float() + b[:, None]).T,
 )
-def weights_not_transposed(F, W, b):
-    return means(F) @ W + b
-
-
-@logits_by_hand.wrong(
-    "You multiplied W @ g. The means g are (N, K) and W is (C, K): their inner sizes are K and C, and the "
-    "result would not have one row for each image. Multiply g @ W.T: (N, K) @ (K, C) is (N, C)."
-)
-def weights_first(F, W, b):
-    return W @ means(F) + b
-
-
-@logits_by_hand.wrong(
-    "W @ g.T has one row for each class, (C, N), so the bias of a class is added to an image. Multiply "
-    "g @ W.T: (N, K) @ (K, C) is (N, C)."
-)
-def weights_first_means_transposed(F, W, b):
-    return W @ means(F).T + b
-
-
-@logits_by_hand.wrong(
-    "You multiplied element by element. Over k the formula has a sum: that is the matrix product, @."
-)
-def element_by_element(F, W, b):
-    return means(F)[:, None, :] * W[None] + b[None, :, None]
-
-
-@logits_by_hand.wrong("You subtracted the bias. The linear layer adds it.")
-def bias_subtracted(F, W, b):
-    return means(F) @ W.T - b
-
-
-@logits_by_hand.wrong(
-    "You changed the order of the numbers in W with reshape. That is not the transpose: use W.T."
-)
-def reshaped_instead_of_transposed(F, W, b):
-    return means(F) @ W.reshape(W.shape[1], W.shape[0]) + b
-
-
-@logits_by_hand.wrong("You cut off the negative logits. There is no ReLU behind the linear layer.")
-def relu_at_the_end(F, W, b):
-    return (means(F) @ W.T + b).relu()
-
-
-@logits_by_hand.wrong(
-    "You added the bias at every place and then summed: it is counted h·w times. Add it once, after the "
-    "mean."
-)
-def bias_at_every_place(F, W, b):
-    return means(F) @ W.T + b * F.shape[2] * F.shape[3]
-
-
-@logits_by_hand.wrong("You averaged over the channels too. Over k the formula has a sum.")
-def channels_averaged_too(F, W, b):
-    return means(F) @ W.T / F.shape[1] + b
-
-
-@logits_by_hand.wrong(
-    "You divided the bias by the number of places too. Only the maps are averaged."
-)
-def bias_averaged(F, W, b):
-    return means(F) @ W.T + b / (F.shape[2] * F.shape[3])
-
-
-@logits_by_hand.wrong("The axes are exchanged: the result has one row for each image, (N, C).")
-def classes_first(F, W, b):
-    return (means(F) @ W.T + b).T
-
-
-@logits_by_hand.wrong(
-    "You divided by the number of all values in F. The average of one map divides by its own places, h·w."
-)
-def divided_by_all_values(F, W, b):
-    return torch.einsum("nkxy,ck->nc", F, W) / F.numel() + b
-
-
-@logits_by_hand.accepts
-def linear_function(F, W, b):
-    return functional.linear(functional.adaptive_avg_pool2d(F, 1).flatten(1), W, b)
-
-
-@logits_by_hand.accepts
-def one_einsum(F, W, b):
-    return torch.einsum("nkxy,ck->nc", F, W) / F[0, 0].numel() + b
-
-
-@logits_by_hand.accepts
-def numpy_answer(F, W, b):
-    F, W, b = F.numpy(), W.numpy(), b.numpy()
-    return F.mean(axis=(2, 3)) @ W.T + b
-
-
-@logits_by_hand.accepts
-def weigh_first_then_average(F, W, b):
-    """The other order of the two sums: lesson 3."""
-    return functional.conv2d(F, W[:, :, None, None], b).mean(dim=(2, 3))
 
 
 @logits_by_hand.accepts
@@ -1329,11 +1197,6 @@ def image_by_image(F, W, b):
         v = F[n].flatten(1).mean(1)
         rows.append(W.mv(v) + b)
     return torch.stack(rows)
-
-
-@logits_by_hand.accepts
-def weights_first_and_turned_at_the_end(F, W, b):
-    return (W @ F.double().mean(dim=(2, 3)).T.float() + b[:, None]).T
 
 
 def test_lesson(proof):

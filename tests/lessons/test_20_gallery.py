@@ -77,21 +77,25 @@ def _(rng):
 
 
 def maps_of(model, image, target):
-    """The signed maps, written out; CAM is None where there is none. And the map of Grad-CAM."""
+    """The signed maps, written out; CAM is None where there is none."""
     trunk, head = model[0], model[1:]
     with torch.enable_grad():
         F = trunk(image).detach().requires_grad_()
         Y = head(F)[0]
-        (G,) = torch.autograd.grad(Y[Y.argmax() if target is None else target], F)
+        c = Y.argmax() if target is None else target
+        (G,) = torch.autograd.grad(Y[c], F)
     F, space = F.detach(), (2, 3)
     total = F.sum(space, keepdim=True)
     w = (G * F).sum(space, keepdim=True) / torch.where(total == 0, 1, total)
     cam = None
     if [type(part) for part in head] == [nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear]:
-        rows = head[-1].weight.detach()[Y.argmax() if target is None else target]
-        cam = (rows[:, None, None] * F).sum(1)
-    maps = {"cam": cam, "hires_cam": (G * F).sum(1), "xgrad_cam": (w * F).sum(1)}
-    return maps, (G.mean(space, keepdim=True) * F).sum(1)
+        cam = (head[-1].weight.detach()[c][:, None, None] * F).sum(1)
+    return {
+        "cam": cam,
+        "grad_cam": (G.mean(space, keepdim=True) * F).sum(1),
+        "hires_cam": (G * F).sum(1),
+        "xgrad_cam": (w * F).sum(1),
+    }
 
 
 def cosine(a, b):
@@ -99,12 +103,14 @@ def cosine(a, b):
     return float((a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-12))
 
 
-def table(models, image, target, alike=cosine):
-    """The right table, with room for one mistake."""
+def table(models, image, target, alike=cosine, cut=(), missing=None):
+    """The right table, with room for mistakes: a ReLU behind the maps that `cut` names."""
     out = {}
     for name, model in models.items():
-        maps, grad = maps_of(model, image, target)
-        out[name] = {k: None if M is None else alike(M, grad) for k, M in maps.items()}
+        maps = maps_of(model, image, target)
+        maps |= {k: maps[k].relu() for k in cut if maps[k] is not None}
+        grad = maps.pop("grad_cam")
+        out[name] = {k: missing if M is None else alike(M, grad) for k, M in maps.items()}
     return out
 
 
@@ -113,63 +119,90 @@ def _(models, image, target):
     return table(models, image, target)
 
 
-@compare.wrong(
-    "You cut the negative values off: relu=False keeps the sign of Grad-CAM and XGrad-CAM. CAM and "
-    "HiResCAM have no ReLU by default, so you compared a map with half of another."
+def with_mistakes(asked, cut, missing):
+    def answer(models, image, target):
+        return table(models, image, target if asked else None, cut=cut, missing=missing)
+
+    return answer
+
+
+compare.products(
+    with_mistakes,
+    asked={
+        "target": (True, ""),
+        "predicted_class": (
+            False,
+            "You explained the predicted class. Give `target` to each of the methods: without it "
+            "they take the class with the largest logit.",
+        ),
+    },
+    cut={
+        "signed": ((), ""),
+        "relu_kept": (
+            ("grad_cam", "xgrad_cam"),
+            "You cut the negative values off: relu=False keeps the sign of Grad-CAM and XGrad-CAM. "
+            "CAM and HiResCAM have no ReLU by default, so you compared a map with half of another.",
+        ),
+        "relu_kept_in_grad_cam": (
+            ("grad_cam",),
+            "You cut the negative values of Grad-CAM off: give relu=False to it too.",
+        ),
+        "relu_kept_in_xgrad_cam": (
+            ("xgrad_cam",),
+            "You cut the negative values of XGrad-CAM off: give relu=False to it too.",
+        ),
+        "all_positive": (
+            ("cam", "grad_cam", "hires_cam", "xgrad_cam"),
+            "You cut the negative values off all four maps. Compare them whole: evidence against "
+            "the class is evidence too.",
+        ),
+    },
+    missing={
+        "none": (None, ""),
+        "zero_for_no_cam": (
+            0.0,
+            "You wrote 0 where a network has no CAM. Zero would say that CAM and Grad-CAM have "
+            "nothing in common; None says that there is no CAM.",
+        ),
+    },
 )
-def relu_kept(models, image, target):
-    out = {}
-    for name, model in models.items():
-        maps, grad = maps_of(model, image, target)
-        maps["xgrad_cam"] = maps["xgrad_cam"].relu()
-        out[name] = {k: None if M is None else cosine(M, grad.relu()) for k, M in maps.items()}
-    return out
 
 
-@compare.wrong(
-    "You cut the negative values off all four maps. Compare them whole: evidence against the "
-    "class is evidence too."
+def measured_by(alike):
+    return lambda models, image, target: table(models, image, target, alike)
+
+
+compare.wrongs(
+    correlation=(
+        measured_by(lambda a, b: cosine(a - a.mean(), b - b.mean())),
+        "This is the correlation: it takes the mean of each map away first. The cosine does not, "
+        "and here the level of a map is part of its evidence.",
+    ),
+    scaled_first=(
+        measured_by(lambda a, b: cosine(camlite.minmax(a), camlite.minmax(b))),
+        "You scaled the maps to [0, 1] before you compared them. That moves the zero, and the sign "
+        "of the evidence is lost.",
+    ),
+    not_normalised=(
+        measured_by(lambda a, b: float((a * b).sum())),
+        "You left the lengths out: the sum of A·B grows with the size of the maps. Divide by both "
+        "norms.",
+    ),
+    distance=(
+        measured_by(lambda a, b: float((a - b).norm())),
+        "You measured a distance. CAM and Grad-CAM differ by the factor Z, so they are far apart, "
+        "but point the same way: use the cosine.",
+    ),
+    one_minus_cosine=(
+        measured_by(lambda a, b: 1 - cosine(a, b)),
+        "This is 1 − cosine, a distance: 0 where two maps point the same way. Return the cosine.",
+    ),
+    cosine_of_rows=(
+        measured_by(lambda a, b: float(functional.cosine_similarity(a, b, dim=-1).mean())),
+        "The cosine was taken along the rows of the maps and then averaged. Flatten each map to "
+        "one long vector first.",
+    ),
 )
-def all_positive(models, image, target):
-    def alike(M, grad):
-        return cosine(M.relu(), grad.relu())
-
-    return table(models, image, target, alike)
-
-
-@compare.wrong(
-    "You explained the predicted class. Give `target` to each of the methods: without it they take "
-    "the class with the largest logit."
-)
-def predicted_class(models, image, target):
-    return table(models, image, None)
-
-
-@compare.wrong(
-    "This is the correlation: it takes the mean of each map away first. The cosine does not, and "
-    "here the level of a map is part of its evidence."
-)
-def correlation(models, image, target):
-    return table(models, image, target, lambda a, b: cosine(a - a.mean(), b - b.mean()))
-
-
-@compare.wrong(
-    "You scaled the maps to [0, 1] before you compared them. That moves the zero, and the sign of "
-    "the evidence is lost."
-)
-def scaled_first(models, image, target):
-    return table(models, image, target, lambda a, b: cosine(camlite.minmax(a), camlite.minmax(b)))
-
-
-@compare.wrong(
-    "You wrote 0 where a network has no CAM. Zero would say that CAM and Grad-CAM have nothing in "
-    "common; None says that there is no CAM."
-)
-def zero_for_no_cam(models, image, target):
-    return {
-        name: {k: 0.0 if v is None else v for k, v in row.items()}
-        for name, row in table(models, image, target).items()
-    }
 
 
 @compare.wrong(
@@ -177,13 +210,9 @@ def zero_for_no_cam(models, image, target):
     "try and except, and go on."
 )
 def stops_without_cam(models, image, target):
-    return {
-        name: {
-            "cam": cosine(camlite.cam(model, "0", image, target), maps_of(model, image, target)[1])
-        }
-        | table({name: model}, image, target)[name]
-        for name, model in models.items()
-    }
+    for model in models.values():
+        camlite.cam(model, "0", image, target)
+    return table(models, image, target)
 
 
 @compare.wrong(
@@ -193,47 +222,17 @@ def networks_left_out(models, image, target):
     return {n: row for n, row in table(models, image, target).items() if row["cam"] is not None}
 
 
-@compare.wrong(
-    "You left the lengths out: the sum of A·B grows with the size of the maps. Divide by both norms."
+def dot_product_in_numpy(a, b):
+    a, b = a.numpy().ravel(), b.numpy().ravel()
+    return np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b))
+
+
+compare.accepts_all(
+    with_numpy=measured_by(dot_product_in_numpy),
+    einsum_of_unit_maps=measured_by(
+        lambda a, b: torch.einsum("nxy,nxy->", a / a.norm(), b / b.norm())
+    ),
 )
-def not_normalised(models, image, target):
-    return table(models, image, target, lambda a, b: float((a * b).sum()))
-
-
-@compare.wrong(
-    "You measured a distance. CAM and Grad-CAM differ by the factor Z, so they are far apart, but "
-    "point the same way: use the cosine."
-)
-def distance(models, image, target):
-    return table(models, image, target, lambda a, b: float((a - b).norm()))
-
-
-@compare.wrong(
-    "The cosine was taken along the rows of the maps and then averaged. Flatten each map to one "
-    "long vector first."
-)
-def cosine_of_rows(models, image, target):
-    def alike(a, b):
-        return float(functional.cosine_similarity(a, b, dim=-1).mean())
-
-    return table(models, image, target, alike)
-
-
-@compare.accepts
-def with_numpy(models, image, target):
-    def alike(a, b):
-        a, b = a.numpy().ravel(), b.numpy().ravel()
-        return np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b))
-
-    return table(models, image, target, alike)
-
-
-@compare.accepts
-def einsum_of_unit_maps(models, image, target):
-    def alike(a, b):
-        return torch.einsum("nxy,nxy->", a / a.norm(), b / b.norm())
-
-    return table(models, image, target, alike)
 
 
 @compare.accepts
@@ -316,6 +315,14 @@ def draws_of(values, generator, count=4000, size=None):
     return values[positions]
 
 
+def mean_of_rows(resamples):
+    return resamples.mean(1)
+
+
+def half_outside(level):
+    return (1 - level) / 2, (1 + level) / 2
+
+
 def ends(means, low, high):
     return float(means.quantile(low)), float(means.quantile(high))
 
@@ -326,85 +333,92 @@ def _(values, level, generator):
     return ends(means, (1 - level) / 2, (1 + level) / 2)
 
 
+def interval(generator_of=lambda given: given, tails=half_outside, size=None, number=mean_of_rows):
+    """An answer of chosen parts: whose draws, which quantiles, how many draws, of which number."""
+
+    def answer(values, level, generator):
+        resamples = draws_of(values, generator_of(generator), size=size and size(len(values)))
+        return ends(number(resamples), *tails(level))
+
+    return answer
+
+
+bootstrap_interval.products(
+    interval,
+    generator_of={
+        "given": (lambda given: given, ""),
+        "global_generator": (
+            lambda given: None,
+            "You did not use the generator that was given. The draws then come from the global "
+            "one, and nobody can repeat your interval.",
+        ),
+        "own_seed": (
+            lambda given: torch.Generator().manual_seed(0),
+            "Each call gives exactly the same interval, so the given generator was not used. "
+            "Either you seed a generator of your own, or nothing was drawn: mean ± standard errors is "
+            "not the bootstrap.",
+        ),
+    },
+    tails={
+        "half_outside": (half_outside, ""),
+        "whole_tail_on_each_side": (
+            lambda level: sorted((1 - level, level)),
+            "You left 1 − level outside on each side, so 2·(1 − level) in all. Half of it belongs "
+            "on each side.",
+        ),
+        "always_95_percent": (
+            lambda level: (0.025, 0.975),
+            "You always took the quantiles for 95 %. The share inside the interval is `level`.",
+        ),
+    },
+)
+
+bootstrap_interval.wrongs(
+    quantiles_of_values=(
+        interval(number=lambda resamples: resamples.flatten()[:100_000]),
+        "These are quantiles of the values. They say how much single images differ; the question "
+        "is how much the mean would differ. Take the mean of each resample first.",
+    ),
+    medians=(
+        interval(number=lambda resamples: resamples.median(1).values),
+        "You took the median of each resample. The interval is for the mean, the number of the "
+        "table.",
+    ),
+    sums=(
+        interval(number=lambda resamples: resamples.sum(1)),
+        "You took the sum of each resample. The interval is for the mean, the number of the table.",
+    ),
+    mean_of_each_column=(
+        interval(number=lambda resamples: resamples.mean(0)),
+        "You took the mean along the wrong axis. In (4000, N) each row is one resample: take the "
+        "mean over the last axis.",
+    ),
+    half_the_size=(
+        interval(size=lambda N: N // 2),
+        "Your resamples are smaller than the data. Means of fewer values vary more, so the "
+        "interval is too wide: draw N values each time.",
+    ),
+    exchanged=(
+        interval(tails=lambda level: half_outside(level)[::-1]),
+        "High and low are exchanged: return (low, high).",
+    ),
+)
+
+
 @bootstrap_interval.wrong(
-    "You drew without replacement. Each resample then holds all values once, and has the same mean: "
-    "the interval has no width."
+    "You drew without replacement. Each resample then holds all values once, and has the same "
+    "mean: the interval has no width."
 )
 def without_replacement(values, level, generator):
     order = torch.rand(4000, len(values), generator=generator).argsort(1)
-    return ends(values[order].mean(1), (1 - level) / 2, (1 + level) / 2)
-
-
-@bootstrap_interval.wrong(
-    "These are quantiles of the values. They say how much single images differ; the question is "
-    "how much the mean would differ. Take the mean of each resample first."
-)
-def quantiles_of_values(values, level, generator):
-    return ends(draws_of(values, generator).flatten()[:100_000], (1 - level) / 2, (1 + level) / 2)
-
-
-@bootstrap_interval.wrong(
-    "You left 1 − level outside on each side, so 2·(1 − level) in all. Half of it belongs on each "
-    "side."
-)
-def whole_tail_on_each_side(values, level, generator):
-    means = draws_of(values, generator).mean(1)
-    return ends(means, *sorted((1 - level, level)))
-
-
-@bootstrap_interval.wrong(
-    "You took the median of each resample. The interval is for the mean, the number of the table."
-)
-def medians(values, level, generator):
-    return ends(draws_of(values, generator).median(1).values, (1 - level) / 2, (1 + level) / 2)
-
-
-@bootstrap_interval.wrong(
-    "You took the sum of each resample. The interval is for the mean, the number of the table."
-)
-def sums(values, level, generator):
-    means = draws_of(values, generator).sum(1)
-    return ends(means, (1 - level) / 2, (1 + level) / 2)
-
-
-@bootstrap_interval.wrong(
-    "Your resamples are smaller than the data. Means of fewer values vary more, so the interval is "
-    "too wide: draw N values each time."
-)
-def half_the_size(values, level, generator):
-    means = draws_of(values, generator, size=len(values) // 2).mean(1)
-    return ends(means, (1 - level) / 2, (1 + level) / 2)
-
-
-@bootstrap_interval.wrong(
-    "You did not use the generator that was given. The draws then come from the global one, and "
-    "nobody can repeat your interval."
-)
-def global_generator(values, level, generator):
-    means = draws_of(values, None).mean(1)
-    return ends(means, (1 - level) / 2, (1 + level) / 2)
-
-
-@bootstrap_interval.wrong(
-    "Each call gives exactly the same interval, so the given generator was not used. Either you seed a "
-    "generator of your own, or nothing was drawn: mean ± standard errors is not the bootstrap."
-)
-def own_seed(values, level, generator):
-    means = draws_of(values, torch.Generator().manual_seed(0)).mean(1)
-    return ends(means, (1 - level) / 2, (1 + level) / 2)
-
-
-@bootstrap_interval.wrong("High and low are exchanged: return (low, high).")
-def exchanged(values, level, generator):
-    means = draws_of(values, generator).mean(1)
-    return ends(means, (1 + level) / 2, (1 - level) / 2)
+    return ends(values[order].mean(1), *half_outside(level))
 
 
 @bootstrap_interval.wrong(
     "You returned the distances from the mean. Return the two ends of the interval themselves."
 )
 def distances_from_the_mean(values, level, generator):
-    low, high = ends(draws_of(values, generator).mean(1), (1 - level) / 2, (1 + level) / 2)
+    low, high = interval()(values, level, generator)
     return low - float(values.mean()), high - float(values.mean())
 
 
@@ -493,90 +507,88 @@ def _(a, b):
     return 100 * wins / len(a)
 
 
-@paired_win_rate.wrong("You counted where a is higher. These are drops: the lower one wins.")
-def higher_wins(a, b):
-    return float(100 * ((a > b).double() + 0.5 * (a == b).double()).mean())
+def rate(comes_first, tie, scale):
+    """An answer of chosen parts: which side wins, what a tie is worth, what becomes of the wins."""
+
+    def answer(a, b):
+        return float(scale(comes_first(a, b).double() + tie * (a == b).double()))
+
+    return answer
 
 
-@paired_win_rate.wrong("You gave a nothing for a tie. It is half a win for each side.")
-def ties_lost(a, b):
-    return float(100 * (a < b).double().mean())
-
-
-@paired_win_rate.wrong("You gave a the whole win for a tie. It is half a win for each side.")
-def ties_won(a, b):
-    return float(100 * (a <= b).double().mean())
-
-
-@paired_win_rate.wrong(
-    "A tie counts one and a half times: a <= b holds for ties already, and you added another half. "
-    "Use a < b and half of a == b."
+paired_win_rate.products(
+    rate,
+    comes_first={
+        "lower_wins": (torch.lt, ""),
+        "higher_wins": (
+            torch.gt,
+            "You counted where a is higher. These are drops: the lower one wins.",
+        ),
+    },
+    tie={
+        "half": (0.5, ""),
+        "ties_lost": (0.0, "You gave a nothing for a tie. It is half a win for each side."),
+        "ties_won": (1.0, "You gave a the whole win for a tie. It is half a win for each side."),
+    },
+    scale={
+        "percent": (lambda wins: 100 * wins.mean(), ""),
+        "fraction": (torch.mean, "The result is a fraction. Return percent: times 100."),
+        "number_of_wins": (
+            torch.sum,
+            "This is how many images were won. Divide by the number of images: a rate.",
+        ),
+    },
 )
-def ties_counted_twice(a, b):
-    return float(100 * ((a <= b).double() + 0.5 * (a == b).double()).mean())
 
+right_rate = rate(torch.lt, 0.5, lambda wins: 100 * wins.mean())
 
-@paired_win_rate.wrong(
-    "You left the ties out and divided by the others. All images count; a tie is half a win. (With "
-    "ties only, there would be nothing to divide by.)"
+paired_win_rate.wrongs(
+    ties_counted_twice=(
+        rate(torch.le, 0.5, lambda wins: 100 * wins.mean()),
+        "A tie counts one and a half times: a <= b holds for ties already, and you added another "
+        "half. Use a < b and half of a == b.",
+    ),
+    ties_left_out=(
+        lambda a, b: float(100 * (a < b).sum() / (a != b).sum().clamp_min(1)),
+        "You left the ties out and divided by the others. All images count; a tie is half a win. "
+        "(With ties only, there would be nothing to divide by.)",
+    ),
+    wins_minus_defeats=(
+        lambda a, b: float(100 * ((a < b).double() - (a > b).double()).mean()),
+        "You subtracted the defeats from the wins. The rate is the wins and half of the ties, "
+        "divided by the number of images.",
+    ),
+    ties_not_in_percent=(
+        lambda a, b: float(100 * (a < b).double().mean() + 0.5 * (a == b).double().mean()),
+        "You multiplied only the wins by 100. The half of the ties is part of the rate too: add "
+        "both first, then times 100.",
+    ),
+    all_pairs=(
+        lambda a, b: right_rate(a[:, None], b[None]),
+        "You compared every image of a with every image of b. The comparison is paired: image i of "
+        "a only with image i of b.",
+    ),
+    sorted_first=(
+        lambda a, b: right_rate(a.sort().values, b.sort().values),
+        "You compared the sorted values. Sorting tears the pairs apart: the images do not match "
+        "any more.",
+    ),
+    means_compared=(
+        lambda a, b: right_rate(a.mean(), b.mean()),
+        "You compared the means. One large defeat decides then; the rate asks how often, not how "
+        "much.",
+    ),
 )
-def ties_left_out(a, b):
-    different = a != b
-    return float(100 * (a < b).sum() / different.sum().clamp_min(1))
 
-
-@paired_win_rate.wrong(
-    "You compared every image of a with every image of b. The comparison is paired: image i of a "
-    "only with image i of b."
+paired_win_rate.accepts_all(
+    in_steps=lambda a, b: 100 * ((a < b).double() + 0.5 * (a == b).double()).mean(),
+    by_sign=lambda a, b: 50 * (1 + torch.sign(b - a).mean()),
+    library=lambda a, b: camlite.metrics.win_rate(a, b),
+    heaviside=lambda a, b: 100 * np.heaviside((b - a).numpy(), 0.5).mean(),
+    mean_of_strict_and_weak=lambda a, b: (
+        50 * ((a < b).float().mean() + (a <= b).float().mean()).item()
+    ),
 )
-def all_pairs(a, b):
-    a, b = a[:, None], b[None]
-    return float(100 * ((a < b).double() + 0.5 * (a == b).double()).mean())
-
-
-@paired_win_rate.wrong(
-    "You compared the sorted values. Sorting tears the pairs apart: the images do not match any more."
-)
-def sorted_first(a, b):
-    a, b = a.sort().values, b.sort().values
-    return float(100 * ((a < b).double() + 0.5 * (a == b).double()).mean())
-
-
-@paired_win_rate.wrong(
-    "You compared the means. One large defeat decides then; the rate asks how often, not how much."
-)
-def means_compared(a, b):
-    return 100.0 if a.mean() < b.mean() else 50.0 if a.mean() == b.mean() else 0.0
-
-
-@paired_win_rate.wrong("The result is a fraction. Return percent: times 100.")
-def fraction(a, b):
-    return float(((a < b).double() + 0.5 * (a == b).double()).mean())
-
-
-@paired_win_rate.wrong("This is how many images were won. Divide by the number of images: a rate.")
-def number_of_wins(a, b):
-    return float(((a < b).double() + 0.5 * (a == b).double()).sum())
-
-
-@paired_win_rate.accepts
-def by_sign(a, b):
-    return 50 * (1 + torch.sign(b - a).mean())
-
-
-@paired_win_rate.accepts
-def library(a, b):
-    return camlite.metrics.win_rate(a, b)
-
-
-@paired_win_rate.accepts
-def heaviside(a, b):
-    return 100 * np.heaviside((b - a).numpy(), 0.5).mean()
-
-
-@paired_win_rate.accepts
-def mean_of_strict_and_weak(a, b):
-    return 50 * ((a < b).float().mean() + (a <= b).float().mean()).item()
 
 
 def test_lesson(proof):
