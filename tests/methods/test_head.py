@@ -49,6 +49,7 @@ UNSEEN = [  # these networks and those without the function are one function of 
 CHANGES = {
     "as it is": lambda fc: None,
     "small weights": lambda fc: fc.weight.mul_(1e-3),
+    "tiny weights": lambda fc: fc.weight.mul_(1e-5),
     "small": lambda fc: (fc.weight.mul_(1e-3), fc.bias.mul_(1e-3)),
     "bias + 300": lambda fc: fc.bias.add_(300),
     "bias - 100": lambda fc: fc.bias.sub_(100),
