@@ -55,6 +55,9 @@ def split(model: nn.Module, layer: Layer | Sequence[Layer]) -> tuple[Stage, ...]
     a gradient. A part never changes its input: it starts from a copy, because an in-place ReLU
     after the cut would otherwise overwrite the features.
 
+    Where a hook cuts and a path goes around the layer, that path is the one of the last images:
+    give `classifier` what the last call of `features` gave, or a change of it.
+
     Raises `LayerNotFound` (with the nearest names), `ArchitectureError` for a network that cannot
     be opened or a layer that gives no map, and ValueError for images that are not a finite float
     tensor (N, C, H, W) or (N, C, L).
