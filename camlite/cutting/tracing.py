@@ -145,7 +145,8 @@ def _replaced(kinds: set[type[nn.Module]], called: Any, asked: Any) -> Iterator[
 @contextmanager
 def _fx_tracing() -> Iterator[None]:
     """What `torch.fx` answers if asked whether it traces: compiled functions ask."""
-    before = _symbolic_trace.is_fx_tracing()
+    asked = getattr(_symbolic_trace, "_get_is_fx_tracing", _symbolic_trace.is_fx_tracing)
+    before = asked()  # the public name writes a warning from torch 2.14 on
     _say_that_fx_traces(True)
     try:
         yield

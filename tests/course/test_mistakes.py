@@ -207,6 +207,6 @@ def test_names_are_given_once():
 
 def test_steps_inside_a_network_stay():
     net, x = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), torch.rand(2, 3)
-    with Steps() as steps:
-        net(x).mean(1)
+    steps = Steps(lambda: net(x).mean(1))
+    steps.watched()
     assert [place[2] for place in steps.steps] == ["mean"]

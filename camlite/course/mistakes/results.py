@@ -33,7 +33,7 @@ def result_changes(ndim: int) -> tuple[ResultChange, ...]:
     """All changes of an array with so many axes, the likely ones first."""
     return tuple(
         ResultChange(*change)
-        for family in (_values, _scales, _softmaxes, _orders, _images, _reductions, _shapes)
+        for family in (_values, _scales, _softmaxes, _shapes, _orders, _images, _reductions)
         for change in family(ndim)
     )
 
@@ -186,6 +186,13 @@ def _shapes(ndim: int) -> Iterator[_Entry]:
     for axis in range(ndim + 1):
         words = f"with one more axis of size 1 (axis {axis})"
         yield f"unsqueeze {axis}", words, lambda a, n=axis: np.expand_dims(a, n)
+    for axes in [(n,) for n in range(ndim)] + ([(ndim - 2, ndim - 1)] if ndim > 1 else []):
+        label, words = " ".join(map(str, axes)), _over_axes(axes).removeprefix("over ")
+        yield (
+            f"squeeze {label}",
+            f"without {words} of size 1",
+            lambda a, n=axes: np.squeeze(a, n),
+        )
     yield "squeeze", "without its axes of size 1", np.squeeze
     yield "flat", "as one long row", np.ravel
     if ndim > 2:

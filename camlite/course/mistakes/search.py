@@ -10,7 +10,6 @@ import inspect
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, zip_longest
@@ -54,13 +53,18 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class _Run:
-    """The right answer with a change inside or before it."""
+    """A right answer with a change inside or before it."""
 
     name: str
     words: str
-    answer: Callable[..., Any]
-    context: Callable[[], AbstractContextManager[Any]]
+    right: Callable[..., Any]
+    change: Callable[[Callable[..., Any]], Callable[..., Any]]
     rank: int = 0
+
+    @property
+    def answer(self) -> Callable[..., Any]:
+        """What makes the mistake."""
+        return self.change(self.right)
 
 
 class Search:
@@ -88,7 +92,7 @@ class Search:
 
     def found(self, seconds: float = SECONDS) -> Found | None:
         """The best explanation of the first wrong case that has one."""
-        numeric = [i for i in self.wrong if self.got[i]]
+        numeric = [i for i in self.wrong if evidence(self.got[i], self.want[i])]
         for candidates in (self._single, self._pairs):
             self.end = time.thread_time() + seconds
             for i in numeric:
@@ -200,7 +204,8 @@ class Search:
                 )
 
     def _pairs(self, i: int) -> Iterator[_Candidate]:
-        runs = sorted(self._runs(i), key=lambda run: run.rank)
+        taught = self.exercise.taught
+        runs = sorted(self._runs(i), key=lambda run: -1 if run.name in taught else run.rank)
         likely = likely_changes(self._ndim(i))
         yield from self._result_twice(i, likely)
         yield from self._known_and_more(i, likely)
@@ -226,7 +231,7 @@ class Search:
     def _known_and_more(self, i: int, likely: tuple[ResultChange, ...]) -> Iterator[_Candidate]:
         """A wrong answer that the exercise knows, with a change before or after it."""
         for known in self.exercise.wrong_answers:
-            alone = _Run(f"known: {known.name}", "", known.answer, nullcontext)
+            alone = _Run(f"known: {known.name}", "", known.answer, _unchanged)
             for change in likely:
                 yield _Candidate(
                     f"{known.name}, result: {change.name}",
@@ -237,12 +242,7 @@ class Search:
             if not inspect.isfunction(known.answer):
                 continue
             for more in argument_changes(self._given(i), {}):
-                run = _Run(
-                    f"{known.name}, {more.name}",
-                    "",
-                    _with_arguments(known.answer, more),
-                    nullcontext,
-                )
+                run = _Run(f"{known.name}, {more.name}", "", known.answer, _arguments_first(more))
                 yield _Candidate(
                     run.name,
                     f"{known.sentence} And besides, {more.words}.",
@@ -259,14 +259,15 @@ class Search:
         )
 
     def _two_runs(self, a: _Run, b: _Run) -> _Candidate:
-        both = _Run(f"{a.name}, {b.name}", f"{a.words}, and {b.words}", a.answer, a.context)
-        if hasattr(a.answer, "change") and hasattr(b.answer, "change"):
-            both = _Run(both.name, both.words, _composed(self.exercise, a, b), nullcontext)
-        else:
-            step = b if hasattr(a.answer, "change") else a
-            inside = [run.answer for run in (a, b) if hasattr(run.answer, "change")]
-            answer = _with_arguments(step.answer, inside[0].change) if inside else step.answer  # type: ignore[attr-defined]
-            both = _Run(both.name, both.words, answer, lambda: _together(a, b))
+        """Both changes of one right answer: of the one that has the step that is changed."""
+        reference = self._formulations[0][0]
+        right = b.right if a.right is reference else a.right
+        both = _Run(
+            f"{a.name}, {b.name}",
+            f"{a.words}, and {b.words}",
+            right,
+            lambda answer: a.change(b.change(answer)),
+        )
         return _Candidate(
             both.name,
             f"Your result is what the formula gives when {both.words}.",
@@ -288,7 +289,7 @@ class Search:
         if not inspect.isfunction(right):
             return []
         return [
-            _Run(c.name, c.words, _with_arguments(right, c), nullcontext, c.rank)
+            _Run(c.name, c.words, right, _arguments_first(c), c.rank)
             for c in argument_changes(self._given(i), _defaults(right))
         ]
 
@@ -296,7 +297,7 @@ class Search:
     def _step_runs(self) -> list[_Run]:
         """Every right formulation has steps of its own."""
         return [
-            _Run(c.name, c.words, right, c.applied, c.rank)
+            _Run(c.name, c.words, right, c.inside, c.rank)
             for right, steps in self._formulations
             for c in steps.changes()
         ]
@@ -307,13 +308,11 @@ class Search:
         found: list[tuple[Callable[..., Any], Steps]] = []
         for right in (self.exercise.right, *self.exercise.accepted):
             assert right is not None
-            if found and time.thread_time() > self.end:
-                break
-            with Steps() as steps:
-                for case in self.cases:  # a step may be taken in some cases only
-                    results(self.exercise, right, case)
-                    if steps.operations > MANY:
-                        break
+            steps = Steps(right)
+            for case in self.cases:  # a step may be taken in some cases only
+                if steps.operations > MANY or (found and time.thread_time() > self.end):
+                    break
+                results(self.exercise, steps.watched, case)
             if steps.operations or right is self.exercise.right:
                 found.append((right, steps))
         return sorted(found, key=lambda one: one[1].operations)
@@ -321,8 +320,7 @@ class Search:
     def _show(self, run: _Run, j: int) -> Parts | None:
         key = run.name, j
         if key not in self.shown:
-            with run.context():
-                self.shown[key] = results(self.exercise, run.answer, self.cases[j])
+            self.shown[key] = results(self.exercise, run.answer, self.cases[j])
         return self.shown[key]
 
     def _given(self, i: int) -> dict[str, Any]:
@@ -350,7 +348,7 @@ class Search:
 
     def _subject(self, i: int) -> str:
         part = self._part(i)
-        return "Your result" if part.startswith("result") else f"Your {part}"
+        return "Your result" if part.startswith("result") else f"The part {part!r} of your result"
 
     def _ndim(self, i: int) -> int:
         return _dims(self.want[i].get(self._part(i)))
@@ -405,7 +403,8 @@ class Search:
         size, rtol = want.shape[axis], self.exercise.rtol
         if size < 3:
             return 0
-        far = np.nan_to_num(np.abs(got - want), nan=np.inf)
+        with np.errstate(invalid="ignore"):
+            far = np.nan_to_num(np.abs(got - want), nan=np.inf)
         unit = rtol * np.abs(want[np.isfinite(want)]).max(initial=0.0) + 1e-7
         farthest = [far.take(n, axis).max(initial=0.0) / unit for n in range(size)]
         places = [n for n in range(size) if farthest[n] <= 1]
@@ -420,7 +419,7 @@ def answer_of(exercise: Exercise, name: str, cases: list[Case]) -> Callable[...,
     for i in range(len(cases)):
         for run in search._runs(i):
             if run.name == name:
-                return _in_context(run)
+                return run.answer
     right = exercise.right
     kind, _, change = name.partition(": ")
     for ndim in range(5) if right is not None and kind == "result" else ():
@@ -495,9 +494,9 @@ def evidence(got: Parts, want: Parts) -> float:
 
 
 def special(case: Case) -> bool:
-    """One image, or one channel: many mistakes look the same there."""
+    """One image, one channel, or all sizes the same: many mistakes look the same there."""
     tensors = [v for v in (*case.args, *case.kwargs.values()) if isinstance(v, Tensor)]
-    return any(1 in v.shape for v in tensors)
+    return any(1 in v.shape or (v.dim() > 2 and len(set(v.shape)) == 1) for v in tensors)
 
 
 # ------------------------------------------------------------------ arguments and sizes
@@ -517,32 +516,23 @@ def _defaults(right: Callable[..., Any]) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
-def _with_arguments(right: Callable[..., Any], change: ArgumentChange) -> Callable[..., Any]:
-    def answer(*args: Any, **kwargs: Any) -> Any:
-        return right(**change.apply(_bound(right, args, kwargs)))
+def _arguments_first(
+    change: ArgumentChange,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An answer gets its arguments changed."""
 
-    answer.change = change  # type: ignore[attr-defined]
+    def changed(right: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            return right(**change.apply(_bound(right, args, kwargs)))
+
+        answer.__signature__ = inspect.signature(right)  # type: ignore[attr-defined]
+        return answer
+
+    return changed
+
+
+def _unchanged(answer: Callable[..., Any]) -> Callable[..., Any]:
     return answer
-
-
-def _composed(exercise: Exercise, a: _Run, b: _Run) -> Callable[..., Any]:
-    right = exercise.right
-    assert right is not None
-
-    def answer(*args: Any, **kwargs: Any) -> Any:
-        given = _bound(right, args, kwargs)
-        for run in (a, b):
-            given = run.answer.change.apply(given)  # type: ignore[attr-defined]
-        return right(**given)
-
-    return answer
-
-
-def _together(a: _Run, b: _Run) -> AbstractContextManager[Any]:
-    stack = ExitStack()
-    for run in (a, b):
-        stack.enter_context(run.context())
-    return stack
 
 
 def _likely_pairs(runs: list[_Run]) -> Iterator[tuple[_Run, _Run]]:
@@ -604,14 +594,6 @@ def mistakes_of(exercise: Exercise) -> Iterator[tuple[str, str]]:
                 yield candidate.name, candidate.sentence
 
 
-def _in_context(run: _Run) -> Callable[..., Any]:
-    def answer(*args: Any, **kwargs: Any) -> Any:
-        with run.context():
-            return run.answer(*args, **kwargs)
-
-    return answer
-
-
 def _changed(change: ResultChange, value: Any) -> Any:
     """The change that suits the value's number of axes, of each array in it."""
     if isinstance(value, (list, tuple)):
@@ -620,4 +602,5 @@ def _changed(change: ResultChange, value: Any) -> Any:
     if array is None:
         return value
     own = next((c for c in result_changes(array.ndim) if c.name == change.name), change)
-    return own.apply(array)
+    with np.errstate(all="ignore"):
+        return own.apply(array)

@@ -7,9 +7,9 @@ difference the other way round, no ReLU. Steps inside networks stay as they are:
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
@@ -39,38 +39,50 @@ class StepChange:
     instead: Instead
     rank: int = 0
 
-    def applied(self) -> AbstractContextManager[Any]:
-        """While it is entered, the step is changed."""
-        return _Changed(self.place, self.instead)
+    def inside(self, answer: Callable[..., Any]) -> Callable[..., Any]:
+        """The answer with this step changed, whoever calls it."""
+
+        def changed(*args: Any, **kwargs: Any) -> Any:
+            with _Changed(self.place, self.instead):
+                return answer(*args, **kwargs)
+
+        return changed
 
 
 # ------------------------------------------------------------------ seeing and changing a step
 
 
-def _place(func: Callable[..., Any]) -> Place | None:
-    """Where in the answer's own code this operation stands; None inside a network or in torch."""
+def _place(func: Callable[..., Any], file: str) -> Place | None:
+    """Where in the answer's own file this operation stands; None inside a network or a library."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(TORCH):
         if frame.f_code.co_filename.endswith(("nn/modules/module.py", "autograd/function.py")):
             return None
         frame = frame.f_back
-    if frame is None or frame.f_code.co_name == "forward":
+    if frame is None or frame.f_code.co_filename != file or frame.f_code.co_name == "forward":
         return None
     return frame.f_code, frame.f_lasti, getattr(func, "__name__", "")
 
 
 class Steps(TorchFunctionMode):
-    """The steps of what runs while it is entered: for each place its first call."""
+    """The steps of an answer while `watched` runs it: for each place its first call."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: Callable[..., Any]) -> None:
         super().__init__()
+        self.answer = answer
+        self.file = answer.__code__.co_filename if inspect.isfunction(answer) else ""
         self.steps: dict[Place, Call] = {}
         self.operations = 0
+
+    def watched(self, *args: Any, **kwargs: Any) -> Any:
+        """The answer; its steps are noted."""
+        with self:
+            return self.answer(*args, **kwargs)
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        place = _place(func)
+        place = _place(func, self.file)
         if place is not None:
             self.operations += 1
             self.steps.setdefault(place, (func, args, kwargs or {}))
@@ -102,7 +114,8 @@ class _Changed(TorchFunctionMode):
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__name__", "") == self.place[2] and _place(func) == self.place:
+        file = self.place[0].co_filename
+        if getattr(func, "__name__", "") == self.place[2] and _place(func, file) == self.place:
             return self.instead(func, args, kwargs)
         return func(*args, **kwargs)
 
@@ -360,7 +373,11 @@ def _followed_by(call: Call) -> Iterator[_Entry]:
         ("then first for all", "{} is that of the first image for all", _first_for_all),
         ("then mean for all", "{} is averaged over the images", _mean_for_all),
         ("then softmax", "{} is followed by a softmax over axis 1", lambda y: _wide(y).softmax(1)),
-        ("then softmax 0", "{} is followed by a softmax over axis 0", lambda y: y.softmax(0)),
+        (
+            "then softmax 0",
+            "{} is followed by a softmax over axis 0",
+            lambda y: _several(y).softmax(0),
+        ),
         ("then sigmoid", "{} is followed by a sigmoid", torch.sigmoid),
         ("then minmax", "{} is scaled to [0, 1]", _minmax),
         ("then / sum", "{} is divided by its sum over axis 1", lambda y: _wide(y) / y.sum(1, True)),
@@ -391,6 +408,13 @@ def _like(right: Tensor, part: Any) -> Tensor:
         return part.expand_as(right)
     except RuntimeError:
         return part
+
+
+def _several(y: Tensor) -> Tensor:
+    """Axis 0 has several places."""
+    if y.dim() < 1 or len(y) < 2:
+        raise Unsuitable
+    return y
 
 
 def _wide(y: Tensor) -> Tensor:
