@@ -168,8 +168,6 @@ def at_every_position(M, bias):
 
 logit_from_map.teaches(
     {
-        "mean over axes 1 and 2: sum": "You summed the map. GAP takes the mean: your value is "
-        "larger by the factor h·w.",
         "mean over axes 1 and 2: amax": "You took the maximum of the map. That would be global max "
         "pooling; the network has global average pooling.",
         "mean over axes 1 and 2: square of height": "You divided by h·h. The map need not be "
@@ -182,6 +180,10 @@ logit_from_map.teaches(
     }
 )
 logit_from_map.wrongs(
+    sum_instead_of_mean=(  # declared: the tests of the course ask for a diagnosis by this name
+        lambda M, bias: M.sum((1, 2)) + bias,
+        "You summed the map. GAP takes the mean: your value is larger by the factor h·w.",
+    ),
     bias_at_every_position=(
         lambda M, bias: at_every_position(M, bias).sum((1, 2)),
         "You added the bias at every position and then summed it up: b_c is counted h·w times.",
