@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from camlite.course import Case, Exercise, normal
 
@@ -15,24 +16,6 @@ def block(shape, top, bottom, left, right):
     return mask
 
 
-def called(answer, *arguments):
-    """The answer's result, and whether it left its arguments alone.
-
-    PyTorch raises NotImplementedError for the mean of truth values. That is a learner's mistake,
-    not an exercise that is not written yet, so it gets another name.
-    """
-    before = [t.clone() for t in arguments]
-    try:
-        found = answer(*arguments)
-    except NotImplementedError as error:
-        if str(error).startswith("Exercise"):
-            raise
-        text = f"{error}. Truth values and whole numbers have no mean: use .float() first."
-        raise TypeError(text).with_traceback(error.__traceback__) from None
-    same = all(torch.equal(a, b) for a, b in zip(before, arguments, strict=True))
-    return found, "left alone" if same else "changed"
-
-
 # ------------------------------------------------------------------ 6.1
 
 energy_inside = Exercise(
@@ -42,8 +25,8 @@ energy_inside = Exercise(
     hints=(
         "Which share of the evidence FOR the class lies on the mask? Evidence against the class is "
         "left out, on the mask and outside.",
-        "Σ_mask M⁺ / Σ M⁺, for each image, with M⁺ = max(M, 0). Where no value of a map is positive, "
-        "the denominator is 0 and the answer is 0.",
+        "Σ_mask M⁺ / Σ M⁺, for each image, with M⁺ = max(M, 0). Where no value of a map is "
+        "positive, the denominator is 0 and the answer is 0.",
         "Clamp M at 0. Sum it over the last two axes, once multiplied by the mask and once whole. "
         "Divide, and let torch.where choose 0 where the whole is 0.",
     ),
@@ -52,15 +35,12 @@ energy_inside = Exercise(
 
 @energy_inside.cases
 def _(rng):
-    masks = torch.stack(
-        [block((5, 7), 1, 4, 0, 3), block((5, 7), 0, 2, 2, 7), block((5, 7), 2, 5, 3, 5)]
-    )
+    places = (1, 4, 0, 3), (0, 2, 2, 7), (2, 5, 3, 5)
+    masks = torch.stack([block((5, 7), *place) for place in places])
     M = normal(rng, 3, 5, 7)
     yield Case("three signed maps of 5×7", M + 0.3, masks)
-    nothing = -M[1].abs() - 0.1
-    yield Case(
-        "the second map has no positive value", torch.stack([M[0] + 0.2, nothing, M[2]]), masks
-    )
+    signed = torch.stack([M[0] + 0.2, -M[1].abs() - 0.1, M[2]])
+    yield Case("the second map has no positive value", signed, masks)
     yield Case("one map of 4×3, only zeros", torch.zeros(1, 4, 3), block((4, 3), 1, 3, 0, 2)[None])
     yield Case("very small values", (normal(rng, 2, 5, 7) + 0.5) * 1e-6, masks[:2])
     yield Case("the mask covers the whole image", normal(rng, 1, 5, 7) + 0.4, masks[:1] | True)
@@ -75,140 +55,118 @@ def _(M, mask):
 
 
 def share(part, whole):
-    return torch.where(whole > 0, part / whole.where(whole > 0, torch.ones_like(whole)), 0.0)
+    return torch.where(whole != 0, part / whole, 0.0)
 
 
-@energy_inside.wrong(
-    "You kept the negative values. Evidence for and against then cancel in the sums, and the share "
-    "can leave the range from 0 to 1."
+def evidence(M, mask=1):
+    """The sum of the positive values on the mask, for each image."""
+    return (M.relu() * mask).sum((1, 2))
+
+
+def energy(M, mask):
+    return share(evidence(M, mask), evidence(M))
+
+
+def density(M, mask):
+    """The mean of the positive values on the mask."""
+    return evidence(M, mask) / mask.sum((1, 2))
+
+
+def share_after(values, divided):
+    return lambda M, mask: divided((values(M) * mask).sum((1, 2)), values(M).sum((1, 2)))
+
+
+energy_inside.products(
+    share_after,
+    values={
+        "positive": (torch.relu, ""),
+        "negative_values_kept": (
+            lambda M: M,
+            "You kept the negative values. Evidence for and against then cancel in the sums, and "
+            "the share can leave the range from 0 to 1.",
+        ),
+        "absolute_values": (
+            torch.abs,
+            "You took absolute values: evidence against the class counts as if it spoke for the class.",
+        ),
+    },
+    divided={
+        "share": (share, ""),
+        "empty_map_is_nan": (
+            torch.div,
+            "A map without positive values gave NaN: 0 divided by 0. It has no energy anywhere; "
+            "return 0.",
+        ),
+        "epsilon_in_denominator": (
+            lambda part, whole: part / (whole + 1e-6),
+            "A small number in the denominator changes maps with small values. Test whether the "
+            "total is 0 instead of adding an epsilon.",
+        ),
+    },
 )
-def negative_values_kept(M, mask):
-    whole = M.sum((1, 2))
-    return torch.where(
-        whole != 0, (M * mask).sum((1, 2)) / whole.where(whole != 0, torch.ones_like(whole)), 0.0
-    )
-
-
-@energy_inside.wrong(
-    "You kept the negative values. Evidence for and against then cancel in the sums, and the share "
-    "can leave the range from 0 to 1. And a map of zeros gave NaN."
+energy_inside.teaches(
+    {
+        # where the sum of a map is negative, it depends on the test for zero what comes out
+        "limit (clamp): left out": "You kept the negative values. Evidence for and against then "
+        "cancel in the sums, and the share can leave the range from 0 to 1.",
+        "minmax(M)": "You scaled each map to [0, 1] first. That lifts all values by the minimum, "
+        "so that places without any evidence get energy too.",
+        "sign(M)": "You counted the pixels with positive evidence. Energy counts how strong they are.",
+        "not mask": "This is the energy outside the mask. The mask marks the pixels that count.",
+    }
 )
-def negative_values_kept_and_nan(M, mask):
-    return (M * mask).sum((1, 2)) / M.sum((1, 2))
-
-
-@energy_inside.wrong(
-    "You took absolute values: evidence against the class counts as if it spoke for the class."
+energy_inside.wrongs(
+    one_total_for_all=(
+        lambda M, mask: share(evidence(M, mask), M.relu().sum()),
+        "You divided by the energy of all images together. Each map has its own total.",
+    ),
+    one_number_for_all=(
+        lambda M, mask: share((M.relu() * mask).sum(), M.relu().sum()),
+        "There is one number for all images together. Each image has its own share: keep the first "
+        "axis.",
+    ),
+    sum_on_the_mask=(
+        evidence,
+        "This is the sum of the map on the mask. Energy is a share: divide by the sum of the whole "
+        "map.",
+    ),
+    inside_by_outside=(
+        lambda M, mask: share(evidence(M, mask), evidence(M, ~mask)),
+        "You divided by the energy outside the mask. A share is divided by the whole: inside and "
+        "outside together.",
+    ),
+    mean_on_the_mask=(
+        density,
+        "This is the mean of the map on the mask. Energy is a share: divide by the sum of the "
+        "whole map.",
+    ),
+    density_instead_of_share=(
+        lambda M, mask: share(density(M, mask), M.relu().mean((1, 2))),
+        "You divided the mean on the mask by the mean of the map. That measures how dense the "
+        "evidence is (we use it below), but energy is the share itself, with sums.",
+    ),
+    share_of_two_means=(
+        lambda M, mask: share(density(M, mask), density(M, mask) + density(M, ~mask).nan_to_num()),
+        "You took the mean on the mask and the mean beside it. Two means forget how many pixels "
+        "they stand for: a share needs the sums.",
+    ),
+    maximum_on_the_mask=(
+        lambda M, mask: mask.flatten(1)[range(len(M)), M.flatten(1).argmax(1)].float(),
+        "This asks only whether the maximum lies on the mask: the pointing game. Energy looks at "
+        "the whole map.",
+    ),
 )
-def absolute_values(M, mask):
-    return share((M.abs() * mask).sum((1, 2)), M.abs().sum((1, 2)))
 
-
-@energy_inside.wrong(
-    "You scaled each map to [0, 1] first. That lifts all values by the minimum, so that places "
-    "without any evidence get energy too."
+energy_inside.accepts_all(
+    sums=energy,
+    # both means over all pixels: their number cancels
+    means_of_whole_maps=lambda M, mask: share(
+        (M.relu() * mask).mean((1, 2)), M.relu().mean((1, 2))
+    ),
+    multiply_and_nan_to_num=lambda M, mask: torch.nan_to_num(
+        (M.clamp(min=0) * mask).flatten(1).sum(1) / M.clamp(min=0).flatten(1).sum(1)
+    ),
 )
-def scaled_by_minmax(M, mask):
-    low, high = M.amin((1, 2), keepdim=True), M.amax((1, 2), keepdim=True)
-    M = torch.where(high > low, (M - low) / (high - low), torch.zeros_like(M))
-    return share((M * mask).sum((1, 2)), M.sum((1, 2)))
-
-
-@energy_inside.wrong(
-    "A map without positive values gave NaN: 0 divided by 0. It has no energy anywhere; return 0."
-)
-def empty_map_is_nan(M, mask):
-    M = M.relu()
-    return (M * mask).sum((1, 2)) / M.sum((1, 2))
-
-
-@energy_inside.wrong(
-    "You divided by the energy of all images together. Each map has its own total."
-)
-def one_total_for_all(M, mask):
-    M = M.relu()
-    whole = M.sum()
-    return (M * mask).sum((1, 2)) / (whole if whole > 0 else 1.0)
-
-
-@energy_inside.wrong("This is the energy outside the mask. The mask marks the pixels that count.")
-def outside_instead_of_inside(M, mask):
-    M = M.relu()
-    return share((M * ~mask).sum((1, 2)), M.sum((1, 2)))
-
-
-@energy_inside.wrong(
-    "This is the mean of the map on the mask. Energy is a share: divide by the sum of the whole map."
-)
-def mean_on_the_mask(M, mask):
-    return (M.relu() * mask).sum((1, 2)) / mask.sum((1, 2))
-
-
-@energy_inside.wrong(
-    "You divided the mean on the mask by the mean of the map. That measures how dense the evidence "
-    "is (we use it below), but energy is the share itself, with sums."
-)
-def density_instead_of_share(M, mask):
-    M = M.relu()
-    return share((M * mask).sum((1, 2)) / mask.sum((1, 2)), M.mean((1, 2)))
-
-
-@energy_inside.wrong(
-    "You counted the pixels with positive evidence. Energy counts how strong they are."
-)
-def pixels_counted(M, mask):
-    M = (M > 0).float()
-    return share((M * mask).sum((1, 2)), M.sum((1, 2)))
-
-
-@energy_inside.wrong(
-    "A small number in the denominator changes maps with small values. Test whether the total is 0 "
-    "instead of adding an epsilon."
-)
-def epsilon_in_denominator(M, mask):
-    M = M.relu()
-    return (M * mask).sum((1, 2)) / (M.sum((1, 2)) + 1e-6)
-
-
-@energy_inside.wrong(
-    "This asks only whether the maximum lies on the mask: the pointing game. Energy looks at the "
-    "whole map."
-)
-def maximum_on_the_mask(M, mask):
-    at = M.flatten(1).argmax(1)
-    return mask.flatten(1).gather(1, at[:, None])[:, 0].float()
-
-
-@energy_inside.wrong(
-    "There is one number for all images together. Each image has its own share: keep the first axis."
-)
-def one_number_for_all(M, mask):
-    M = M.relu()
-    whole = M.sum()
-    return (M * mask).sum() / whole if whole > 0 else whole
-
-
-@energy_inside.wrong(
-    "You took the mean on the mask and the mean beside it. Two means forget how many pixels they "
-    "stand for: a share needs the sums."
-)
-def share_of_two_means(M, mask):
-    P = M.relu()
-    on = (P * mask).sum((1, 2)) / mask.sum((1, 2)).clamp_min(1)
-    off = (P * ~mask).sum((1, 2)) / (~mask).sum((1, 2)).clamp_min(1)
-    return share(on, on + off)
-
-
-@energy_inside.accepts
-def means_of_whole_maps(M, mask):  # both over all pixels: the number of pixels cancels
-    P = M.relu()
-    return share((P * mask).mean((1, 2)), P.mean((1, 2)))
-
-
-@energy_inside.accepts
-def multiply_and_nan_to_num(M, mask):
-    P = torch.clamp(M, min=0).flatten(1)
-    return torch.nan_to_num((P * mask.flatten(1)).sum(1) / P.sum(1))
 
 
 @energy_inside.accepts
@@ -243,10 +201,10 @@ accuracy_by_group = Exercise(
     "accuracy_by_group",
     formula="accuracy(g) = (right answers in group g) / (images in group g)",
     hints=(
-        "One accuracy for each group that occurs. The answer is right where the largest logit is the "
-        "label.",
-        "right = (argmax over the classes == label), one truth value for each image. accuracy(g) is "
-        "the mean of right over the images with groups == g.",
+        "One accuracy for each group that occurs. The answer is right where the largest logit is "
+        "the label.",
+        "right = (argmax over the classes == label), one truth value for each image. accuracy(g) "
+        "is the mean of right over the images with groups == g.",
         "Go through groups.unique().tolist(). For each of these numbers take the mean of right (as "
         "float) where groups equals it, and store it in a dict under that number.",
     ),
@@ -267,39 +225,26 @@ def _(rng):
     groups = torch.tensor([7, 2, 11, 7, 7, 2, 11, 7, 2, 7])
     right = torch.tensor([1, 0, 0, 1, 0, 1, 0, 1, 0, 1]).bool()
     labels = torch.tensor([0, 3, 2, 1, 1, 4, 4, 2, 0, 3])
-    yield Case(
-        "groups 7, 2 and 11; one of them is never right",
-        logits_for(rng, labels, right, 5),
-        labels,
-        groups,
-    )
+    logits = logits_for(rng, labels, right, 5)
+    yield Case("groups 7, 2 and 11; one of them is never right", logits, labels, groups)
     order = torch.randperm(9, generator=rng)
     groups = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 3])[order]
     right = torch.tensor([1, 1, 1, 1, 1, 0, 0, 1, 1]).bool()[order]
     labels = torch.randint(0, 3, (9,), generator=rng)
-    yield Case(
-        "groups of six, two and one image; there is no group 2",
-        logits_for(rng, labels, right, 3),
-        labels,
-        groups,
-    )
+    logits = logits_for(rng, labels, right, 3)
+    yield Case("groups of six, two and one image; there is no group 2", logits, labels, groups)
     labels = torch.tensor([1])
-    yield Case(
-        "one image", logits_for(rng, labels, torch.tensor([True]), 4), labels, torch.tensor([5])
-    )
+    logits = logits_for(rng, labels, torch.tensor([True]), 4)
+    yield Case("one image", logits, labels, torch.tensor([5]))
 
 
 @accuracy_by_group.probe
 def _(answer, logits, labels, groups):
     """Keys of NumPy's integer types are as good as Python's; tensors are not: d[3] finds none."""
-
-    def plain(found):
-        if not isinstance(found, dict):
-            return found
-        return {int(k) if isinstance(k, np.integer) else k: v for k, v in found.items()}
-
-    found, arguments = called(answer, logits, labels, groups)
-    return {"result": plain(found), "arguments": arguments}
+    found = answer(logits, labels, groups)
+    if isinstance(found, dict):
+        found = {int(k) if isinstance(k, np.integer) else k: v for k, v in found.items()}
+    return {"result": found}
 
 
 @accuracy_by_group.reference
@@ -308,98 +253,84 @@ def _(logits, labels, groups):
     return {g: right[groups == g].float().mean().item() for g in sorted(set(groups.tolist()))}
 
 
-def by_group(values, groups):
-    return {g: float(values[groups == g].float().mean()) for g in groups.unique().tolist()}
+def by_group(values, groups, which=None):
+    which = groups.unique().tolist() if which is None else which
+    return {g: float(values[groups == g].float().mean()) for g in which}
 
 
-@accuracy_by_group.wrong(
-    "Every group got the accuracy of all images. Look only at the images of the group."
+def right(logits, labels):
+    return (logits.argmax(1) == labels).float()
+
+
+accuracy_by_group.wrongs(
+    same_for_all=(
+        lambda logits, labels, groups: dict.fromkeys(groups.tolist(), right(logits, labels).mean()),
+        "Every group got the accuracy of all images. Look only at the images of the group.",
+    ),
+    counts=(
+        lambda logits, labels, groups: {
+            g: right(logits, labels)[groups == g].sum() for g in groups.tolist()
+        },
+        "You counted the right answers. Accuracy is their share: divide by the images of the group.",
+    ),
+    divided_by_all=(
+        lambda logits, labels, groups: {
+            g: (right(logits, labels) * (groups == g)).mean() for g in groups.tolist()
+        },
+        "You divided by the number of all images. Divide by the number of images in the group, or "
+        "small groups can never be good.",
+    ),
+    labels_as_groups=(
+        lambda logits, labels, groups: by_group(right(logits, labels), labels),
+        "You sorted the images by their label. The groups come as an argument of their own.",
+    ),
+    compared_with_group=(
+        lambda logits, labels, groups: by_group(right(logits, groups), groups),
+        "You compared the prediction with the group. An answer is right where it equals the label.",
+    ),
+    percent=(
+        lambda logits, labels, groups: by_group(100 * right(logits, labels), groups),
+        "These are percent. Give shares from 0 to 1.",
+    ),
+    error_rates=(
+        lambda logits, labels, groups: by_group(1 - right(logits, labels), groups),
+        "These are the shares of wrong answers, the error rates.",
+    ),
+    mean_probability=(
+        lambda logits, labels, groups: by_group(
+            logits.softmax(1)[range(len(labels)), labels], groups
+        ),
+        "You averaged the probability of the true class. Accuracy counts: right or not right.",
+    ),
+    keys_are_tensors=(
+        lambda logits, labels, groups: by_group(right(logits, labels), groups, groups.unique()),
+        "The keys of your dict are tensors. Two tensors are never the same key, so nobody can look "
+        "a group up: make them whole numbers with .tolist() or int().",
+    ),
+    a_list_of_accuracies=(
+        lambda logits, labels, groups: list(by_group(right(logits, labels), groups).values()),
+        "These are the accuracies without their groups. Return a dict: the number of the group is "
+        "the key.",
+    ),
+    only_the_worst=(
+        lambda logits, labels, groups: min(by_group(right(logits, labels), groups).values()),
+        "This is only the worst group. Return all of them in a dict; the minimum is taken later.",
+    ),
+    groups_without_a_right_answer_left_out=(
+        lambda logits, labels, groups: by_group(
+            right(logits, labels), groups, groups[logits.argmax(1) == labels].tolist()
+        ),
+        "A group in which no answer is right is missing. Its accuracy is 0, and it is the worst group.",
+    ),
 )
-def same_for_all(logits, labels, groups):
-    right = (logits.argmax(1) == labels).float()
-    return {g: float(right.mean()) for g in groups.unique().tolist()}
-
-
-@accuracy_by_group.wrong(
-    "You counted the right answers. Accuracy is their share: divide by the images of the group."
-)
-def counts(logits, labels, groups):
-    right = logits.argmax(1) == labels
-    return {g: int(right[groups == g].sum()) for g in groups.unique().tolist()}
-
-
-@accuracy_by_group.wrong(
-    "You divided by the number of all images. Divide by the number of images in the group, or small "
-    "groups can never be good."
-)
-def divided_by_all(logits, labels, groups):
-    right = (logits.argmax(1) == labels).float()
-    return {g: float(right[groups == g].sum() / len(right)) for g in groups.unique().tolist()}
-
-
-@accuracy_by_group.wrong(
-    "You sorted the images by their label. The groups come as an argument of their own."
-)
-def labels_as_groups(logits, labels, groups):
-    return by_group(logits.argmax(1) == labels, labels)
-
-
-@accuracy_by_group.wrong(
-    "You compared the prediction with the group. An answer is right where it equals the label."
-)
-def compared_with_group(logits, labels, groups):
-    return by_group(logits.argmax(1) == groups, groups)
 
 
 @accuracy_by_group.wrong(
     "A group without images is in your dict. Nobody knows the accuracy there: leave it out."
 )
 def empty_groups(logits, labels, groups):
-    right = (logits.argmax(1) == labels).float()
-    return {
-        g: float(right[groups == g].mean()) if (groups == g).any() else 0.0
-        for g in range(int(groups.max()) + 1)
-    }
-
-
-@accuracy_by_group.wrong("These are percent. Give shares from 0 to 1.")
-def percent(logits, labels, groups):
-    return {g: 100 * v for g, v in by_group(logits.argmax(1) == labels, groups).items()}
-
-
-@accuracy_by_group.wrong("These are the shares of wrong answers, the error rates.")
-def error_rates(logits, labels, groups):
-    return by_group(logits.argmax(1) != labels, groups)
-
-
-@accuracy_by_group.wrong(
-    "The keys of your dict are tensors. Two tensors are never the same key, so nobody can look a "
-    "group up: make them whole numbers with .tolist() or int()."
-)
-def keys_are_tensors(logits, labels, groups):
-    right = (logits.argmax(1) == labels).float()
-    return {g: float(right[groups == g].mean()) for g in groups.unique()}
-
-
-@accuracy_by_group.wrong(
-    "This is only the worst group. Return all of them in a dict; the minimum is taken later."
-)
-def only_the_worst(logits, labels, groups):
-    return min(by_group(logits.argmax(1) == labels, groups).values())
-
-
-@accuracy_by_group.wrong(
-    "You averaged the probability of the true class. Accuracy counts: right or not right."
-)
-def mean_probability(logits, labels, groups):
-    return by_group(logits.softmax(1).gather(1, labels[:, None])[:, 0], groups)
-
-
-@accuracy_by_group.wrong(
-    "A group in which no answer is right is missing. Its accuracy is 0, and it is the worst group."
-)
-def groups_without_a_right_answer_left_out(logits, labels, groups):
-    return {g: v for g, v in by_group(logits.argmax(1) == labels, groups).items() if v > 0}
+    found = by_group(right(logits, labels), groups)
+    return {g: found.get(g, 0.0) for g in range(int(groups.max()) + 1)}
 
 
 @accuracy_by_group.wrong(
@@ -456,11 +387,6 @@ shortcut_gap = Exercise(
 )
 
 
-def energy(M, mask):
-    M = M.relu()
-    return share((M * mask).sum((1, 2)), M.sum((1, 2)))
-
-
 @shortcut_gap.cases
 def _(rng):
     shape = (6, 8)
@@ -469,12 +395,8 @@ def _(rng):
     yield Case("two signed maps; the background is all but the object", M, objects, ~objects)
     rails = torch.stack([block(shape, 4, 6, 0, 8), block(shape, 4, 5, 0, 6)])
     yield Case("only the rails are marked, most pixels belong to neither mask", M, objects, rails)
-    yield Case(
-        "the second map has no positive value",
-        torch.stack([M[0], -M[1].abs() - 0.1]),
-        objects,
-        rails,
-    )
+    signed = torch.stack([M[0], -M[1].abs() - 0.1])
+    yield Case("the second map has no positive value", signed, objects, rails)
     lit = torch.where(objects[:1], 1.0, -1.0) * (0.1 + normal(rng, 1, *shape).abs())
     yield Case("all evidence lies on the object", lit, objects[:1], rails[:1])
 
@@ -488,98 +410,73 @@ def _(M, object_mask, background_mask):
     return torch.stack(gaps)
 
 
-@shortcut_gap.wrong(
-    "The sign is turned round. A large gap shall mean: the evidence lies on the background."
+shortcut_gap.teaches(
+    {
+        "result: neg": "The sign is turned round. A large gap shall mean: the evidence lies on the "
+        "background.",
+        "difference: only first": "This is only the energy on the background. Subtract the energy "
+        "on the object.",
+        # the difference on the two masks, below
+        "quotient: only first": "These are sums of evidence, not shares. Divide by the energy of "
+        "the whole map, or images with strong maps cannot be compared with others.",
+        "limit (clamp): left out": "You kept the negative values. As in exercise 6.1 only positive "
+        "evidence has energy.",
+    }
 )
-def object_minus_background(M, object_mask, background_mask):
-    return energy(M, object_mask) - energy(M, background_mask)
-
-
-@shortcut_gap.wrong(
-    "You did not use background_mask: not every pixel outside the object belongs to the shortcut."
+shortcut_gap.wrongs(
+    rest_as_background=(
+        lambda M, object_mask, background_mask: energy(M, ~object_mask) - energy(M, object_mask),
+        "You did not use background_mask: not every pixel outside the object belongs to the shortcut.",
+    ),
+    one_minus_twice_the_object=(
+        lambda M, object_mask, background_mask: 1 - 2 * energy(M, object_mask),
+        "You computed 1 − 2 E(object). That takes all that is not object for background, and it "
+        "gives a map without energy the gap 1.",
+    ),
+    absolute_difference=(
+        lambda M, object_mask, background_mask: (
+            energy(M, background_mask) - energy(M, object_mask)
+        ).abs(),
+        "You took the absolute difference. Then nobody sees which of the two won: keep the sign.",
+    ),
+    share_of_both_masks=(
+        lambda M, object_mask, background_mask: share(
+            evidence(M, background_mask) - evidence(M, object_mask),
+            evidence(M, object_mask | background_mask),
+        ),
+        "You divided by the energy on the two masks. Both shares are shares of the whole map, so "
+        "energy that lies on neither mask counts too.",
+    ),
+    ratio=(
+        lambda M, object_mask, background_mask: share(
+            energy(M, background_mask), energy(M, object_mask)
+        ),
+        "You divided the two energies. The gap is a difference; a ratio has no value where the "
+        "object gets nothing.",
+    ),
+    difference_of_means=(
+        lambda M, object_mask, background_mask: (
+            density(M, background_mask) - density(M, object_mask)
+        ),
+        "You compared the mean on one mask with the mean on the other. The gap compares shares of "
+        "the energy.",
+    ),
+    empty_map_is_nan_in_gap=(
+        lambda M, object_mask, background_mask: (
+            (evidence(M, background_mask) - evidence(M, object_mask)) / evidence(M)
+        ),
+        "A map without positive values gave NaN. Its energy is 0 everywhere, so its gap is 0.",
+    ),
 )
-def rest_as_background(M, object_mask, background_mask):
-    return energy(M, ~object_mask) - energy(M, object_mask)
 
-
-@shortcut_gap.wrong(
-    "You computed 1 − 2 E(object). That takes all that is not object for background, and it gives a "
-    "map without energy the gap 1."
+shortcut_gap.accepts_all(
+    two_energies=lambda M, object_mask, background_mask: (
+        energy(M, background_mask) - energy(M, object_mask)
+    ),
+    one_difference=lambda M, object_mask, background_mask: share(
+        evidence(M, background_mask) - evidence(M, object_mask), evidence(M)
+    ),
 )
-def one_minus_twice_the_object(M, object_mask, background_mask):
-    return 1 - 2 * energy(M, object_mask)
-
-
-@shortcut_gap.wrong("This is only the energy on the background. Subtract the energy on the object.")
-def background_only(M, object_mask, background_mask):
-    return energy(M, background_mask)
-
-
-@shortcut_gap.wrong(
-    "You took the absolute difference. Then nobody sees which of the two won: keep the sign."
-)
-def absolute_difference(M, object_mask, background_mask):
-    return (energy(M, background_mask) - energy(M, object_mask)).abs()
-
-
-@shortcut_gap.wrong(
-    "You divided by the energy on the two masks. Both shares are shares of the whole map, so energy "
-    "that lies on neither mask counts too."
-)
-def share_of_both_masks(M, object_mask, background_mask):
-    P = M.relu()
-    o, b = (P * object_mask).sum((1, 2)), (P * background_mask).sum((1, 2))
-    return torch.where(o + b > 0, (b - o) / (o + b).clamp_min(1e-12), 0.0)
-
-
-@shortcut_gap.wrong(
-    "You divided the two energies. The gap is a difference; a ratio has no value where the object "
-    "gets nothing."
-)
-def ratio(M, object_mask, background_mask):
-    o = energy(M, object_mask)
-    return torch.where(o > 0, energy(M, background_mask) / o.clamp_min(1e-12), 0.0)
-
-
-@shortcut_gap.wrong(
-    "You kept the negative values. As in exercise 6.1 only positive evidence has energy."
-)
-def negative_values_kept_in_gap(M, object_mask, background_mask):
-    return (M * background_mask).sum((1, 2)) / M.sum((1, 2)) - (M * object_mask).sum(
-        (1, 2)
-    ) / M.sum((1, 2))
-
-
-@shortcut_gap.wrong(
-    "You compared the mean on one mask with the mean on the other. The gap compares shares of the "
-    "energy."
-)
-def difference_of_means(M, object_mask, background_mask):
-    P = M.relu()
-    o = (P * object_mask).sum((1, 2)) / object_mask.sum((1, 2))
-    return (P * background_mask).sum((1, 2)) / background_mask.sum((1, 2)) - o
-
-
-@shortcut_gap.wrong(
-    "A map without positive values gave NaN. Its energy is 0 everywhere, so its gap is 0."
-)
-def empty_map_is_nan_in_gap(M, object_mask, background_mask):
-    P = M.relu()
-    return (P * (background_mask.float() - object_mask.float())).sum((1, 2)) / P.sum((1, 2))
-
-
-@shortcut_gap.wrong(
-    "These are sums of evidence, not shares. Divide by the energy of the whole map, or images with "
-    "strong maps cannot be compared with others."
-)
-def sums_not_shares(M, object_mask, background_mask):
-    P = M.relu()
-    return (P * background_mask).sum((1, 2)) - (P * object_mask).sum((1, 2))
-
-
-@shortcut_gap.accepts
-def two_energies(M, object_mask, background_mask):
-    return energy(M, background_mask) - energy(M, object_mask)
 
 
 @shortcut_gap.accepts
@@ -607,10 +504,10 @@ scene_table = Exercise(
     hints=(
         "One row for each class, one column for each object. Look at all images of one class: in "
         "which share of them is the object?",
-        "T[c, k] is the mean of objects[:, k] over the images with label c. There are "
-        "labels.max() + 1 rows; a class without images gets zeros.",
-        "Make an empty table of zeros. For each class select its rows of objects (as float) and take "
-        "the mean over the images, if there are any.",
+        "T[c, k] is the mean of objects[:, k] over the images with label c. There are labels.max() "
+        "+ 1 rows; a class without images gets zeros.",
+        "Make an empty table of zeros. For each class select its rows of objects (as float) and "
+        "take the mean over the images, if there are any.",
     ),
 )
 
@@ -631,12 +528,6 @@ def _(rng):
     yield Case("one object, twelve images", labels, torch.rand(12, 1, generator=rng) < 0.6)
 
 
-@scene_table.probe
-def _(answer, labels, objects):
-    found, arguments = called(answer, labels, objects)
-    return {"result": found, "arguments": arguments}
-
-
 @scene_table.reference
 def _(labels, objects):
     classes = int(labels.max()) + 1
@@ -649,97 +540,74 @@ def _(labels, objects):
 
 
 def counted(labels, objects):
-    one_hot = torch.nn.functional.one_hot(labels).float()
-    return one_hot.T @ objects.float(), one_hot.sum(0)
+    """How many images of each class show each object, and how many there are: a column."""
+    one_hot = functional.one_hot(labels).float()
+    return one_hot.T @ objects.float(), one_hot.sum(0)[:, None]
 
 
-@scene_table.wrong("These are counts. A share is wanted: divide by the images of the class.")
-def counts_of_images(labels, objects):
-    return counted(labels, objects)[0]
-
-
-@scene_table.wrong(
-    "You divided by the number of all images. A class with few images would look as if it had "
-    "nothing: divide by the images of the class."
-)
-def share_of_all_images(labels, objects):
-    return counted(labels, objects)[0] / len(labels)
-
-
-@scene_table.wrong(
-    "You turned the question round: of the images with this object, which share has this class? "
-    "Most trains stand on rails; that is not the same as: most rails carry a train."
-)
-def share_of_the_object(labels, objects):
-    table, _ = counted(labels, objects)
-    return table / table.sum(0).clamp_min(1)
-
-
-@scene_table.wrong("The table is turned: classes are the rows, objects the columns.")
-def transposed(labels, objects):
+def shares(labels, objects):
     table, images = counted(labels, objects)
-    return (table / images.clamp_min(1)[:, None]).T
+    return table / images.clamp_min(1)
 
 
-@scene_table.wrong(
-    "A class without images gave NaN: 0 divided by 0. Give that class a row of zeros."
+scene_table.teaches(
+    {
+        "result: transpose": "The table is turned: classes are the rows, objects the columns.",
+        "result: mean 1": "There is only one number for each class: you took the mean over the "
+        "objects too. Each object has its own column.",
+    }
 )
-def missing_class_is_nan(labels, objects):
-    table, images = counted(labels, objects)
-    return table / images[:, None]
-
-
-@scene_table.wrong(
-    "The classes without images have no row. Row c must belong to class c, so keep a row of zeros."
+scene_table.wrongs(
+    counts_of_images=(
+        lambda labels, objects: counted(labels, objects)[0],
+        "These are counts. A share is wanted: divide by the images of the class.",
+    ),
+    share_of_all_images=(
+        lambda labels, objects: counted(labels, objects)[0] / len(labels),
+        "You divided by the number of all images. A class with few images would look as if it had "
+        "nothing: divide by the images of the class.",
+    ),
+    share_of_the_object=(
+        lambda labels, objects: counted(labels, objects)[0] / objects.sum(0).clamp_min(1),
+        "You turned the question round: of the images with this object, which share has this "
+        "class? Most trains stand on rails; that is not the same as: most rails carry a train.",
+    ),
+    rows_add_up_to_one=(
+        lambda labels, objects: functional.normalize(counted(labels, objects)[0], p=1, dim=1),
+        "Each row adds up to 1. But an image can show several objects at once: divide by the "
+        "number of images, not by the number of objects.",
+    ),
+    last_image_of_each_class=(
+        lambda labels, objects: torch.stack(
+            [objects[labels == c][-1:].sum(0) for c in range(int(labels.max()) + 1)]
+        ),
+        "Each image replaced the row of its class, so only the last image of each class is left. "
+        "Take the mean over all of them.",
+    ),
+    occurs_at_all=(
+        lambda labels, objects: shares(labels, objects).ceil(),
+        "You asked only whether the object occurs at all in the class. One image of a thousand "
+        "would count like all of them.",
+    ),
+    percent_of_images=(
+        lambda labels, objects: 100 * shares(labels, objects),
+        "These are percent. Give shares from 0 to 1.",
+    ),
+    missing_class_is_nan=(
+        lambda labels, objects: torch.div(*counted(labels, objects)),
+        "A class without images gave NaN: 0 divided by 0. Give that class a row of zeros.",
+    ),
+    missing_class_left_out=(
+        lambda labels, objects: shares(labels, objects)[labels.unique()],
+        "The classes without images have no row. Row c must belong to class c, so keep a row of zeros.",
+    ),
+    one_row_too_few=(
+        lambda labels, objects: shares(labels, objects)[:-1],
+        "The last class has no row. Classes are counted from 0, so there are labels.max() + 1 of them.",
+    ),
 )
-def missing_class_left_out(labels, objects):
-    return torch.stack([objects[labels == c].float().mean(0) for c in labels.unique()])
 
-
-@scene_table.wrong(
-    "Each row adds up to 1. But an image can show several objects at once: divide by the number of "
-    "images, not by the number of objects."
-)
-def rows_add_up_to_one(labels, objects):
-    table, _ = counted(labels, objects)
-    return table / table.sum(1, keepdim=True).clamp_min(1)
-
-
-@scene_table.wrong(
-    "You asked only whether the object occurs at all in the class. One image of a thousand would "
-    "count like all of them."
-)
-def occurs_at_all(labels, objects):
-    return (counted(labels, objects)[0] > 0).float()
-
-
-@scene_table.wrong(
-    "The last class has no row. Classes are counted from 0, so there are labels.max() + 1 of them."
-)
-def one_row_too_few(labels, objects):
-    table, images = counted(labels, objects)
-    return (table / images.clamp_min(1)[:, None])[:-1]
-
-
-@scene_table.wrong("These are percent. Give shares from 0 to 1.")
-def percent_of_images(labels, objects):
-    table, images = counted(labels, objects)
-    return 100 * table / images.clamp_min(1)[:, None]
-
-
-@scene_table.wrong(
-    "There is only one number for each class: you took the mean over the objects too. Each object "
-    "has its own column."
-)
-def one_number_per_class(labels, objects):
-    table, images = counted(labels, objects)
-    return (table / images.clamp_min(1)[:, None]).mean(1)
-
-
-@scene_table.accepts
-def one_hot_product(labels, objects):
-    table, images = counted(labels, objects)
-    return table / images.clamp_min(1)[:, None]
+scene_table.accepts_all(one_hot_product=shares)
 
 
 @scene_table.accepts
