@@ -27,7 +27,12 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from camlite.cutting.twin import twins_of
 
 try:
-    from torch.fx._symbolic_trace import _autowrap_check, _new_patcher, _patch_wrapped_functions
+    from torch.fx._symbolic_trace import (
+        _autowrap_check,
+        _new_patcher,
+        _patch_wrapped_functions,
+        is_fx_symbolic_tracing,
+    )
 except ImportError:  # in another version of torch: `fx.Tracer.trace` does the same, and costs more
     QUICK = False
 else:
@@ -145,8 +150,7 @@ def _replaced(kinds: set[type[nn.Module]], called: Any, asked: Any) -> Iterator[
 @contextmanager
 def _fx_tracing() -> Iterator[None]:
     """What `torch.fx` answers if asked whether it traces: compiled functions ask."""
-    asked = getattr(_symbolic_trace, "_get_is_fx_tracing", _symbolic_trace.is_fx_tracing)
-    before = asked()  # the public name writes a warning from torch 2.14 on
+    before = is_fx_symbolic_tracing()  # `is_fx_tracing` writes a warning
     _say_that_fx_traces(True)
     try:
         yield
