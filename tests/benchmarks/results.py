@@ -150,7 +150,7 @@ def replace_rows(name: str, plan: Plan, methods: set[str]) -> None:
             lines = [found.get((row[0], row[column]), row) for row in old]
             csv.writer(file, lineterminator="\n").writerows(lines)
     titles = {title(m) for m in methods}
-    fresh = {line.split("|")[1].strip(): line for line in _card(plan.out)}
+    fresh = {ln.split("|")[1].strip(): ln for ln in _card(plan.out) if ln.startswith("|")}
     card = []
     for line in _card(to):
         own = line.split("|")[1].strip() if line.startswith("|") else ""

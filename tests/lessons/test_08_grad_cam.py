@@ -12,7 +12,6 @@ from torch.nn import functional
 import camlite
 from camlite.course import Case, Exercise, normal
 
-
 # ------------------------------------------------------------------ 8.1
 
 record = Exercise(
