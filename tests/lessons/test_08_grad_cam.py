@@ -306,6 +306,11 @@ record.wrongs(  # another pair than (F, Y)
         recorder(lambda args: start_at_the_layer(args[0]), register="register_forward_pre_hook"),
         "You kept what goes into the layer. F is what comes out of it.",
     ),
+    hook_on_the_model=(
+        lambda model, layer, x: right(model, "", x),
+        "Your hook is on the whole model, so F is its output, the logits. Get the layer by its "
+        "name: model.get_submodule(layer).",
+    ),
     exchanged=(
         with_the_pair(lambda F, Y: (Y, F)),
         "F and Y are exchanged: return the feature maps first.",
@@ -321,8 +326,8 @@ record.wrongs(  # another pair than (F, Y)
     ),
     started_after_the_run=(
         with_the_pair(lambda F, Y: (F.detach().requires_grad_(), Y)),
-        "You detached F after the run, and made it require a gradient then. Y was computed before "
-        "that, from another tensor. Do both inside the hook.",
+        "Your F requires a gradient, but Y was computed from another tensor: F is a copy, or it was "
+        "detached after the run. Inside the hook, keep the very tensor and pass its copy on.",
     ),
     first_image_only=(
         with_the_pair(lambda F, Y: (F[0], Y)),
@@ -462,7 +467,7 @@ channel_weights = Exercise(
 def _(rng):
     yield Case("two images, five channels, maps of 4×7", normal(rng, 2, 5, 4, 7))
     yield Case("one image, one channel, negative gradients", -normal(rng, 1, 1, 3, 2).abs())
-    G = normal(rng, 3, 4, 1, 1).expand(3, 4, 2, 5).clone()
+    G = normal(rng, 3, 6, 1, 1).expand(3, 6, 2, 5).clone()
     yield Case("the same gradient at all places", G)
     yield Case("the layer does not matter: all gradients are 0", torch.zeros(1, 2, 3, 3))
 
@@ -737,6 +742,15 @@ guided_grad_cam.wrongs(
         ),
         "You averaged guided down to the size of the map, multiplied and enlarged afterwards: the "
         "fine lines are lost. First enlarge M, then multiply.",
+    ),
+    not_multiplied=(
+        lambda M, guided: enlarged(M, guided.shape[-2:]),
+        "The result is only the enlarged map. Multiply it with guided.",
+    ),
+    sides_exchanged=(
+        lambda M, guided: enlarged(M, guided.shape[:-3:-1]) * guided,
+        "Height and width are exchanged: size is (H, W), the last two axes of guided in their "
+        "order.",
     ),
     images_meet_colours=(
         lambda M, guided: enlarged(M, guided.shape[-2:])[:, 0] * guided,
