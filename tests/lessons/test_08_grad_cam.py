@@ -47,14 +47,8 @@ class Residual(nn.Module):
 
 
 def flattening_net():
-    return nn.Sequential(
-        nn.Conv2d(1, 3, 3),
-        nn.ReLU(inplace=True),
-        nn.Flatten(),
-        nn.Linear(3 * 4 * 5, 6),
-        nn.Tanh(),
-        nn.Linear(6, 4),
-    )
+    features = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(inplace=True), nn.Flatten())
+    return nn.Sequential(*features, nn.Linear(3 * 4 * 5, 6), nn.Tanh(), nn.Linear(6, 4))
 
 
 def pooling_net():
@@ -64,40 +58,21 @@ def pooling_net():
 
 @record.cases
 def _(rng):
-    yield Case(
-        "the next layer is a ReLU that works in place",
-        flattening_net().eval(),
-        "0",
-        normal(rng, 2, 1, 6, 7),
-    )
-    yield Case(
-        "the network adds to the layer's output in place",
-        Residual().eval(),
-        "branch",
-        normal(rng, 3, 1, 4, 5),
-    )
-    yield Case(
-        "a layer inside a block, training mode", pooling_net(), "0.1", normal(rng, 1, 1, 5, 4)
-    )
-    yield Case(
-        "all weights are frozen",
-        flattening_net().requires_grad_(False).eval(),
-        "1",
-        normal(rng, 2, 1, 6, 7),
-    )
-    yield Case(
-        "the image requires a gradient already",
-        pooling_net().eval(),
-        "0.0",
-        normal(rng, 2, 1, 5, 4).requires_grad_(),
-    )
+    x = normal(rng, 2, 1, 6, 7)
+    yield Case("the next layer is a ReLU that works in place", flattening_net().eval(), "0", x)
+    x = normal(rng, 3, 1, 4, 5)
+    yield Case("the network adds to the layer's output in place", Residual().eval(), "branch", x)
+    x = normal(rng, 1, 1, 5, 4)
+    yield Case("a layer inside a block, training mode", pooling_net(), "0.1", x)
+    frozen = flattening_net().requires_grad_(False).eval()
+    yield Case("all weights are frozen", frozen, "1", normal(rng, 2, 1, 6, 7))
+    x = normal(rng, 2, 1, 5, 4).requires_grad_()
+    yield Case("the image requires a gradient already", pooling_net().eval(), "0.0", x)
 
 
 def hooks_in(model):
-    return sum(
-        len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks)
-        for m in model.modules()
-    )
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks")
+    return sum(len(getattr(m, kind)) for m in model.modules() for kind in kinds)
 
 
 def condition(model):
@@ -164,18 +139,18 @@ def start_at_the_layer(output):
     return F, F.clone()
 
 
-def recorder(keep, removal="always"):
+def recorder(keep, removal="always", register="register_forward_hook"):
     """`keep` turns the layer's output into (what is kept, what the network goes on with)."""
 
     def answer(model, layer, x):
         kept = []
 
-        def hook(module, args, output):
-            F, goes_on = keep(output)
+        def hook(module, *seen):  # the last one seen is the layer's output
+            F, goes_on = keep(seen[-1])
             kept.append(F)
             return goes_on
 
-        handle = model.get_submodule(layer).register_forward_hook(hook)
+        handle = getattr(model.get_submodule(layer), register)(hook)
         try:
             Y = model(x)
         except RuntimeError:
@@ -189,107 +164,190 @@ def recorder(keep, removal="always"):
     return answer
 
 
-@record.reference
-def _(model, layer, x):
-    return recorder(start_at_the_layer)(model, layer, x)
+right = record.reference(recorder(start_at_the_layer))
 
 
-KEPT = {
-    "overwritten": (
-        lambda output: (output, output),
-        "F was overwritten after you kept it: a later layer works in place. Let the network go on "
-        "with a copy.",
+def retained(output):
+    output.retain_grad()
+    return output, output
+
+
+HOOK_LEFT = {
+    "always": ("always", ""),
+    "hook_never_removed": (
+        "never",
+        "Your hook is still in the model: it will run again at every call, and it keeps the "
+        "feature maps in memory. Remove it.",
     ),
-    "copy_beside_the_road": (
-        lambda output: (output.clone(), output),
-        "You kept a copy, but the network went on without it: Y does not depend on it, so there is "
-        "no gradient. Turn it round: keep the tensor itself, pass the copy on.",
-    ),
-    "detached_copy": (
-        lambda output: (output.detach().clone(), output),
-        "Your F is cut off from Y: after detach nothing asks for its gradient, and the network "
-        "does not go on from it.",
-    ),
-    "start_without_copy": (
-        lambda output: (output.detach().requires_grad_(),) * 2,
-        "You pass F itself on, and a later layer wants to overwrite it: PyTorch forbids that. "
-        "Pass a copy of F on.",
-    ),
-    "start_not_passed_on": (
-        lambda output: (output.detach().requires_grad_(), output),
-        "Your F is the start of a graph, but the network goes on with the old tensor: Y does not "
-        "depend on F. Pass a copy of F on.",
-    ),
-    "needs_weights_that_learn": (
-        lambda output: (output, output.clone()),
-        "With frozen weights no graph is recorded, so your F has no gradient. Make F a starting "
-        "point of its own that requires a gradient.",
+    "hook_left_after_an_error": (
+        "not_after_an_error",
+        "When the network stops with an error, your hook stays in the model. Remove it in a "
+        "finally block.",
     ),
 }
-REMOVED = {
-    "always": "",
-    "never": " And your hook is still in the model: it will run again at every call.",
-    "not_after_an_error": " And when the network stops with an error, your hook stays in the model.",
-}
 
-
-def _register(kept, removal):
-    keep, sentence = KEPT[kept]
-    answer = recorder(keep, removal)
-    answer.__name__ = kept if removal == "always" else f"{kept}_removed_{removal}"
-    record.wrong(sentence + REMOVED[removal])(answer)
-
-
-for _kept in KEPT:
-    for _removal in REMOVED:
-        _register(_kept, _removal)
-
-
-@record.wrong(
-    "Your hook is still in the model: it will run again at every call, and it keeps the "
-    "feature maps in memory. Remove it."
+record.products(
+    recorder,
+    keep={
+        "a start at the layer": (start_at_the_layer, ""),
+        "overwritten": (
+            lambda output: (output, output),
+            "F was overwritten after you kept it: a later layer works in place. Let the network go "
+            "on with a copy.",
+        ),
+        "copy_beside_the_road": (
+            lambda output: (output.clone(), output),
+            "You kept a copy, but the network went on without it: Y does not depend on it, so "
+            "there is no gradient. Turn it round: keep the tensor itself, pass the copy on.",
+        ),
+        "detached_copy": (
+            lambda output: (output.detach().clone(), output),
+            "Your F is cut off from Y: after detach nothing asks for its gradient, and the network "
+            "does not go on from it.",
+        ),
+        "start_without_copy": (
+            lambda output: (output.detach().requires_grad_(),) * 2,
+            "You pass F itself on, and a later layer wants to overwrite it: PyTorch forbids that. "
+            "Pass a copy of F on.",
+        ),
+        "start_not_passed_on": (
+            lambda output: (output.detach().requires_grad_(), output),
+            "Your F is the start of a graph, but the network goes on with the old tensor: Y does "
+            "not depend on F. Pass a copy of F on.",
+        ),
+        "needs_weights_that_learn": (
+            lambda output: (output, output.clone()),
+            "With frozen weights no graph is recorded, so your F has no gradient. Make F a "
+            "starting point of its own that requires a gradient.",
+        ),
+        "retained": (
+            retained,
+            "You kept the output itself and called retain_grad. A later layer can still overwrite "
+            "it, and with frozen weights PyTorch stops. Make a new starting point: detach, then "
+            "requires_grad_.",
+        ),
+    },
+    removal=HOOK_LEFT,
 )
-def hook_never_removed(model, layer, x):
-    return recorder(start_at_the_layer, "never")(model, layer, x)
 
 
-@record.wrong(
-    "When the network stops with an error, your hook stays in the model. Remove it in a "
-    "finally block."
+def after(change, keep=start_at_the_layer, removal="always"):
+    """The recorder, after `change(model, x)`."""
+
+    def answer(model, layer, x):
+        change(model, x)
+        return recorder(keep, removal)(model, layer, x)
+
+    return answer
+
+
+record.products(  # F stays in the graph of the network, and the caller's things are made to need one
+    lambda change, removal: after(change, lambda output: (output, output.clone()), removal),
+    change={
+        "image_changed": (
+            lambda model, x: x.requires_grad_(),
+            "You switched on requires_grad of x, and it stays on: the image belongs to the caller. "
+            "Leave x alone; detach the layer's output and let F require the gradient.",
+        ),
+        "weights_unfrozen": (
+            lambda model, x: model.requires_grad_(),
+            "You switched on requires_grad for the frozen weights, and left it on. Let F require "
+            "the gradient, not the weights.",
+        ),
+    },
+    removal=HOOK_LEFT,
 )
-def hook_left_after_an_error(model, layer, x):
-    return recorder(start_at_the_layer, "not_after_an_error")(model, layer, x)
 
-
-@record.wrong("You kept what goes into the layer. F is what comes out of it.")
-def input_of_the_layer(model, layer, x):
-    kept = []
-
-    def hook(module, args):
-        F = args[0].detach().requires_grad_()
-        kept.append(F)
-        return (F.clone(),)
-
-    handle = model.get_submodule(layer).register_forward_pre_hook(hook)
-    try:
-        Y = model(x)
-    finally:
-        handle.remove()
-    return kept[0], Y
+record.wrongs(  # other things of the caller are changed
+    left_in_eval_mode=(
+        after(lambda model, x: model.eval()),
+        "You switched the model to evaluation mode and left it so. This function only looks: the "
+        "model must be as before.",
+    ),
+    left_in_training_mode=(
+        after(lambda model, x: model.train()),
+        "You switched the model to training mode and left it so. This function only looks: the "
+        "model must be as before.",
+    ),
+    weights_frozen=(
+        after(lambda model, x: model.requires_grad_(False)),
+        "You froze the weights and left them frozen. The detach at the layer is enough: the "
+        "gradient ends there.",
+    ),
+    image_switched_off=(
+        after(lambda model, x: x.requires_grad_(False)),
+        "You switched off requires_grad of x. The image belongs to the caller: leave it as it was.",
+    ),
+    gradients_deleted=(
+        after(lambda model, x: model.zero_grad()),
+        "You called zero_grad: the gradients that the caller had collected in the weights are "
+        "gone. torch.autograd.grad leaves .grad alone, so nothing has to be cleaned.",
+    ),
+)
 
 
 @record.wrong(
-    "You ran the network without a graph (no_grad), so there is nothing to take a "
-    "gradient of. Grad-CAM needs the graph after the layer."
+    "Your function already calls backward: that leaves gradients in the weights. Only record; the "
+    "gradient is taken outside."
+)
+def backward_inside(model, layer, x):
+    F, Y = right(model, layer, x)
+    Y.sum().backward(retain_graph=True)
+    return F, Y
+
+
+def with_the_pair(change):
+    """The right F and Y, and then `change(F, Y)`."""
+    return lambda model, layer, x: change(*right(model, layer, x))
+
+
+record.wrongs(  # another pair than (F, Y)
+    input_of_the_layer=(
+        recorder(lambda args: start_at_the_layer(args[0]), register="register_forward_pre_hook"),
+        "You kept what goes into the layer. F is what comes out of it.",
+    ),
+    hook_on_the_model=(
+        lambda model, layer, x: right(model, "", x),
+        "Your hook is on the whole model, so F is its output, the logits. Get the layer by its "
+        "name: model.get_submodule(layer).",
+    ),
+    exchanged=(
+        with_the_pair(lambda F, Y: (Y, F)),
+        "F and Y are exchanged: return the feature maps first.",
+    ),
+    probabilities=(
+        with_the_pair(lambda F, Y: (F, Y.softmax(1))),
+        "Y are the logits, as the model gives them. You applied a softmax.",
+    ),
+    detached_at_the_end=(
+        with_the_pair(lambda F, Y: (F.detach(), Y)),
+        "You cut F off when you return it. Return the very tensor from which the network went on: "
+        "a detached one is another tensor, and Y does not depend on it.",
+    ),
+    started_after_the_run=(
+        with_the_pair(lambda F, Y: (F.detach().requires_grad_(), Y)),
+        "Your F requires a gradient, but Y was computed from another tensor: F is a copy, or it was "
+        "detached after the run. Inside the hook, keep the very tensor and pass its copy on.",
+    ),
+    first_image_only=(
+        with_the_pair(lambda F, Y: (F[0], Y)),
+        "You return the feature maps of the first image only. F is (N, K, h, w).",
+    ),
+)
+
+
+@record.wrong(
+    "You ran the network without a graph (no_grad), so there is nothing to take a gradient of. "
+    "Grad-CAM needs the graph after the layer."
 )
 def no_graph(model, layer, x):
     with torch.no_grad():
-        return recorder(start_at_the_layer)(model, layer, x)
+        return right(model, layer, x)
 
 
 @record.wrong(
-    "A backward hook does not go together with a later layer that works in place: "
-    "PyTorch stops. You need only a forward hook; the gradient is taken outside."
+    "A backward hook does not go together with a later layer that works in place: PyTorch stops. "
+    "You need only a forward hook; the gradient is taken outside."
 )
 def backward_hook(model, layer, x):
     kept, gradients = [], []
@@ -302,97 +360,13 @@ def backward_hook(model, layer, x):
     return kept[0], Y
 
 
-@record.wrong("F and Y are exchanged: return the feature maps first.")
-def exchanged(model, layer, x):
-    F, Y = recorder(start_at_the_layer)(model, layer, x)
-    return Y, F
-
-
-@record.wrong(
-    "You switched the model to evaluation mode and left it so. This function only "
-    "looks: the model must be as before."
-)
-def left_in_eval_mode(model, layer, x):
-    return recorder(start_at_the_layer)(model.eval(), layer, x)
-
-
-@record.wrong(
-    "You switched on requires_grad for the frozen weights, and left it on. Let F "
-    "require the gradient, not the weights."
-)
-def weights_unfrozen(model, layer, x):
-    return recorder(lambda output: (output, output.clone()))(model.requires_grad_(), layer, x)
-
-
-@record.wrong(
-    "Your function already calls backward: that leaves gradients in the weights. Only "
-    "record; the gradient is taken outside."
-)
-def backward_inside(model, layer, x):
-    F, Y = recorder(start_at_the_layer)(model, layer, x)
-    Y.sum().backward(retain_graph=True)
-    return F, Y
-
-
-def _register_changed_image(removal):
-    def answer(model, layer, x):
-        return recorder(lambda output: (output, output.clone()), removal)(
-            model, layer, x.requires_grad_()
-        )
-
-    answer.__name__ = f"image_changed_removed_{removal}"
-    record.wrong(
-        "You switched on requires_grad of x, and it stays on: the image belongs to the caller. "
-        "Leave x alone; detach the layer's output and let F require the gradient."
-        + REMOVED[removal]
-    )(answer)
-
-
-for _removal in REMOVED:
-    _register_changed_image(_removal)
-
-
-@record.wrong(
-    "You switched off requires_grad of x. The image belongs to the caller: leave it as it was."
-)
-def image_switched_off(model, layer, x):
-    return recorder(start_at_the_layer)(model, layer, x.requires_grad_(False))
-
-
-@record.wrong(
-    "You called zero_grad: the gradients that the caller had collected in the weights are gone. "
-    "torch.autograd.grad leaves .grad alone, so nothing has to be cleaned."
-)
-def gradients_deleted(model, layer, x):
-    model.zero_grad()
-    return recorder(start_at_the_layer)(model, layer, x)
-
-
-@record.wrong(
-    "You switched the model to training mode and left it so. This function only looks: the model "
-    "must be as before."
-)
-def left_in_training_mode(model, layer, x):
-    return recorder(start_at_the_layer)(model.train(), layer, x)
-
-
-@record.wrong(
-    "You froze the weights and left them frozen. The detach at the layer is enough: the gradient "
-    "ends there."
-)
-def weights_frozen(model, layer, x):
-    return recorder(start_at_the_layer)(model.requires_grad_(False), layer, x)
-
-
 @record.wrong(
     "You catch the network's error, and the caller hears nothing of it. Use try … finally, "
     "without except."
 )
 def error_swallowed(model, layer, x):
-    try:
-        return recorder(start_at_the_layer)(model, layer, x)
-    except RuntimeError:
-        return None
+    with contextlib.suppress(RuntimeError):
+        return right(model, layer, x)
 
 
 @record.wrong(
@@ -400,66 +374,8 @@ def error_swallowed(model, layer, x):
     "which hides the first. Use try … finally, without except."
 )
 def error_hidden(model, layer, x):
-    kept = {}
-
-    def hook(module, args, output):
-        kept["F"], goes_on = start_at_the_layer(output)
-        return goes_on
-
-    handle = model.get_submodule(layer).register_forward_hook(hook)
-    with contextlib.suppress(RuntimeError):
-        kept["Y"] = model(x)
-    handle.remove()
-    return kept["F"], kept["Y"]
-
-
-@record.wrong("Y are the logits, as the model gives them. You applied a softmax.")
-def probabilities(model, layer, x):
-    F, Y = recorder(start_at_the_layer)(model, layer, x)
-    return F, Y.softmax(1)
-
-
-@record.wrong(
-    "You cut F off when you return it. Return the very tensor from which the network went on: a "
-    "detached one is another tensor, and Y does not depend on it."
-)
-def detached_at_the_end(model, layer, x):
-    F, Y = recorder(start_at_the_layer)(model, layer, x)
-    return F.detach(), Y
-
-
-@record.wrong(
-    "You detached F after the run, and made it require a gradient then. Y was computed before "
-    "that, from another tensor. Do both inside the hook."
-)
-def started_after_the_run(model, layer, x):
-    F, Y = recorder(start_at_the_layer)(model, layer, x)
-    return F.detach().requires_grad_(), Y
-
-
-@record.wrong("You return the feature maps of the first image only. F is (N, K, h, w).")
-def first_image_only(model, layer, x):
-    F, Y = recorder(start_at_the_layer)(model, layer, x)
-    return F[0], Y
-
-
-@record.wrong(
-    "You kept the output itself and called retain_grad. A later layer can still overwrite it, and "
-    "with frozen weights PyTorch stops. Make a new starting point: detach, then requires_grad_."
-)
-def retained(model, layer, x):
-    kept = []
-
-    def hook(module, args, output):
-        output.retain_grad()
-        kept.append(output)
-
-    handle = model.get_submodule(layer).register_forward_hook(hook)
-    try:
-        Y = model(x)
-    finally:
-        handle.remove()
-    return kept[0], Y
+    pair = error_swallowed(model, layer, x)
+    return pair[0], pair[1]
 
 
 @record.accepts
@@ -481,52 +397,29 @@ def outer_variable(model, layer, x):
 
 @record.accepts
 def object_as_hook(model, layer, x):
-    class Recorder:
+    class Hook:
         def __call__(self, module, args, output):
-            self.F = torch.nn.Parameter(output.detach().clone())
+            self.F = nn.Parameter(output.detach().clone())
             return self.F.clone()
 
-        def __enter__(self):
-            self.handle = model.get_submodule(layer).register_forward_hook(self)
-            return self
-
-        def __exit__(self, *error):
-            self.handle.remove()
-
-    with Recorder() as recorder, torch.enable_grad():
+    hook = Hook()
+    with torch.enable_grad(), model.get_submodule(layer).register_forward_hook(hook):
         Y = model(x)
-    return recorder.F, Y
-
-
-@record.accepts
-def try_and_finally(model, layer, x):
-    store = {}
-
-    def keep(module, inputs, output):
-        store["F"] = output.clone().detach().requires_grad_(True)
-        return store["F"].clone()
-
-    handle = dict(model.named_modules())[layer].register_forward_hook(keep)
-    try:
-        store["Y"] = model(x)
-    finally:
-        handle.remove()
-    return store["F"], store["Y"]
+    return hook.F, Y
 
 
 @record.accepts
 def inside_the_whole_graph(model, layer, x):
     """F stays in the graph of the whole network; a product with 1 is the copy."""
-    kept = {}
+    kept = []
 
     def hook(module, args, output):
-        kept["F"] = output if output.requires_grad else output.requires_grad_()
-        return kept["F"] * 1
+        kept.append(output if output.requires_grad else output.requires_grad_())
+        return kept[0] * 1
 
-    with contextlib.ExitStack() as stack:
-        stack.callback(model.get_submodule(layer).register_forward_hook(hook).remove)
+    with model.get_submodule(layer).register_forward_hook(hook):
         Y = model(x)
-    return kept["F"], Y
+    return kept[0], Y
 
 
 @record.accepts
@@ -574,9 +467,8 @@ channel_weights = Exercise(
 def _(rng):
     yield Case("two images, five channels, maps of 4×7", normal(rng, 2, 5, 4, 7))
     yield Case("one image, one channel, negative gradients", -normal(rng, 1, 1, 3, 2).abs())
-    yield Case(
-        "the same gradient at all places", normal(rng, 3, 4, 1, 1).expand(3, 4, 2, 5).clone()
-    )
+    G = normal(rng, 3, 6, 1, 1).expand(3, 6, 2, 5).clone()
+    yield Case("the same gradient at all places", G)
     yield Case("the layer does not matter: all gradients are 0", torch.zeros(1, 2, 3, 3))
 
 
@@ -585,136 +477,66 @@ def _(G):
     return G.mean(dim=(2, 3))
 
 
-@channel_weights.wrong(
-    "You summed over the places. The formula has the mean: your weights are "
-    "larger by the factor h·w."
+channel_weights.teaches(
+    {
+        "mean over axes 2 and 3: sum": "You summed over the places. The formula has the mean: your "
+        "weights are larger by the factor h·w.",
+        "relu(G)": "You cut off negative gradients before the mean. In Grad-CAM a gradient keeps "
+        "its sign.",
+        "abs(G)": "You took the absolute values. A gradient's sign says whether the channel speaks "
+        "for the class or against it.",
+        "mean over axes 2 and 3: amax": "You took the largest gradient of each channel. The "
+        "formula takes the mean over all places.",
+        "mean over axes 2 and 3: axes 1": "You took the mean over the channels. The places "
+        "disappear, the channels stay.",
+        "mean over axes 2 and 3: axes 2": "Only one axis of space disappeared. Take the mean over "
+        "rows and columns.",
+        "mean over axes 2 and 3: axes 3": "Only the columns disappeared. Take the mean over both "
+        "axes of space.",
+        "result: mean 0 for all": "You took the mean over the images too. Each image has its own "
+        "weights.",
+        "result: softmax 1": "You applied a softmax over the channels. Here the weights are the "
+        "mean gradients themselves.",
+    }
 )
-def sum_instead_of_mean(G):
-    return G.sum(dim=(2, 3))
 
-
-@channel_weights.wrong(
-    "You cut off negative gradients before the mean. In Grad-CAM a gradient keeps its sign."
+channel_weights.wrongs(
+    relu_on_weights=(
+        lambda G: G.mean(dim=(2, 3)).relu(),
+        "You cut off negative weights. A channel that speaks against the class keeps its negative "
+        "weight; the ReLU comes after the sum over the channels.",
+    ),
+    unit_length=(
+        lambda G: functional.normalize(G.mean(dim=(2, 3)), dim=1),
+        "You scaled the weights of each image to length 1. The formula does not: the size of the "
+        "gradient is kept.",
+    ),
+    axes_kept=(
+        lambda G: G.mean(dim=(2, 3), keepdim=True),
+        "The values are right, but the shape is (N, K, 1, 1). Let the last two axes disappear: "
+        "(N, K).",
+    ),
+    axes_counted_from_one=(
+        lambda G: G.mean(dim=(1, 2)),
+        "You took the mean over the wrong axes. Axes are counted from 0: images 0, channels 1, "
+        "rows 2, columns 3.",
+    ),
+    one_mean_for_all=(
+        lambda G: G.mean().expand(G.shape[:2]),
+        "You took one mean of all numbers. Each channel of each image has its own.",
+    ),
 )
-def relu_on_gradients(G):
-    return G.relu().mean(dim=(2, 3))
 
-
-@channel_weights.wrong(
-    "You cut off negative weights. A channel that speaks against the class "
-    "keeps its negative weight; the ReLU comes after the sum over the "
-    "channels."
+channel_weights.accepts_all(
+    float64_inside=lambda G: G.double().mean((-1, -2)).float(),
+    one_axis_after_the_other=lambda G: G.mean(3).mean(2),
+    pooling_layer=lambda G: nn.Flatten()(nn.AdaptiveAvgPool2d(1)(G)),
+    pooling_function=lambda G: functional.adaptive_avg_pool2d(G, 1)[:, :, 0, 0],
+    divide_by_hand=lambda G: G.flatten(2).sum(-1) / (G.shape[2] * G.shape[3]),
+    loop=lambda G: torch.tensor([[float(g.sum()) / g.numel() for g in image] for image in G]),
+    numpy_inside=lambda G: np.mean(G.numpy(), axis=(-2, -1)),
+    einsum=lambda G: torch.einsum("nkxy->nk", G) / G[0, 0].numel(),
 )
-def relu_on_weights(G):
-    return G.mean(dim=(2, 3)).relu()
-
-
-@channel_weights.wrong(
-    "You took the absolute values. A gradient's sign says whether the channel "
-    "speaks for the class or against it."
-)
-def absolute_gradients(G):
-    return G.abs().mean(dim=(2, 3))
-
-
-@channel_weights.wrong(
-    "You took the largest gradient of each channel. The formula takes the mean over all places."
-)
-def maximum(G):
-    return G.amax(dim=(2, 3))
-
-
-@channel_weights.wrong(
-    "You took the mean over the channels. The places disappear, the channels stay."
-)
-def mean_over_channels(G):
-    return G.mean(dim=1)
-
-
-@channel_weights.wrong("You took the mean over the images too. Each image has its own weights.")
-def mean_over_images(G):
-    return G.mean(dim=(0, 2, 3)).expand(G.shape[:2])
-
-
-@channel_weights.wrong(
-    "The values are right, but the shape is (N, K, 1, 1). Let the last two axes disappear: (N, K)."
-)
-def axes_kept(G):
-    return G.mean(dim=(2, 3), keepdim=True)
-
-
-@channel_weights.wrong("Only one axis of space disappeared. Take the mean over rows and columns.")
-def mean_over_rows_only(G):
-    return G.mean(dim=2)
-
-
-@channel_weights.wrong(
-    "You scaled the weights of each image to length 1. The formula does not: "
-    "the size of the gradient is kept."
-)
-def unit_length(G):
-    return functional.normalize(G.mean(dim=(2, 3)), dim=1)
-
-
-@channel_weights.wrong(
-    "You applied a softmax over the channels. Here the weights are the mean gradients themselves."
-)
-def softmax_over_channels(G):
-    return G.mean(dim=(2, 3)).softmax(1)
-
-
-@channel_weights.wrong("Only the columns disappeared. Take the mean over both axes of space.")
-def mean_over_columns_only(G):
-    return G.mean(dim=-1)
-
-
-@channel_weights.wrong(
-    "You took the mean over the wrong axes. Axes are counted from 0: images 0, channels 1, rows 2, "
-    "columns 3."
-)
-def axes_counted_from_one(G):
-    return G.mean(dim=(1, 2))
-
-
-@channel_weights.wrong("You took one mean of all numbers. Each channel of each image has its own.")
-def one_mean_for_all(G):
-    return G.mean().expand(G.shape[:2])
-
-
-@channel_weights.accepts
-def float64_inside(G):
-    return G.double().mean((-1, -2)).float()
-
-
-@channel_weights.accepts
-def one_axis_after_the_other(G):
-    return nn.Flatten()(nn.AdaptiveAvgPool2d(1)(G.mean(3, keepdim=True)))
-
-
-@channel_weights.accepts
-def pooling_layer(G):
-    return functional.adaptive_avg_pool2d(G, 1)[:, :, 0, 0]
-
-
-@channel_weights.accepts
-def divide_by_hand(G):
-    N, K, h, w = G.shape
-    return G.reshape(N, K, h * w).sum(-1) / (h * w)
-
-
-@channel_weights.accepts
-def loop(G):
-    return torch.tensor([[float(g.sum()) / g.numel() for g in image] for image in G])
-
-
-@channel_weights.accepts
-def numpy_inside(G):
-    return np.mean(G.numpy(), axis=(-2, -1))
-
-
-@channel_weights.accepts
-def einsum(G):
-    return torch.einsum("nkxy->nk", G) / G[0, 0].numel()
 
 
 # ------------------------------------------------------------------ 8.3
@@ -739,14 +561,10 @@ def _(rng):
     F, G = normal(rng, 2, 5, 4, 7), normal(rng, 2, 5, 4, 7)
     yield Case("two images, signed feature maps of 4×7", F, G)
     yield Case("the signed map", F, G, relu=False)
-    yield Case(
-        "one channel, one image", normal(rng, 1, 1, 3, 2), normal(rng, 1, 1, 3, 2), relu=False
-    )
-    yield Case(
-        "feature maps after a ReLU, one channel is dead",
-        F.relu() * torch.tensor([1.0, 0, 1, 1, 1])[:, None, None],
-        G,
-    )
+    one = normal(rng, 2, 1, 1, 3, 2)
+    yield Case("one channel, one image", one[0], one[1], relu=False)
+    dead = F.relu() * torch.tensor([1.0, 0, 1, 1, 1])[:, None, None]
+    yield Case("feature maps after a ReLU, one channel is dead", dead, G)
     yield Case("only evidence against the class", F.abs(), -G.abs())
 
 
@@ -760,163 +578,81 @@ def _(F, G, relu=True):
     return L.relu() if relu else L
 
 
-@grad_cam.wrong(
-    "You used relu=True and relu=False alike: the ReLU is always applied. Without it "
-    "the negative evidence must stay."
+grad_cam.teaches(
+    {
+        "result: relu": "You used relu=True and relu=False alike: the ReLU is always applied. "
+        "Without it the negative evidence must stay.",
+        "ReLU: left out": "The ReLU is missing: with relu=True negative values become 0.",
+        "not relu": "relu has the wrong sense: relu=True must cut off negative values, relu=False "
+        "must keep them.",
+        "mean over axes 2 and 3: sum": "You summed the gradient over the places. α is its mean: "
+        "your map is larger by the factor h·w.",
+        "mean over axes 2 and 3: axes 1": "You took the mean of G over the channels. α is the mean "
+        "over the places: one number for each channel.",
+        "mean over axes 2 and 3: then relu": "You cut off negative weights. They belong into the "
+        "sum; only its result goes through the ReLU.",
+        "mean over axes 2 and 3: then abs": "You took the absolute value of the weights. A channel "
+        "with a negative weight speaks against the class.",
+        "sum over axis 1: mean": "You took the mean over the channels. The formula has a sum: your "
+        "map is smaller by the factor K.",
+        "F and G exchanged": "You exchanged F and G: the gradient gives the weights, the feature "
+        "maps give the place.",
+        "ones for G": "You added the feature maps without their weights.",
+        "G: first for all": "You used the weights of the first image for all images.",
+        "neg(G)": "The sign is turned round: that is the counterfactual map, which shows the "
+        "evidence against the class.",
+        "result: minmax": "You scaled the map to [0, 1]. That is a later step, for the picture; "
+        "here the raw values are asked for.",
+        "result: unsqueeze 1": "The channel axis is still there, with length 1. The map is "
+        "(N, h, w).",
+    }
 )
-def always_relu(F, G, relu=True):
-    return (alpha(G) * F).sum(1).relu()
 
 
-@grad_cam.wrong("The ReLU is missing: with relu=True negative values become 0.")
-def never_relu(F, G, relu=True):
-    return (alpha(G) * F).sum(1)
-
-
-@grad_cam.wrong(
-    "You applied the ReLU to each channel, before the sum. Then channels against the "
-    "class cannot cancel those for it. First sum, then ReLU."
-)
-def relu_before_the_sum(F, G, relu=True):
-    L = alpha(G) * F
-    return (L.relu() if relu else L).sum(1)
-
-
-@grad_cam.wrong(
-    "You cut off negative weights. They belong into the sum; only its result goes through the ReLU."
-)
-def relu_on_the_weights(F, G, relu=True):
-    return (alpha(G).relu() * F).sum(1) if relu else (alpha(G) * F).sum(1)
-
-
-@grad_cam.wrong(
-    "You multiplied F with the gradient at each place. That is another method, "
-    "HiResCAM. Grad-CAM first takes the mean of the gradient."
-)
-def gradient_at_each_place(F, G, relu=True):
-    L = (G * F).sum(1)
+def rectified(L, relu):
     return L.relu() if relu else L
 
 
-@grad_cam.wrong(
-    "You summed the gradient over the places. α is its mean: your map is larger by the factor h·w."
+grad_cam.wrongs(
+    relu_before_the_sum=(
+        lambda F, G, relu=True: rectified(alpha(G) * F, relu).sum(1),
+        "You applied the ReLU to each channel, before the sum. Then channels against the class "
+        "cannot cancel those for it. First sum, then ReLU.",
+    ),
+    relu_on_the_weights=(
+        lambda F, G, relu=True: (rectified(alpha(G), relu) * F).sum(1),
+        "You cut off negative weights. They belong into the sum; only its result goes through the "
+        "ReLU.",
+    ),
+    gradient_at_each_place=(
+        lambda F, G, relu=True: rectified((G * F).sum(1), relu),
+        "You multiplied F with the gradient at each place. That is another method, HiResCAM. "
+        "Grad-CAM first takes the mean of the gradient.",
+    ),
+    absolute_value=(
+        lambda F, G, relu=True: (alpha(G) * F).sum(1).abs() if relu else (alpha(G) * F).sum(1),
+        "You took the absolute value. Evidence against the class is not evidence for it: ReLU "
+        "makes it 0.",
+    ),
+    channels_not_summed=(
+        lambda F, G, relu=True: rectified(alpha(G) * F, relu),
+        "The channel axis is still there: the weighted feature maps must be added up.",
+    ),
 )
-def summed_gradients(F, G, relu=True):
-    L = (G.sum(dim=(2, 3), keepdim=True) * F).sum(1)
-    return L.relu() if relu else L
 
-
-@grad_cam.wrong(
-    "You took the mean over the channels. The formula has a sum: your map is smaller "
-    "by the factor K."
+grad_cam.accepts_all(
+    float64_inside=lambda F, G, relu=True: rectified((alpha(G.double()) * F).sum(1), relu),
+    einsum_and_clamp=lambda F, G, relu=True: torch.clamp(
+        torch.einsum("nk,nkxy->nxy", G.flatten(2).mean(-1), F), min=0 if relu else -torch.inf
+    ),
+    matrix_product=lambda F, G, relu=True: rectified(
+        (G.flatten(2).mean(2)[:, None] @ F.flatten(2)).view_as(F[:, 0]), relu
+    ),
+    # each image's weights as a 1×1 convolution of its own
+    grouped_convolution=lambda F, G, relu=True: rectified(
+        functional.conv2d(F.flatten(0, 1)[None], alpha(G), groups=len(F))[0], relu
+    ),
 )
-def mean_over_the_channels(F, G, relu=True):
-    L = (alpha(G) * F).mean(1)
-    return L.relu() if relu else L
-
-
-@grad_cam.wrong(
-    "You exchanged F and G: the gradient gives the weights, the feature maps give the place."
-)
-def features_as_weights(F, G, relu=True):
-    L = (alpha(F) * G).sum(1)
-    return L.relu() if relu else L
-
-
-@grad_cam.wrong(
-    "You took the absolute value. Evidence against the class is not evidence for it: "
-    "ReLU makes it 0."
-)
-def absolute_value(F, G, relu=True):
-    L = (alpha(G) * F).sum(1)
-    return L.abs() if relu else L
-
-
-@grad_cam.wrong("You added the feature maps without their weights.")
-def without_weights(F, G, relu=True):
-    return F.sum(1).relu() if relu else F.sum(1)
-
-
-@grad_cam.wrong("You used the weights of the first image for all images.")
-def weights_of_the_first_image(F, G, relu=True):
-    L = (alpha(G)[:1] * F).sum(1)
-    return L.relu() if relu else L
-
-
-@grad_cam.wrong(
-    "You scaled the map to [0, 1]. That is a later step, for the picture; here the "
-    "raw values are asked for."
-)
-def scaled(F, G, relu=True):
-    L = (alpha(G) * F).sum(1)
-    return camlite.minmax(L.relu() if relu else L)
-
-
-@grad_cam.wrong(
-    "The sign is turned round: that is the counterfactual map, which shows the "
-    "evidence against the class."
-)
-def counterfactual(F, G, relu=True):
-    L = -(alpha(G) * F).sum(1)
-    return L.relu() if relu else L
-
-
-@grad_cam.wrong(
-    "relu has the wrong sense: relu=True must cut off negative values, relu=False must keep them."
-)
-def flag_inverted(F, G, relu=True):
-    L = (alpha(G) * F).sum(1)
-    return L if relu else L.relu()
-
-
-@grad_cam.wrong("The channel axis is still there: the weighted feature maps must be added up.")
-def channels_not_summed(F, G, relu=True):
-    L = alpha(G) * F
-    return L.relu() if relu else L
-
-
-@grad_cam.wrong("The channel axis is still there, with length 1. The map is (N, h, w).")
-def channel_axis_kept(F, G, relu=True):
-    L = (alpha(G) * F).sum(1, keepdim=True)
-    return L.relu() if relu else L
-
-
-@grad_cam.wrong(
-    "You took the mean of G over the channels. α is the mean over the places: one number for each "
-    "channel."
-)
-def gradient_mean_over_channels(F, G, relu=True):
-    L = (G.mean(1, keepdim=True) * F).sum(1)
-    return L.relu() if relu else L
-
-
-@grad_cam.wrong(
-    "You took the absolute value of the weights. A channel with a negative weight speaks against "
-    "the class."
-)
-def absolute_weights(F, G, relu=True):
-    L = (alpha(G).abs() * F).sum(1)
-    return L.relu() if relu else L
-
-
-@grad_cam.accepts
-def float64_and_where(F, G, relu=True):
-    α = G.double().mean((2, 3))[..., None, None]
-    L = (F.double() * α).sum(dim=1)
-    return torch.where(L > 0, L, 0.0) if relu else L
-
-
-@grad_cam.accepts
-def einsum_over_channels(F, G, relu=True):
-    L = torch.einsum("nk,nkxy->nxy", G.flatten(2).mean(-1), F)
-    return torch.clamp(L, min=0) if relu else L
-
-
-@grad_cam.accepts
-def matrix_product(F, G, relu=True):
-    N, K, h, w = F.shape
-    L = (G.flatten(2).mean(2)[:, None] @ F.reshape(N, K, -1)).reshape(N, h, w)
-    return L * (L > 0) if relu else L
 
 
 @grad_cam.accepts
@@ -927,17 +663,8 @@ def nested_loops(F, G, relu=True):
 
 @grad_cam.accepts
 def numpy_maximum(F, G, relu=True):
-    F, G = F.numpy(), G.numpy()
-    L = (G.mean((2, 3))[:, :, None, None] * F).sum(1)
+    L = (G.numpy().mean((2, 3), keepdims=True) * F.numpy()).sum(1)
     return np.maximum(L, 0) if relu else L
-
-
-@grad_cam.accepts
-def grouped_convolution(F, G, relu=True):
-    """Each image's weights as a 1×1 convolution of its own."""
-    N, K, h, w = F.shape
-    L = functional.conv2d(F.reshape(1, N * K, h, w), G.mean((2, 3))[:, :, None, None], groups=N)[0]
-    return functional.relu(L) if relu else L
 
 
 # ------------------------------------------------------------------ 8.4
@@ -959,179 +686,101 @@ guided_grad_cam = Exercise(
 
 @guided_grad_cam.cases
 def _(rng):
-    yield Case(
-        "two colour images of 8×12, maps of 2×3",
-        normal(rng, 2, 2, 3).abs(),
-        normal(rng, 2, 3, 8, 12),
-    )
+    M, guided = normal(rng, 2, 2, 3).abs(), normal(rng, 2, 3, 8, 12)
+    yield Case("two colour images of 8×12, maps of 2×3", M, guided)
     yield Case("one grey image, a map of 3×2", normal(rng, 1, 3, 2).abs(), normal(rng, 1, 1, 9, 7))
     yield Case("a signed map", normal(rng, 2, 3, 4), normal(rng, 2, 2, 6, 8))
     yield Case("as many images as channels", normal(rng, 3, 2, 2).abs(), normal(rng, 3, 3, 4, 6))
 
 
-def larger(M, size, **how):
-    return functional.interpolate(M[:, None], size=tuple(size), **how)
-
-
 @guided_grad_cam.reference
 def _(M, guided):
-    return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided
+    size = tuple(guided.shape[-2:])
+    return functional.interpolate(M[:, None], size, mode="bilinear", align_corners=False) * guided
 
 
-def smaller(guided, size):
-    return functional.adaptive_avg_pool2d(guided, tuple(size))
+def enlarged(M, size):
+    """(N, h, w) or (N, C, h, w) -> (N, 1 or C, H, W)."""
+    M = M[:, None] if M.dim() == 3 else M
+    return functional.interpolate(M, size=tuple(size), mode="bilinear", align_corners=False)
 
 
-@guided_grad_cam.wrong(
-    "You multiplied at the size of the map and enlarged afterwards: the fine "
-    "lines of guided are lost. First enlarge M, then multiply."
+guided_grad_cam.teaches(
+    {
+        "resizing: nearest": "You used the nearest value: the map then shows blocks. Use bilinear "
+        "interpolation.",
+        "resizing: aligned": "You set align_corners=True: pixels are then points. Pixels are "
+        "areas: align_corners=False.",
+        "resizing: bicubic": "You used bicubic interpolation. It overshoots: places can get a "
+        "wrong sign.",
+        "product: add": "You added the two. Then each of them shows where the other is 0; the "
+        "product keeps only what both show.",
+        "relu(guided)": "You cut off the negative values of guided. The product keeps their sign: "
+        "such a pixel should be darker for a higher score.",
+        "abs(guided)": "You took the absolute value of guided. The product keeps its sign.",
+        "relu(M)": "You applied a ReLU to M. It comes as it is wanted, with its sign: just enlarge "
+        "it and multiply.",
+        "minmax(M)": "You scaled M to [0, 1] first. The raw product is asked for; scaling is a "
+        "later step, for the picture.",
+        "result: sum 1": "You summed over the colour channels. The result keeps them: (N, C, H, W).",
+        "ones for guided": "The result is only the enlarged map. Multiply it with guided.",
+        "result: / max of size": "You scaled the product by its largest value. The raw product is "
+        "asked for; scaling is a later step, for the picture.",
+        "result: relu": "You cut off the negative values of the product. It keeps its sign.",
+    }
 )
-def enlarged_after_multiplying(M, guided):
-    coarse = functional.interpolate(guided, size=M.shape[1:], mode="bilinear", align_corners=False)
-    return functional.interpolate(
-        M[:, None] * coarse, size=guided.shape[-2:], mode="bilinear", align_corners=False
-    )
 
-
-@guided_grad_cam.wrong(
-    "You averaged guided down to the size of the map, multiplied and enlarged "
-    "afterwards: the fine lines are lost. First enlarge M, then multiply."
+guided_grad_cam.wrongs(
+    enlarged_after_multiplying=(
+        lambda M, guided: enlarged(M[:, None] * enlarged(guided, M.shape[1:]), guided.shape[-2:]),
+        "You multiplied at the size of the map and enlarged afterwards: the fine lines of guided "
+        "are lost. First enlarge M, then multiply.",
+    ),
+    pooled_multiplied_enlarged=(
+        lambda M, guided: enlarged(
+            M[:, None] * functional.adaptive_avg_pool2d(guided, M.shape[1:]), guided.shape[-2:]
+        ),
+        "You averaged guided down to the size of the map, multiplied and enlarged afterwards: the "
+        "fine lines are lost. First enlarge M, then multiply.",
+    ),
+    not_multiplied=(
+        lambda M, guided: enlarged(M, guided.shape[-2:]),
+        "The result is only the enlarged map. Multiply it with guided.",
+    ),
+    sides_exchanged=(
+        lambda M, guided: enlarged(M, guided.shape[:-3:-1]) * guided,
+        "Height and width are exchanged: size is (H, W), the last two axes of guided in their "
+        "order.",
+    ),
+    images_meet_colours=(
+        lambda M, guided: enlarged(M, guided.shape[-2:])[:, 0] * guided,
+        "The axes do not meet: (N, H, W) against (N, C, H, W) puts the images of M beside the "
+        "colours of guided. Keep an axis of length 1 between them.",
+    ),
+    without_channel_axis=(
+        lambda M, guided: functional.interpolate(M, guided.shape[-2:], mode="bilinear") * guided,
+        "interpolate wants four axes for a picture: (N, channels, h, w). Your M has no channel "
+        "axis; give it one of length 1.",
+    ),
 )
-def pooled_multiplied_enlarged(M, guided):
-    return functional.interpolate(
-        M[:, None] * smaller(guided, M.shape[1:]),
-        size=guided.shape[-2:],
-        mode="bilinear",
-        align_corners=False,
-    )
 
 
-@guided_grad_cam.wrong(
-    "You used the nearest value: the map then shows blocks. Use bilinear interpolation."
+guided_grad_cam.accepts_all(
+    float64_inside=lambda M, guided: enlarged(M.double(), guided.shape[-2:]) * guided.double(),
+    with_camlite_up=lambda M, guided: camlite.up(M, guided.shape[-2:]).unsqueeze(1) * guided,
+    images_as_channels=lambda M, guided: torch.einsum(
+        "nxy,ncxy->ncxy", enlarged(M[None], guided.shape[2:])[0], guided
+    ),
+    numpy_product=lambda M, guided: (
+        camlite.up(M, guided.shape[-2:]).numpy()[:, np.newaxis] * guided.numpy()
+    ),
 )
-def nearest(M, guided):
-    return larger(M, guided.shape[-2:], mode="nearest") * guided
-
-
-@guided_grad_cam.wrong(
-    "You set align_corners=True: pixels are then points. Pixels are areas: align_corners=False."
-)
-def corners_aligned(M, guided):
-    return larger(M, guided.shape[-2:], mode="bilinear", align_corners=True) * guided
-
-
-@guided_grad_cam.wrong(
-    "You used bicubic interpolation. It overshoots: places can get a wrong sign."
-)
-def bicubic(M, guided):
-    return larger(M, guided.shape[-2:], mode="bicubic", align_corners=False) * guided
-
-
-@guided_grad_cam.wrong(
-    "You added the two. Then each of them shows where the other is 0; the "
-    "product keeps only what both show."
-)
-def added(M, guided):
-    return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) + guided
-
-
-@guided_grad_cam.wrong(
-    "You cut off the negative values of guided. The product keeps their sign: "
-    "such a pixel should be darker for a higher score."
-)
-def guided_cut_off(M, guided):
-    return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided.relu()
-
-
-@guided_grad_cam.wrong("You took the absolute value of guided. The product keeps its sign.")
-def guided_without_sign(M, guided):
-    return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided.abs()
-
-
-@guided_grad_cam.wrong(
-    "You applied a ReLU to M. It comes as it is wanted, with its sign: just "
-    "enlarge it and multiply."
-)
-def relu_on_the_map(M, guided):
-    return larger(M.relu(), guided.shape[-2:], mode="bilinear", align_corners=False) * guided
-
-
-@guided_grad_cam.wrong(
-    "You scaled M to [0, 1] first. The raw product is asked for; scaling is a "
-    "later step, for the picture."
-)
-def map_scaled_first(M, guided):
-    M = camlite.minmax(M)
-    return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided
-
-
-@guided_grad_cam.wrong("You summed over the colour channels. The result keeps them: (N, C, H, W).")
-def colours_summed(M, guided):
-    return (larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided).sum(1)
-
-
-@guided_grad_cam.wrong(
-    "The axes do not meet: (N, H, W) against (N, C, H, W) puts the images of M "
-    "beside the colours of guided. Keep an axis of length 1 between them."
-)
-def images_meet_colours(M, guided):
-    return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False)[:, 0] * guided
-
-
-@guided_grad_cam.wrong(
-    "interpolate wants four axes for a picture: (N, channels, h, w). Your M "
-    "has no channel axis; give it one of length 1."
-)
-def without_channel_axis(M, guided):
-    return functional.interpolate(M, size=guided.shape[-2:], mode="bilinear") * guided
-
-
-@guided_grad_cam.wrong("The result is only the enlarged map. Multiply it with guided.")
-def only_the_map(M, guided):
-    return larger(M, guided.shape[-2:], mode="bilinear", align_corners=False).expand_as(guided)
-
-
-@guided_grad_cam.wrong(
-    "You scaled the product by its largest value. The raw product is asked for; scaling is a "
-    "later step, for the picture."
-)
-def product_scaled(M, guided):
-    product = larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided
-    return product / product.abs().amax(dim=(1, 2, 3), keepdim=True)
-
-
-@guided_grad_cam.wrong("You cut off the negative values of the product. It keeps its sign.")
-def product_cut_off(M, guided):
-    return (larger(M, guided.shape[-2:], mode="bilinear", align_corners=False) * guided).relu()
-
-
-@guided_grad_cam.accepts
-def float64_inside_and_expanded(M, guided):
-    heat = larger(M.double(), guided.shape[-2:], mode="bilinear", align_corners=False)
-    return heat.expand_as(guided) * guided.double()
-
-
-@guided_grad_cam.accepts
-def with_camlite_up(M, guided):
-    return camlite.up(M, guided.shape[-2:]).unsqueeze(1) * guided
-
-
-@guided_grad_cam.accepts
-def images_as_channels(M, guided):
-    heat = functional.interpolate(M[None], size=guided.shape[2:], mode="bilinear")[0]
-    return torch.einsum("nxy,ncxy->ncxy", heat, guided)
 
 
 @guided_grad_cam.accepts
 def one_image_after_the_other(M, guided):
     enlarge = nn.Upsample(size=tuple(guided.shape[-2:]), mode="bilinear", align_corners=False)
     return torch.stack([enlarge(m[None, None])[0, 0] * g for m, g in zip(M, guided, strict=True)])
-
-
-@guided_grad_cam.accepts
-def numpy_product(M, guided):
-    heat = camlite.up(M, guided.shape[-2:]).numpy()
-    return heat[:, np.newaxis] * guided.numpy()
 
 
 def test_lesson(proof):
