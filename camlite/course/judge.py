@@ -15,7 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from camlite.course.exercises import Answer, Case, Exercise
-from camlite.course.mistakes import Found, Search, evidence, special
+from camlite.course.mistakes import Search, evidence, special
 from camlite.course.observe import (
     ABOUT_THE_CALL,
     NOTHING,
@@ -101,7 +101,9 @@ def _cause(
         return _Cause(first, f"Your code stopped with {pairs[first][1].detail}")
     found = Search(exercise, cases, [w for w, _ in pairs], [g for _, g in pairs]).found()
     if found and (found.everywhere or not fits or len(found.wrong_cases) > len(fits[0].cases)):
-        return _Cause(found.wrong_cases[0], _taught(exercise, found), f"found: {found.name}")
+        some = "" if len(found.wrong_cases) == len(wrong) else "In this case: "
+        sentence = exercise.taught.get(found.name, found.sentence)
+        return _Cause(found.wrong_cases[0], some + sentence, f"found: {found.name}")
     if fits:
         return _Cause(fits[0].cases[0], f"{IN_THIS_CASE} {fits[0].sentence}", fits[0].name)
     return _clue(first, pairs, exercise)
@@ -155,14 +157,6 @@ def _known_wrong_answers(
         if sum(evidence(seen[i].parts, pairs[i][0].parts) for i in some) >= ENOUGH_FOR_SOME:
             fits.append(_Fit(known.name, known.sentence, some, False))
     return sorted(fits, key=lambda fit: -len(fit.cases))
-
-
-def _taught(exercise: Exercise, found: Found) -> str:
-    """The author's sentence for a found mistake, else the general one."""
-    own = exercise.taught.get(found.name)
-    if own is None:
-        return found.sentence
-    return own if found.everywhere else f"{IN_THIS_CASE} {own}"
 
 
 # ------------------------------------------------------------------ what is said

@@ -131,6 +131,24 @@ def test_another_mistake_in_each_case():
     assert "Case: three images." in found.message
 
 
+def test_an_error_in_a_later_case_stops_no_search():
+    """And arguments that have one shape in some cases only."""
+    exercise = Exercise("9.3", "product", formula="a · b", hints=("a", "b", "c"))
+
+    @exercise.cases
+    def _(rng):
+        yield Case("one shape", normal(rng, 3, 4), normal(rng, 3, 4), torch.tensor([1, 2, 0]))
+        yield Case("two shapes", normal(rng, 3, 4), normal(rng, 4), 1)
+
+    @exercise.reference
+    def _(a, b, c):
+        return (a * b).sum(1) + torch.as_tensor(c)
+
+    found = verdict(lambda a, b, c: (a * b).sum(1) + c[:1].expand(len(a)), exercise)
+    assert found.diagnosis == "found: c: first for all"
+    assert verdict(lambda a, b, c: a * b[None], exercise).status == "wrong"
+
+
 def test_a_declared_answer_comes_first_and_teaches():
     exercise = make()
     exercise.wrongs(turned=(FOUND["result: neg"], "You turned it."))

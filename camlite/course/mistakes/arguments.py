@@ -135,7 +135,7 @@ def _tensor_values(value: Tensor) -> Iterator[_Entry]:
             lambda a: _minmax(a, places),
         )
     if value.dim():
-        whole = tuple(range(1, value.dim())) or (0,)
+        whole = tuple(range(1, value.dim())) if value.dim() > 2 else tuple(range(value.dim()))
         yield "minmax of {}", "{} is scaled to [0, 1] first", lambda a: _minmax(a, whole)
         yield (
             "{} - mean",

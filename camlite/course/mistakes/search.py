@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,18 +87,20 @@ class Search:
             for i, (w, g) in enumerate(zip(self.want, self.got, strict=True))
             if not _same(w, g, rtol)
         ]
-        self.shown: dict[tuple[str, int], Parts | None] = {}
+        self.shown: dict[tuple[str, Any, int], Parts | None] = {}
         self.given: dict[int, dict[str, Any]] = {}
         self.end = time.thread_time() + SECONDS
 
     def found(self, seconds: float = SECONDS) -> Found | None:
         """The best explanation of the first wrong case that has one."""
         numeric = [i for i in self.wrong if evidence(self.got[i], self.want[i])]
-        for candidates in (self._single, self._pairs):
-            self.end = time.thread_time() + seconds
-            for i in numeric:
-                if best := self._best(i, candidates(i)):
-                    return best
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of changes that do not suit the numbers
+            for candidates in (self._single, self._pairs):
+                self.end = time.thread_time() + seconds
+                for i in numeric:
+                    if best := self._best(i, candidates(i)):
+                        return best
         return None
 
     def _best(self, i: int, candidates: Iterator[_Candidate]) -> Found | None:
@@ -190,7 +193,7 @@ class Search:
     def _some_right(self, i: int) -> Iterator[_Candidate]:
         """Along one axis only the first is right, or only the last, or all but one of these."""
         for axis in range(self._ndim(i)):
-            what = "image" if axis == 0 else f"place along axis {axis}"
+            what = f"place along axis {axis}"
             for name, words, right in (
                 ("only first right", f"Only the first {what} is right.", lambda n: [0]),
                 ("only last right", f"Only the last {what} is right.", lambda n: [n - 1]),
@@ -279,10 +282,7 @@ class Search:
 
     def _runs(self, i: int) -> list[_Run]:
         """The right answer with one argument or one step changed."""
-        runs: dict[str, _Run] = {}
-        for run in (*self._argument_runs(i), *self._step_runs):
-            runs.setdefault(run.name, run)
-        return list(runs.values())
+        return [*self._argument_runs(i), *self._step_runs]
 
     def _argument_runs(self, i: int) -> list[_Run]:
         right = self._formulations[0][0]
@@ -318,7 +318,7 @@ class Search:
         return sorted(found, key=lambda one: one[1].operations)
 
     def _show(self, run: _Run, j: int) -> Parts | None:
-        key = run.name, j
+        key = run.name, run.right, j  # formulations have steps of the same name
         if key not in self.shown:
             self.shown[key] = results(self.exercise, run.answer, self.cases[j])
         return self.shown[key]
@@ -344,7 +344,7 @@ class Search:
 
     def _part(self, i: int) -> str:
         """The first of these in case i."""
-        return next((n for n in self._wrong_parts if n in self.got[i]), next(iter(self.got[i])))
+        return next((n for n in self._wrong_parts if n in self.got[i]), "")
 
     def _subject(self, i: int) -> str:
         part = self._part(i)
@@ -387,8 +387,13 @@ class Search:
 
     def _base_fits(self, pick: Any, change: ResultChange | None) -> Callable[[int], float]:
         def fits(j: int) -> float:
-            base = _array(pick(self._given(j)))
-            if base is None or list(self.got[j]) != ["result"]:
+            if list(self.got[j]) != ["result"]:
+                return 0
+            try:  # two arguments that have one shape in one case may not in another
+                base = _array(pick(self._given(j)))
+            except (RuntimeError, ValueError, TypeError):
+                return 0
+            if base is None:
                 return 0
             made = base if change is None else _applied(change, base)
             return 0 if made is None else self._agree(j, {"result": made})
