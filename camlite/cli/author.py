@@ -101,7 +101,7 @@ def dev_mistakes(
 
     Example: camlite dev mistakes 3.1
     """
-    from camlite.course.mistakes.search import mistakes_of
+    from camlite.course.mistakes.by_name import mistakes_of
 
     for name, sentence in mistakes_of(course.find_exercise(exercise)):
         say((f"{name:40} ", "bold"), (sentence, ""))

@@ -24,7 +24,7 @@ from camlite.course.lessons import (
     released,
     solution_lines,
 )
-from camlite.course.mistakes.search import answer_of
+from camlite.course.mistakes.by_name import answer_of
 from camlite.course.observe import observe
 from camlite.course.skeleton import TO_FILL, is_written, left_to_fill
 from camlite.course.submission import cells, definition, read_submission

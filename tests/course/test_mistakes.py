@@ -12,8 +12,8 @@ from camlite.course import Case, Exercise, normal
 from camlite.course.judge import judge
 from camlite.course.lessons import all_lessons, find_exercise
 from camlite.course.mistakes.arguments import argument_changes
+from camlite.course.mistakes.by_name import answer_of, mistakes_of
 from camlite.course.mistakes.results import result_changes
-from camlite.course.mistakes.search import answer_of, mistakes_of
 from camlite.course.mistakes.steps import Steps
 from camlite.course.observe import observe
 from tests.course.small import verdict
@@ -137,7 +137,7 @@ def test_an_error_in_a_later_case_stops_no_search():
 
     @exercise.cases
     def _(rng):
-        yield Case("one shape", normal(rng, 3, 4), normal(rng, 3, 4), torch.tensor([1, 2, 0]))
+        yield Case("one shape", normal(rng, 9, 4), normal(rng, 9, 4), torch.arange(9))
         yield Case("two shapes", normal(rng, 3, 4), normal(rng, 4), 1)
 
     @exercise.reference
@@ -211,6 +211,7 @@ def test_every_single_mistake_that_changes_something_is_named(id):
         seen = observe(exercise, wrong, 4)
         found = judge(exercise, seen, 4)
         explained = found.diagnosis is not None or found.status in ("passed", "error")
+        explained = explained or "times the right one" in found.message
         assert explained, f"{name}: {found.message}"
 
 

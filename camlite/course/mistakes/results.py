@@ -134,6 +134,9 @@ def _orders(ndim: int) -> Iterator[_Entry]:
         yield "axis 1 last", "with axis 1 as the last", lambda a: np.moveaxis(a, 1, -1)
         yield "last axis 1", "with the last axis as axis 1", lambda a: np.moveaxis(a, -1, 1)
     if ndim > 1:
+        words = "with its numbers in another order (reshape is not a transpose)"
+        yield "reshaped", words, lambda a: np.swapaxes(a, -1, -2).reshape(a.shape)
+        yield "reshaped back", words, _reshaped_back
         yield "turn", "turned by 180 degrees", lambda a: np.flip(a, (-1, -2))
     for axis in reversed(range(ndim)):
         yield f"flip {axis}", f"reversed along axis {axis}", lambda a, n=axis: np.flip(a, n)
@@ -150,6 +153,9 @@ def _images(ndim: int) -> Iterator[_Entry]:
         yield "first", "only for the first image", lambda a: a[0]
         yield "first, kept", "only for the first image", lambda a: a[:1]
         yield "last", "only for the last image", lambda a: a[-1]
+        yield "rest 0", "with zeros for all images but the first", _zeros_but(slice(1))
+        yield "first 0", "with zeros for the first image", _zeros_but(slice(1, None))
+        yield "last 0", "with zeros for the last image", _zeros_but(slice(-1))
         yield "images summed up", "each image added to those before it", _along(np.cumsum, 0)
 
 
@@ -246,6 +252,20 @@ def _z(ddof: int) -> Callable[[Array, tuple[int, ...]], Array]:
         return (a - a.mean(axes, keepdims=True)) / a.std(axes, keepdims=True, ddof=ddof)
 
     return z
+
+
+def _zeros_but(places: slice) -> Callable[[Array], Array]:
+    def change(a: Array) -> Array:
+        kept = np.zeros_like(a)
+        kept[places] = a[places]
+        return kept
+
+    return change
+
+
+def _reshaped_back(a: Array) -> Array:
+    turned = np.swapaxes(a, -1, -2)
+    return np.swapaxes(a.reshape(turned.shape), -1, -2)
 
 
 def _for_all(f: Callable[[Array], Array]) -> Callable[[Array], Array]:

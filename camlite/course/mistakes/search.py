@@ -6,8 +6,8 @@ likelihood, until the time is over. What fits has to fit in numbers enough that 
 
 from __future__ import annotations
 
+import functools
 import inspect
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,19 +17,31 @@ from itertools import combinations, zip_longest
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from camlite.course.exercises import Case, Exercise
 from camlite.course.mistakes.arguments import ArgumentChange, argument_changes
+from camlite.course.mistakes.numbers import (
+    Parts,
+    applied,
+    as_array,
+    bases,
+    dims,
+    evidence,
+    quickly,
+    results_of,
+    same,
+    size_values,
+    sizes,
+    special,
+)
 from camlite.course.mistakes.results import ResultChange, likely_changes, result_changes
 from camlite.course.mistakes.steps import Steps
-from camlite.course.observe import ABOUT_THE_CALL, Observation, Value, close, observe, results
+from camlite.course.observe import Observation, results
 
 SECONDS = 0.5  # of processor time, for single changes, and as much again for pairs
+LIKELY = 150  # changes that are tried in pairs: there is no time for more
 MANY = 2000  # operations: of a longer formulation not every case is looked at
 ENOUGH, ENOUGH_FOR_TWO = 3, 6  # different numbers that must agree
-
-Parts = dict[str, Value]
 
 
 @dataclass(frozen=True)
@@ -79,14 +91,11 @@ class Search:
         seen: list[Observation],
     ) -> None:
         self.exercise, self.cases = exercise, cases
-        self.want = [_results(o) for o in expected]
-        self.got = [_results(o) for o in seen]
+        self.want = [results_of(o) for o in expected]
+        self.got = [results_of(o) for o in seen]
         rtol = exercise.rtol
-        self.wrong = [
-            i
-            for i, (w, g) in enumerate(zip(self.want, self.got, strict=True))
-            if not _same(w, g, rtol)
-        ]
+        pairs = enumerate(zip(self.want, self.got, strict=True))
+        self.wrong = [i for i, (w, g) in pairs if g and not same(w, g, rtol)]
         self.shown: dict[tuple[str, Any, int], Parts | None] = {}
         self.given: dict[int, dict[str, Any]] = {}
         self.end = time.thread_time() + SECONDS
@@ -96,9 +105,11 @@ class Search:
         numeric = [i for i in self.wrong if evidence(self.got[i], self.want[i])]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of changes that do not suit the numbers
-            for candidates in (self._single, self._pairs):
+            for candidates in (self.single, self._pairs):
                 self.end = time.thread_time() + seconds
                 for i in numeric:
+                    if time.thread_time() > self.end:
+                        break
                     if best := self._best(i, candidates(i)):
                         return best
         return None
@@ -133,9 +144,10 @@ class Search:
 
     # -------------------------------------------------------------- the candidates
 
-    def _single(self, i: int) -> Iterator[_Candidate]:
+    def single(self, i: int) -> Iterator[_Candidate]:
+        """All explanations of case i by one change."""
         yield from self._of_result(i)
-        for run in self._runs(i):
+        for run in self.runs(i):
             sentence = f"Your result is what the formula gives when {run.words}."
             yield _Candidate(
                 run.name, sentence, lambda j, run=run: self._agree(j, self._show(run, j))
@@ -156,7 +168,7 @@ class Search:
 
     def _missing(self, i: int) -> Iterator[_Candidate]:
         """The right result is the learner's after a change: that step is missing."""
-        for change in result_changes(_dims(self.got[i].get(self._part(i)))):
+        for change in result_changes(dims(self.got[i].get(self._part(i)))):
             yield _Candidate(
                 f"missing: {change.name}",
                 f"The right result is yours, {change.words}. Is this step missing?",
@@ -164,7 +176,7 @@ class Search:
             )
 
     def _times_a_size(self, i: int) -> Iterator[_Candidate]:
-        for label, words in _sizes(self._given(i)):
+        for label, words in sizes(self._given(i)):
             for name, phrase, power in (
                 (f"* {label}", f"multiplied by {words}", 1),
                 (f"/ {label}", f"divided by {words}", -1),
@@ -178,8 +190,8 @@ class Search:
     def _of_arguments(self, i: int) -> Iterator[_Candidate]:
         """The result is an argument, or a product of two, after some change or none."""
         subject = self._subject(i)
-        for name, pick in _bases(self._given(i)):
-            base = _array(pick(self._given(i)))
+        for name, pick in bases(self._given(i)):
+            base = as_array(pick(self._given(i)))
             if base is None:
                 continue
             yield _Candidate(name, f"{subject} is {name} itself.", self._base_fits(pick, None))
@@ -208,11 +220,11 @@ class Search:
 
     def _pairs(self, i: int) -> Iterator[_Candidate]:
         taught = self.exercise.taught
-        runs = sorted(self._runs(i), key=lambda run: -1 if run.name in taught else run.rank)
+        runs = sorted(self.runs(i), key=lambda run: -1 if run.name in taught else run.rank)
         likely = likely_changes(self._ndim(i))
-        yield from self._result_twice(i, likely)
-        yield from self._known_and_more(i, likely)
         yield from _by_turns(
+            self._result_twice(i, likely),
+            self._known_and_more(i, likely),
             (self._run_then(run, change) for run in runs for change in likely),
             (self._two_runs(a, b) for a, b in _likely_pairs(runs)),
         )
@@ -280,7 +292,7 @@ class Search:
 
     # -------------------------------------------------------------- the right answer, changed
 
-    def _runs(self, i: int) -> list[_Run]:
+    def runs(self, i: int) -> list[_Run]:
         """The right answer with one argument or one step changed."""
         return [*self._argument_runs(i), *self._step_runs]
 
@@ -338,7 +350,7 @@ class Search:
         names: dict[str, None] = {}
         for i in self.wrong:
             for name, value in self.want[i].items():
-                if not _quickly(value, self.got[i].get(name, ""), self.exercise.rtol):
+                if not quickly(value, self.got[i].get(name, ""), self.exercise.rtol):
                     names[name] = None
         return list(names)
 
@@ -351,7 +363,7 @@ class Search:
         return "Your result" if part.startswith("result") else f"The part {part!r} of your result"
 
     def _ndim(self, i: int) -> int:
-        return _dims(self.want[i].get(self._part(i)))
+        return dims(self.want[i].get(self._part(i)))
 
     def _after(self, parts: Parts | None, change: ResultChange) -> Parts | None:
         """The parts after a change of those that the learner has wrong somewhere."""
@@ -359,27 +371,27 @@ class Search:
         for name, value in (parts or {}).items():
             made[name] = value
             if name in self._wrong_parts:
-                array = _array(value)
-                changed = None if array is None else _applied(change, array)
+                array = as_array(value)
+                changed = None if array is None else applied(change, array)
                 if changed is None:
                     return None
                 made[name] = changed
         return made or None
 
     def _agree(self, j: int, made: Parts | None) -> float:
-        if made is None or not _same(made, self.got[j], self.exercise.rtol):
+        if made is None or not same(made, self.got[j], self.exercise.rtol):
             return 0
         return max(evidence(self.got[j], self.want[j]), 1 if j not in self.wrong else 0)
 
     def _agree_after(self, j: int, change: ResultChange) -> float:
         """Whether the learner's parts are right after a change."""
         made = self._after(self.got[j], change)
-        if made is None or not _same(self.want[j], made, self.exercise.rtol):
+        if made is None or not same(self.want[j], made, self.exercise.rtol):
             return 0
         return max(evidence(self.want[j], self.got[j]), 1 if j not in self.wrong else 0)
 
     def _agree_times(self, j: int, label: str, power: int) -> float:
-        size = dict(_size_values(self._given(j))).get(label)
+        size = dict(size_values(self._given(j))).get(label)
         if size is None or size == 1:
             return 0
         times = ResultChange("", "", lambda a: a * float(size) ** power)
@@ -390,19 +402,19 @@ class Search:
             if list(self.got[j]) != ["result"]:
                 return 0
             try:  # two arguments that have one shape in one case may not in another
-                base = _array(pick(self._given(j)))
+                base = as_array(pick(self._given(j)))
             except (RuntimeError, ValueError, TypeError):
                 return 0
             if base is None:
                 return 0
-            made = base if change is None else _applied(change, base)
+            made = base if change is None else applied(change, base)
             return 0 if made is None else self._agree(j, {"result": made})
 
         return fits
 
     def _right_at(self, j: int, axis: int, right: Callable[[int], Any]) -> float:
         """Whether along an axis just these places are right."""
-        want, got = (_array(parts.get(self._part(j))) for parts in (self.want[j], self.got[j]))
+        want, got = (as_array(parts.get(self._part(j))) for parts in (self.want[j], self.got[j]))
         if want is None or got is None or want.shape != got.shape or want.ndim <= axis:
             return 0
         size, rtol = want.shape[axis], self.exercise.rtol
@@ -415,93 +427,6 @@ class Search:
         places = [n for n in range(size) if farthest[n] <= 1]
         clearly = all(farthest[n] > 100 for n in range(size) if n not in places)
         return float((far > unit).sum() + size) if clearly and places == list(right(size)) else 0
-
-
-def answer_of(exercise: Exercise, name: str, cases: list[Case]) -> Callable[..., Any] | None:
-    """An answer that makes the single mistake of this name, for tests; None if there is none."""
-    nothing = [Observation() for _ in cases]
-    search = Search(exercise, cases, nothing, nothing)
-    for i in range(len(cases)):
-        for run in search._runs(i):
-            if run.name == name:
-                return run.answer
-    right = exercise.right
-    kind, _, change = name.partition(": ")
-    for ndim in range(5) if right is not None and kind == "result" else ():
-        for made in result_changes(ndim):
-            if made.name == change:
-                return lambda *args, **kwargs: _changed(made, right(*args, **kwargs))  # type: ignore[misc]
-    return None
-
-
-# ------------------------------------------------------------------ results as numbers
-
-
-def _results(o: Observation) -> Parts:
-    """What was returned; nothing where an error ended the case."""
-    return {} if o.error else {n: v for n, v in o.parts.items() if n not in ABOUT_THE_CALL}
-
-
-def _same(a: Parts, b: Parts, rtol: float) -> bool:
-    return list(a) == list(b) and all(_quickly(a[n], b[n], rtol) for n in a)
-
-
-def _quickly(a: Value, b: Value, rtol: float) -> bool:
-    """`close`, with a glance at the shape and one number before all are compared."""
-    if isinstance(a, str) or isinstance(b, str):
-        return a is b or (isinstance(a, str) and isinstance(b, str) and a == b)
-    if a.shape != b.shape:
-        return False
-    if a.size > 1:
-        x, y = float(a.flat[-1].real), float(b.flat[-1].real)
-        if abs(x - y) > 0.01 * max(abs(x), abs(y), float(np.abs(a.flat[0]))) + 1e-3:
-            return close(a, b, rtol) if not np.isfinite(x) else False
-    return close(a, b, rtol)
-
-
-def _array(value: Any) -> np.ndarray | None:
-    """As real numbers, None where it is something else."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
-        return None
-    return value.astype(float)
-
-
-def _dims(value: Any) -> int:
-    array = _array(value)
-    return 0 if array is None else array.ndim
-
-
-def _applied(change: ResultChange, array: np.ndarray) -> np.ndarray | None:
-    try:
-        with np.errstate(all="ignore"):
-            return np.asarray(change.apply(array))
-    except (ValueError, IndexError, TypeError):
-        return None
-
-
-def evidence(got: Parts, want: Parts) -> float:
-    """How many different numbers stand where the two differ. Whole numbers agree easily."""
-    count = 0.0
-    for name, value in got.items():
-        array, other = _array(value), _array(want.get(name))
-        if array is None:
-            continue
-        if other is not None and other.shape != array.shape:
-            count += 2  # the shape agrees too
-        elif other is not None:
-            array = array[~np.isclose(array, other, rtol=1e-5, atol=0, equal_nan=True)]
-        whole = bool((array == np.round(array)).all())
-        rounded = [f"{v:.4g}" for v in array.ravel()[:100]]
-        count += len(array.ravel()) / 4 if whole else len(set(rounded) - {"nan", "0"})
-    return count
-
-
-def special(case: Case) -> bool:
-    """One image, one channel, or all sizes the same: many mistakes look the same there."""
-    tensors = [v for v in (*case.args, *case.kwargs.values()) if isinstance(v, Tensor)]
-    return any(1 in v.shape or (v.dim() > 2 and len(set(v.shape)) == 1) for v in tensors)
 
 
 # ------------------------------------------------------------------ arguments and sizes
@@ -527,10 +452,10 @@ def _arguments_first(
     """An answer gets its arguments changed."""
 
     def changed(right: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(right)
         def answer(*args: Any, **kwargs: Any) -> Any:
             return right(**change.apply(_bound(right, args, kwargs)))
 
-        answer.__signature__ = inspect.signature(right)  # type: ignore[attr-defined]
         return answer
 
     return changed
@@ -541,71 +466,10 @@ def _unchanged(answer: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _likely_pairs(runs: list[_Run]) -> Iterator[tuple[_Run, _Run]]:
-    """Two likely changes before a likely one and an unlikely one."""
-    yield from sorted(combinations(runs, 2), key=lambda pair: pair[0].rank + pair[1].rank)
+    """Two likely changes before a likely one and an unlikely one. `runs` begin with the likely."""
+    yield from sorted(combinations(runs[:LIKELY], 2), key=lambda pair: pair[0].rank + pair[1].rank)
 
 
 def _by_turns(*iterators: Iterator[_Candidate]) -> Iterator[_Candidate]:
     for together in zip_longest(*iterators):
         yield from (candidate for candidate in together if candidate is not None)
-
-
-def _bases(given: dict[str, Any]) -> Iterator[tuple[str, Callable[[dict[str, Any]], Any]]]:
-    """The arguments that are arrays, and products of two of one shape."""
-    arrays = {n: a for n, v in given.items() if (a := _array(v)) is not None and a.ndim}
-    for name in arrays:
-        yield name, lambda g, name=name: g[name]
-    for one, other in combinations(arrays, 2):
-        if arrays[one].shape == arrays[other].shape:
-            yield f"{one} · {other}", lambda g, a=one, b=other: g[a] * g[b]
-
-
-def _sizes(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """(label, words) of each size that may have slipped in as a factor."""
-    values = dict(_size_values(given))
-    for label in values:
-        yield label, f"{label} ({values[label]:g})"
-
-
-def _size_values(given: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in given.items():
-        array = _array(value)
-        if array is None or not array.ndim:
-            continue
-        shape = array.shape
-        if len(shape) > 2:
-            places = math.prod(shape[-2:])
-            yield f"the number of places of {name}", places
-            yield f"the root of the number of places of {name}", places**0.5
-            yield f"the height of {name} by its width", shape[-2] / shape[-1]
-        for axis, size in enumerate(shape):
-            yield f"the size of axis {axis} of {name}", size
-            yield f"the root of the size of axis {axis} of {name}", size**0.5
-        yield f"the number of values of {name}", array.size
-    for number in (2, 100, 255):
-        yield str(number), number
-
-
-def mistakes_of(exercise: Exercise) -> Iterator[tuple[str, str]]:
-    """The single mistakes that are searched for, by name, with what is said of each."""
-    cases = exercise.draw_cases(1)
-    expected = observe(exercise, exercise.right, 1)  # type: ignore[arg-type]
-    search = Search(exercise, cases, expected, expected)
-    seen = set()
-    for i in range(len(cases)):
-        for candidate in search._single(i):
-            if candidate.name not in seen:
-                seen.add(candidate.name)
-                yield candidate.name, candidate.sentence
-
-
-def _changed(change: ResultChange, value: Any) -> Any:
-    """The change that suits the value's number of axes, of each array in it."""
-    if isinstance(value, (list, tuple)):
-        return [_changed(change, v) for v in value]
-    array = _array(value)
-    if array is None:
-        return value
-    own = next((c for c in result_changes(array.ndim) if c.name == change.name), change)
-    with np.errstate(all="ignore"):
-        return own.apply(array)

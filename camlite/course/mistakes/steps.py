@@ -7,6 +7,7 @@ difference the other way round, no ReLU. Steps inside networks stay as they are:
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ class StepChange:
     def inside(self, answer: Callable[..., Any]) -> Callable[..., Any]:
         """The answer with this step changed, whoever calls it."""
 
+        @functools.wraps(answer)  # its arguments have names
         def changed(*args: Any, **kwargs: Any) -> Any:
             with _Changed(self.place, self.instead):
                 return answer(*args, **kwargs)
