@@ -41,7 +41,7 @@ from camlite.course.observe import Observation, results
 SECONDS = 0.5  # of processor time, for single changes, and as much again for pairs
 LIKELY = 150  # changes that are tried in pairs: there is no time for more
 MANY = 2000  # operations: of a longer formulation not every case is looked at
-ENOUGH, ENOUGH_FOR_TWO = 3, 6  # different numbers that must agree
+ENOUGH, ENOUGH_FOR_TWO = 2, 4  # different numbers that must agree, each to four digits
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,8 @@ def _alternatives(call: Call) -> Iterator[_Entry]:
     if name == "where" and len(call[1]) == 3:
         yield "first", "{} is left out: always the first", lambda f, a, k: _like(f(*a), a[1])
         yield "second", "{} is left out: always the second", lambda f, a, k: _like(f(*a), a[2])
+        yield "any", "{} asks for all images together (any)", lambda f, a, k: f(a[0].any(), *a[1:])
+        yield "all", "{} asks for all images together (all)", lambda f, a, k: f(a[0].all(), *a[1:])
         yield "exchanged", "the two sides of {} are exchanged", lambda f, a, k: f(a[0], a[2], a[1])
     if name == "interpolate":
         yield from _other_resizing(call)
@@ -212,6 +214,22 @@ def _other_reductions(call: Call) -> Iterator[_Entry]:
         for n, size in enumerate(("height", "width")):
             words = f"{{}} divides by the square of the {size}, as if maps were square"
             yield f"square of {size}", words, lambda f, a, k, n=n: _as_if_square(f, a, k, n)
+    if own == "mean":
+        words = "{} divides by the number of all values, of all images"
+        yield (
+            "of all values",
+            words,
+            lambda f, a, k: _reduce("sum", a, k, _axes((f, a, k))) / len(a[0].flatten()),
+        )
+    if not call[2].get("keepdim", len(call[1]) > 2 and call[1][2]):
+        words = "{} keeps its axes (keepdim), so that the next step spreads it"
+        yield (
+            "kept",
+            words,
+            lambda f, a, k: _reduce(
+                _name((f, a, k)), a[:2], k | {"keepdim": True}, _axes((f, a, k))
+            ),
+        )
     if own in ("amin", "min"):
         yield "left out", "{} is left out (0)", lambda f, a, k: torch.zeros_like(f(*a, **k))
     yield (
@@ -306,6 +324,7 @@ def _other_operations(call: Call) -> Iterator[_Entry]:
         yield "sub", "{} is replaced by a difference", lambda f, a, k: a[0] - a[1]
         yield "absolute", "{} is taken without its sign", lambda f, a, k: f(*a, **k).abs()
         yield "size below", "{} has the absolute value below", _size_below
+        yield "at least 1 below", "{} has at least 1 below (clamp)", _at_least_one_below
         yield "+ 1 below", "1 is added below the line of {}", lambda f, a, k: a[0] / (a[1] + 1)
         for power in range(3, 10):
             yield (
@@ -322,6 +341,12 @@ def _other_operations(call: Call) -> Iterator[_Entry]:
             f"of {{}} {words} is used",
             lambda f, a, k, n=position: _like(f(*a, **k), a[n]),
         )
+
+
+def _at_least_one_below(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    return args[0] / (args[1].clamp(min=1) if isinstance(args[1], Tensor) else max(args[1], 1))
 
 
 def _size_below(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
