@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 import pytest
 import torch
 from torch import nn
@@ -179,26 +177,24 @@ def test_a_declared_answer_with_one_mistake_more():
 def test_noise_is_no_mistake(id):
     """Nothing is named where there is nothing to name."""
     exercise = find_exercise(id)
-    for seed in range(3):
-        numbers = count(1)
 
-        def noise(*args, seed=seed, numbers=numbers, **kwargs):
-            rng = torch.Generator().manual_seed(seed)
+    def noise(*args, **kwargs):
+        rng = torch.Generator().manual_seed(0)
 
-            def spoilt(value):
-                if isinstance(value, torch.Tensor) and value.is_floating_point():
-                    return value + (0.3 + 0.1 * value.abs()) * normal(rng, *value.shape)
-                if isinstance(value, (list, tuple)):
-                    return type(value)(spoilt(v) for v in value)
-                return value
+        def spoilt(value):
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                return value + (0.3 + 0.1 * value.abs()) * normal(rng, *value.shape)
+            if isinstance(value, (list, tuple)):
+                return type(value)(spoilt(v) for v in value)
+            return value
 
-            next(numbers)
-            return spoilt(exercise.right(*args, **kwargs))
+        return spoilt(exercise.right(*args, **kwargs))
 
-        found = verdict(noise, exercise)
-        assert found.status == "passed" or found.diagnosis is None, found.message
+    found = verdict(noise, exercise)
+    assert found.status == "passed" or found.diagnosis is None, found.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", ["2.4", "3.1", "3.3", "8.3", "12.1"])
 def test_every_single_mistake_that_changes_something_is_named(id):
     """By its own name or by another that gives the same results."""
