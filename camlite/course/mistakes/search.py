@@ -146,16 +146,18 @@ class Search:
 
     def single(self, i: int) -> Iterator[_Candidate]:
         """All explanations of case i by one change."""
+        runs, taught = self.runs(i), self.exercise.taught
+        yield from (self._one_run(run) for run in runs if run.name in taught)
         yield from self._of_result(i)
-        for run in self.runs(i):
-            sentence = f"Your result is what the formula gives when {run.words}."
-            yield _Candidate(
-                run.name, sentence, lambda j, run=run: self._agree(j, self._show(run, j))
-            )
+        yield from (self._one_run(run) for run in runs if run.name not in taught)
         yield from self._times_a_size(i)
         yield from self._missing(i)
         yield from self._of_arguments(i)
         yield from self._some_right(i)
+
+    def _one_run(self, run: _Run) -> _Candidate:
+        sentence = f"Your result is what the formula gives when {run.words}."
+        return _Candidate(run.name, sentence, lambda j: self._agree(j, self._show(run, j)))
 
     def _of_result(self, i: int) -> Iterator[_Candidate]:
         subject = self._subject(i)
