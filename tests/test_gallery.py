@@ -272,11 +272,15 @@ def test_a_stopped_run_keeps_what_is_finished(photo, only_walls, monkeypatch, nu
         return finished(scene, c, name, progress)
 
     monkeypatch.setattr(drawn, "panel", stopped)
-    before = signal.getsignal(number)
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = signal.signal(number, usual[number])  # a shell may start programs that ignore Ctrl-C
     args = ["--model", MODEL, "--method", "cam,grad_cam,saliency", "--out", str(photo.parent / "o")]
-    done = CliRunner().invoke(app, ["gallery", str(photo), "--class", "3", *args])
+    try:
+        done = CliRunner().invoke(app, ["gallery", str(photo), "--class", "3", *args])
+        assert signal.getsignal(number) == usual[number]
+    finally:
+        signal.signal(number, before)
     assert done.exit_code == 130
-    assert signal.getsignal(number) == before
     assert {file.name for file in (photo.parent / "o").iterdir()} == {
         f"photo-{MODEL}-signs.png",
         f"photo-{MODEL}-methods-3.png",
