@@ -59,6 +59,8 @@ images and classes that is a constant cost of a few milliseconds, whatever the s
 of the images: the median of `split` alone was {cuts}. So the smaller the
 network and the faster the machine, the more it shows in the methods with one gradient. torch-cam
 sets hooks instead, which costs less; its price is a graph of the whole network in memory.
+The first row of a section comes out too low: in each round it follows the slowest call of another
+library, and so does the forward pass that it is divided by.
 Ablation-CAM and Score-CAM ran once, so the first call's warming up is in their numbers.
 """
 BATCH_TARGET = {"≤ 1.15": "≤ 1.1"}
