@@ -156,6 +156,8 @@ def _tensor_orders(value: Tensor) -> Iterator[_Entry]:
         return
     if value.dtype == torch.bool or value.is_floating_point():
         yield "{}: first for all", "the first image of {} is taken for all", _first_for_all
+    if value.dim() == 1:
+        yield "sort({})", "{} is sorted first", lambda a: a.sort().values
     if value.dim() > 1:
         yield "{}.mT", "the last two axes of {} are exchanged", lambda a: a.mT
         yield "{} turned", "{} is turned by 180 degrees", lambda a: a.flip(-1, -2)

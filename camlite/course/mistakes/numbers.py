@@ -79,8 +79,14 @@ def evidence(got: Parts, want: Parts) -> float:
             array = array[~np.isclose(array, other, rtol=1e-5, atol=0, equal_nan=True)]
         whole = bool((array == np.round(array)).all())
         rounded = [f"{v:.4g}" for v in array.ravel()[:100]]
-        count += len(array.ravel()) / 4 if whole else len(set(rounded) - {"nan", "0"})
+        count += _digits(array) / 4 if whole else len(set(rounded) - {"nan", "0"})
     return count
+
+
+def _digits(whole: np.ndarray) -> int:
+    """How many digits say something: 4 at most of each number, and no zeros at its end."""
+    texts = (f"{abs(v):.0f}".rstrip("0")[:4] for v in whole.ravel()[:100])
+    return sum(max(len(text), 1) for text in texts)
 
 
 def special(case: Case) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ import numpy as np
 
 from camlite.course.exercises import Case, Exercise
 from camlite.course.mistakes.arguments import ArgumentChange, argument_changes
+from camlite.course.mistakes.code import code_changes
 from camlite.course.mistakes.numbers import (
     Parts,
     applied,
@@ -42,6 +44,7 @@ SECONDS = 0.5  # of processor time, for single changes, and as much again for pa
 LIKELY = 150  # changes that are tried in pairs: there is no time for more
 MANY = 2000  # operations: of a longer formulation not every case is looked at
 ENOUGH, ENOUGH_FOR_TWO = 2, 4  # different numbers that must agree, each to four digits
+LITTLE = 0.01  # zeros agree too, and prove nothing
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ class Search:
         yield from (self._one_run(run) for run in runs if run.name not in taught)
         yield from self._times_a_size(i)
         yield from self._missing(i)
+        yield from (self._one_run(run) for run in self._code_runs)
         yield from self._of_arguments(i)
         yield from self._some_right(i)
 
@@ -317,6 +321,15 @@ class Search:
         ]
 
     @cached_property
+    def _code_runs(self) -> list[_Run]:
+        """Every right formulation, written otherwise in one place."""
+        return [
+            _Run(c.name, c.words, c.answer, _unchanged)
+            for right, _ in self._formulations
+            for c in code_changes(right)
+        ]
+
+    @cached_property
     def _formulations(self) -> list[tuple[Callable[..., Any], Steps]]:
         """The right answers and their steps, those with the fewest operations first."""
         found: list[tuple[Callable[..., Any], Steps]] = []
@@ -383,14 +396,19 @@ class Search:
     def _agree(self, j: int, made: Parts | None) -> float:
         if made is None or not same(made, self.got[j], self.exercise.rtol):
             return 0
-        return max(evidence(self.got[j], self.want[j]), 1 if j not in self.wrong else 0)
+        return self._worth(j, evidence(self.got[j], self.want[j]))
 
     def _agree_after(self, j: int, change: ResultChange) -> float:
         """Whether the learner's parts are right after a change."""
         made = self._after(self.got[j], change)
         if made is None or not same(self.want[j], made, self.exercise.rtol):
             return 0
-        return max(evidence(self.want[j], self.got[j]), 1 if j not in self.wrong else 0)
+        return self._worth(j, evidence(self.want[j], self.got[j]))
+
+    def _worth(self, j: int, numbers: float) -> float:
+        """Numbers that need not agree to four digits prove less."""
+        digits = min(-math.log10(self.exercise.rtol), 4)
+        return max(numbers * digits / 4, 1 if j not in self.wrong else LITTLE)
 
     def _agree_times(self, j: int, label: str, power: int) -> float:
         size = dict(size_values(self._given(j))).get(label)

@@ -392,8 +392,11 @@ def _other_values(call: Call) -> Iterator[_Entry]:
 
 
 def _followed_by(call: Call) -> Iterator[_Entry]:
-    """The step as it is, and then something more."""
-    for name, words, change in (
+    """The step as it is, and then something more; of a selection only which images it takes.
+
+    (A ReLU after `F[n]` is a ReLU of F, and that is said of the argument.)
+    """
+    changes = (
         ("then relu", "{} is followed by a ReLU", torch.relu),
         ("then abs", "{} is followed by an absolute value", torch.abs),
         ("then neg", "{} gets a minus sign", torch.neg),
@@ -411,7 +414,11 @@ def _followed_by(call: Call) -> Iterator[_Entry]:
         ("then square", "{} is squared", torch.square),
         ("then sqrt", "{} is followed by a square root", torch.sqrt),
         ("then 1 -", "{} is subtracted from 1", lambda y: 1 - y),
-    ):
+    )
+    selects = _name(call) == "__getitem__"
+    for name, words, change in changes:
+        if selects and not name.endswith("for all"):
+            continue
         yield name, words, lambda f, a, k, change=change: _if_float(change, f(*a, **k))
 
 

@@ -1,0 +1,117 @@
+"""Mistakes in what Python computes itself: the code of the right answer, changed in one place."""
+
+from __future__ import annotations
+
+import pytest
+
+from camlite.course import Case, Exercise
+from camlite.course.mistakes.code import code_changes
+from tests.course.small import verdict
+
+
+def is_odd(n):
+    return n % 2 == 1
+
+
+def last(n, far=1):
+    return n - far
+
+
+def count(sizes, step=1, odd=False):
+    """How many places: a loop, a choice, a condition, a helper, an option."""
+    total = 0
+    for size in sizes:
+        total += last(size, far=2) * step + 3
+    extra = 10 if odd else 20
+    return total + extra + sum(n for n in sorted(sizes, reverse=True)[1:] if is_odd(n))
+
+
+SIZES = ([7, 4, 9], 2, True)
+RIGHT = (5 + 2 + 7) * 2 + 9 + 10 + 7
+
+
+def test_each_change_is_of_one_place_and_gives_what_its_words_say():
+    given = {c.words: c.answer for c in code_changes(count)}
+    expected = {
+        "the multiplication by step is left out": 5 + 2 + 7 + 9 + 17,
+        "the addition of 3 is left out": RIGHT - 9,
+        "a loop leaves out the last": RIGHT - 17,  # of `for`: in the sum, the last is even
+        "values are not added up: only the last one counts": 14 + 3 + 17,
+        "one case is left out: always the second of two": RIGHT + 10,
+        "all are taken: a condition (if) is left out": RIGHT + 4,
+        "the option far of last is left out": RIGHT + 6,
+        "the option reverse of sorted is left out": RIGHT + 9,
+        "a subtraction is replaced by an addition": None,  # far has no name for the learner
+        "a comparison asks with ≠ instead of =": RIGHT - 7 + 4,  # in the helper
+        "a 10 of the formula is replaced by 11": RIGHT + 1,
+    }
+    assert count(*SIZES) == RIGHT
+    for words, value in expected.items():
+        assert words in given, sorted(given)
+        if value is not None and words != "a loop leaves out the last":
+            assert given[words](*SIZES) == value, words
+    loops = [c.answer(*SIZES) for c in code_changes(count) if c.words.endswith("out the last")]
+    assert RIGHT - 17 in loops
+    assert count(*SIZES) == RIGHT  # and the right one is as it was
+
+
+def test_what_has_no_source_or_may_not_end_is_left_alone():
+    def loops(n):
+        while n > 1:
+            n -= 1
+        return n
+
+    power = 3
+    assert code_changes(lambda n: n + 1) == ()
+    assert code_changes(len) == ()
+    assert code_changes(loops) == ()
+    assert code_changes(lambda n: n**power) == ()
+
+
+def exercise() -> Exercise:
+    made = Exercise("9.3", "count_places", formula="…", hints=("a", "b", "c"))
+
+    @made.cases
+    def _(rng):
+        yield Case("three sizes", [753, 481, 927], 2)
+        yield Case("two sizes", [151, 4832], 3)
+        yield Case("one size", [3171], 1)
+
+    @made.reference
+    def _(sizes, step):
+        total = 1
+        for size in sizes:
+            total += (size - 1) * step
+        return total
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda s, step: 1 + sum((n - 1) * step for n in s[1:]), "the first of sizes is left out"),
+        (lambda s, step: 1 + sum(n * step for n in s), "the subtraction of 1 is left out"),
+        (lambda s, step: sum((n - 1) * step for n in s), "smaller by 1"),
+        (lambda s, step: 1 + (s[-1] - 1) * step, "a loop takes only the last"),
+    ],
+)
+def test_a_wrong_whole_number_is_explained(answer, says):
+    told = verdict(answer, exercise())
+    assert told.diagnosis.startswith("found: ")
+    assert says in told.message
+
+
+def test_small_whole_numbers_alone_prove_nothing():
+    """5 for 4 in one case comes of a hundred mistakes."""
+    made = Exercise("9.4", "number", formula="…", hints=("a", "b", "c"))
+
+    @made.cases
+    def _(rng):
+        yield Case("one", [1, 2, 1])
+
+    @made.reference
+    def _(sizes):
+        return sum(sizes) + 0 * len(sizes)
+
+    assert verdict(lambda sizes: 3, made).diagnosis is None
