@@ -12,7 +12,7 @@ from camlite.course.lessons import all_lessons, find_exercise
 from camlite.course.mistakes.arguments import argument_changes
 from camlite.course.mistakes.by_name import answer_of, mistakes_of
 from camlite.course.mistakes.results import result_changes
-from camlite.course.mistakes.steps import Steps
+from camlite.course.mistakes.steps import Limited, Steps, Unsuitable
 from camlite.course.observe import observe
 from tests.course.small import verdict
 
@@ -226,3 +226,11 @@ def test_steps_inside_a_network_stay():
     steps = Steps(lambda: net(x).mean(1))
     steps.watched()
     assert [place[2] for place in steps.steps] == ["mean"]
+
+
+def test_a_changed_loop_without_an_end_is_stopped():
+    x = torch.ones(3)
+    with pytest.raises(Unsuitable), Limited(50):
+        while True:
+            x = x + 1
+    assert x[0] == 51

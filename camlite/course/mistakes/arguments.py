@@ -74,11 +74,7 @@ def _changes_of(value: Any) -> Iterator[_Entry]:
     elif isinstance(value, bool):
         yield "not {}", "{} is inverted", lambda a: not a
     elif isinstance(value, int):
-        yield "0 for {}", "{} is replaced by 0", lambda a: 0
-        yield "{} + 1", "{} is larger by 1", lambda a: a + 1
-        yield "{} - 1", "{} is smaller by 1", lambda a: a - 1
-        yield "2 {}", "{} is doubled", lambda a: 2 * a
-        yield "{} // 2", "{} is halved", lambda a: a // 2
+        yield from _other_numbers(value)
     elif isinstance(value, float):
         yield "1 - {}", "{} is replaced by 1 − {}", lambda a: 1 - a
         for number in (0.0, 1.0, 0.5):
@@ -97,6 +93,14 @@ def _changes_of(value: Any) -> Iterator[_Entry]:
         yield "{} without last", "the last of {} is left out", lambda a: a[:-1]
     elif callable(value) and not isinstance(value, type):
         yield from _function_values()
+
+
+def _other_numbers(value: int) -> Iterator[_Entry]:
+    """Of a size or a class. A size is at least 1: with a step of 0 a loop would have no end."""
+    yield "{} + 1", "{} is larger by 1", lambda a: a + 1
+    yield "{} - 1", "{} is smaller by 1", lambda a: a - 1 if a != 1 else a
+    yield "2 {}", "{} is doubled", lambda a: 2 * a
+    yield "{} // 2", "{} is halved", lambda a: max(a // 2, 1)
 
 
 def _tensor_values(value: Tensor) -> Iterator[_Entry]:
@@ -204,6 +208,10 @@ def _other_classes(given: Given) -> Iterator[ArgumentChange]:
     """A class that stands in `c` or `target` may be replaced by the one that wins."""
     asked = [n for n in ("c", "target", "classes", "labels") if n in given]
     for name in asked:
+        if isinstance(given[name], int):
+            yield ArgumentChange(
+                f"0 for {name}", f"{name} is replaced by 0", lambda g, n=name: g | {n: 0}
+            )
         for other, value in given.items():
             if callable(value):
                 for tensor in [n for n, v in given.items() if _is_float(v, 2)]:

@@ -37,12 +37,13 @@ from camlite.course.mistakes.numbers import (
     special,
 )
 from camlite.course.mistakes.results import ResultChange, likely_changes, result_changes
-from camlite.course.mistakes.steps import Steps
+from camlite.course.mistakes.steps import Limited, Steps
 from camlite.course.observe import Observation, results
 
 SECONDS = 0.5  # of processor time, for single changes, and as much again for pairs
 LIKELY = 150  # changes that are tried in pairs: there is no time for more
 MANY = 2000  # operations: of a longer formulation not every case is looked at
+TOO_MANY = 20_000  # operations of one changed answer: its loop may have no end
 ENOUGH, ENOUGH_FOR_TWO = 2, 4  # different numbers that must agree, each to four digits
 LITTLE = 0.01  # zeros agree too, and prove nothing
 
@@ -347,7 +348,8 @@ class Search:
     def _show(self, run: _Run, j: int) -> Parts | None:
         key = run.name, run.right, j  # formulations have steps of the same name
         if key not in self.shown:
-            self.shown[key] = results(self.exercise, run.answer, self.cases[j])
+            with Limited(TOO_MANY):
+                self.shown[key] = results(self.exercise, run.answer, self.cases[j])
         return self.shown[key]
 
     def _given(self, i: int) -> dict[str, Any]:

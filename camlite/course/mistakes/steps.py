@@ -105,6 +105,22 @@ class Steps(TorchFunctionMode):
                 yield StepChange(f"{label}: {name}", words.format(which), place, instead, rank)
 
 
+class Limited(TorchFunctionMode):
+    """What runs inside stops after so many operations: a changed loop may have no end."""
+
+    def __init__(self, operations: int) -> None:
+        super().__init__()
+        self.left = operations
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise Unsuitable
+        return func(*args, **(kwargs or {}))
+
+
 class _Changed(TorchFunctionMode):
     """One place does something else."""
 
