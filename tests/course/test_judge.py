@@ -21,7 +21,7 @@ CLUES = {
     "one number": (lambda M: odd(M).sum(), "3 axes too few."),
     "one too few": (lambda M: odd(M)[:, :-1], "axis 1 has size 2, not 3."),
     "turned": (lambda M: odd(M).mT, "The sizes of the axes are right, their order is not."),
-    "a factor": (lambda M: 3 * M, "1.5 times the right one, everywhere."),
+    "a factor": (lambda M: 3.4 * M, "1.7 times the right one, everywhere."),
     "no factor": (odd, "The shape is right, the values are not."),
     "nearly right": (lambda M: 2.0004 * M, "The shape is right, the values are not."),
     "known": (lambda M: M * M, "You squared."),
