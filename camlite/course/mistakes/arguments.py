@@ -68,8 +68,6 @@ def _changes_of(value: Any) -> Iterator[_Entry]:
         yield "0 for {}", "{} is replaced by 0", torch.zeros_like
         yield "{} + 1", "{} is larger by 1", lambda a: a + 1
         yield "{} - 1", "{} is smaller by 1", lambda a: a - 1
-        yield "2 {}", "{} is doubled", lambda a: 2 * a
-        yield "{} // 2", "{} is halved", lambda a: a // 2
         yield from _tensor_orders(value)
     elif isinstance(value, bool):
         yield "not {}", "{} is inverted", lambda a: not a

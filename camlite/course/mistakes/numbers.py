@@ -109,7 +109,7 @@ def sizes(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(label, words) of each size that may have slipped in as a factor."""
     values = dict(size_values(given))
     for label in values:
-        yield label, f"{label} ({values[label]:g})"
+        yield label, label if label.isdigit() else f"{label} ({values[label]:g})"
 
 
 def size_values(given: dict[str, Any]) -> Iterator[tuple[str, float]]:

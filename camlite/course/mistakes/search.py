@@ -178,7 +178,7 @@ class Search:
         for change in result_changes(dims(self.got[i].get(self._part(i)))):
             yield _Candidate(
                 f"missing: {change.name}",
-                f"The right result is yours, {change.words}. Is this step missing?",
+                f"The right result is yours, {change.words}. Is this step missing, or done otherwise?",
                 lambda j, change=change: self._agree_after(j, change),
             )
 
@@ -264,6 +264,8 @@ class Search:
             if not inspect.isfunction(known.answer):
                 continue
             for more in argument_changes(self._given(i), {}):
+                if more.name.endswith("exchanged"):
+                    continue  # it may undo the known mistake, which is then not there at all
                 run = _Run(f"{known.name}, {more.name}", "", known.answer, _arguments_first(more))
                 yield _Candidate(
                     run.name,
