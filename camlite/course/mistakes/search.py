@@ -178,7 +178,8 @@ class Search:
         for change in result_changes(dims(self.got[i].get(self._part(i)))):
             yield _Candidate(
                 f"missing: {change.name}",
-                f"The right result is yours, {change.words}. Is this step missing, or done otherwise?",
+                f"The right result is yours, {change.words}. "
+                "Is this step missing, or done otherwise?",
                 lambda j, change=change: self._agree_after(j, change),
             )
 
