@@ -1,4 +1,4 @@
-"""Six of ten wrong answers of formulas, and more, are named without being declared."""
+"""Six of ten wrong answers, and more, are named without being declared."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def test_the_frozen_answers_belong_to_exercises():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_most_wrong_answers_of_formulas_are_named_without_their_declaration():
-    """Lesson 3 is formulas throughout; what trains or uses hooks is searched in vain."""
-    counted = [n for n in coverage("3") if n.status != "passed"]
+@pytest.mark.timeout(1800)
+def test_six_of_ten_wrong_answers_are_named_without_their_declaration():
+    """docs/mistakes.md has the table. What trains, or draws random numbers, is searched in vain."""
+    counted = [n for n in coverage() if n.status != "passed"]
     unnamed = [f"{n.exercise} {n.answer}: {n.sentence}" for n in counted if not n.diagnosis]
     assert len(unnamed) <= 0.4 * len(counted), "\n".join(unnamed)
