@@ -186,7 +186,7 @@ def _(run):
     assert len(range(0, 48 - 8 + 1, 4)) ** 2 == 121
 
 
-@says("The gradient, with its sign, is near 1: it is this claim. SmoothGrad is near")
+@says("the gradient, with its sign, is near 1: it is this claim. SmoothGrad is not far")
 def _(run):
     assert run.foretold["saliency"] > 0.98
     assert run.foretold["SmoothGrad"] > 0.7
@@ -272,6 +272,14 @@ def _(run):
         run.pond_table[what, True]["DeconvNet"][0] for what in ("another image", "another class")
     ]
     assert abs(row[0] - row[1]) < 0.12
+
+
+@says("The same result, so it does not hang on the measure")
+def _(run):
+    for other_class, random in (run.plain["guided"],):
+        assert other_class > 0.55
+        assert random > 0.85
+    assert max(run.plain["gradient"]) < 0.5
 
 
 @says("We found the second half, for both networks")
