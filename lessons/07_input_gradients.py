@@ -276,7 +276,7 @@ plt.show()
 # For each of the `samples` draw fresh noise with `torch.randn(x.shape, generator=generator)`.
 # `sigma` is the standard deviation: the noise is multiplied by it. The gradient keeps its **sign**
 # and its colours: return (N, C, H, W). The class is always `c`. Do not cut the noisy image to
-# [0, 1].
+# [0, 1]. The function `gradient` above does one of the steps for you.
 
 
 # %% tags=["exercise", "7.2"]

@@ -131,11 +131,9 @@ print("a weight has a .grad now:", net.classifier.weight.grad is not None)
 def saliency(f, x: Tensor, c: int | Tensor) -> Tensor:
     """The size of ∂Y_c/∂x at each pixel: images (N, C, H, W) -> (N, H, W)."""
     ### BEGIN SOLUTION
-    start = x.detach().clone().requires_grad_()
-    Y = f(start)
-    picked = Y[torch.arange(len(Y)), torch.as_tensor(c).expand(len(Y))]
-    G = torch.autograd.grad(picked.sum(), start)[0]
-    return G.abs().amax(dim=1)
+    pixels = x.detach().clone().requires_grad_()
+    score = f(pixels)[torch.arange(len(x)), torch.as_tensor(c).expand(len(x))].sum()
+    return torch.autograd.grad(score, pixels)[0].abs().amax(dim=1)
     ### END SOLUTION
 
 
@@ -281,7 +279,7 @@ plt.show()
 # For each of the `samples` draw fresh noise with `torch.randn(x.shape, generator=generator)`.
 # `sigma` is the standard deviation: the noise is multiplied by it. The gradient keeps its **sign**
 # and its colours: return (N, C, H, W). The class is always `c`. Do not cut the noisy image to
-# [0, 1].
+# [0, 1]. The function `gradient` above does one of the steps for you.
 
 
 # %% tags=["exercise", "7.2"]
@@ -293,10 +291,7 @@ def smooth_grad(
     total = torch.zeros_like(x)
     for _ in range(samples):
         noise = torch.randn(x.shape, generator=generator)
-        start = (x + sigma * noise).detach().requires_grad_()
-        Y = f(start)
-        picked = Y[torch.arange(len(Y)), torch.as_tensor(c).expand(len(Y))]
-        total += torch.autograd.grad(picked.sum(), start)[0]
+        total += gradient(f, x + sigma * noise, c)
     return total / samples
     ### END SOLUTION
 
@@ -729,7 +724,7 @@ def occlusion(f, x: Tensor, c: int | Tensor, patch: int, stride: int, fill: floa
     """The drop of the logit for each place of the patch: (N, C, H, W) -> (N, rows, columns)."""
     ### BEGIN SOLUTION
     n, classes = torch.arange(len(x)), torch.as_tensor(c).expand(len(x))
-    with torch.no_grad():
+    with torch.no_grad():  # no derivative is needed
         whole = f(x)[n, classes]
         drops = []
         for top in range(0, x.shape[2] - patch + 1, stride):

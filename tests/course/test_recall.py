@@ -192,7 +192,8 @@ def places_of_a_patch() -> str:
     sevens, ones = (len(range(0, 28 - 7 + 1, stride)) for stride in (7, 1))
     return (
         f"With stride 7 there are {sevens} · {sevens} = {sevens**2} places, so {sevens**2 + 1} "
-        f"times. With stride 1 there are {ones} · {ones} = {ones**2} places, so {ones**2 + 1} times."
+        f"times. With stride 1 there are {ones} · {ones} = {ones**2} places, so "
+        f"{ones**2 + 1} times."
     )
 
 

@@ -54,6 +54,11 @@ SCORES = {
         lambda Y, c: Y[:, torch.as_tensor(c).reshape(-1)[0]],
         "You took the class of the first image for all images. c can hold one class for each.",
     ),
+    "classes_of_all_images": (
+        lambda Y, c: Y[:, torch.as_tensor(c).reshape(-1)].sum(1),
+        "Y[:, c] takes the classes of all images from every row. For one logit of each image the "
+        "rows need numbers too: Y[torch.arange(N), c].",
+    ),
 }
 
 # ------------------------------------------------------------------ 7.1
@@ -66,8 +71,8 @@ saliency = Exercise(
         "How much does the logit of class c move when one number of the image moves a little? "
         "That is the derivative with respect to the image. Then forget the sign, and keep the "
         "strongest colour of each pixel.",
-        "Make a start of the graph with the numbers of x: x.detach().clone().requires_grad_(). "
-        "Compute the logits from it, pick Y[rows, c], sum over the images, and ask "
+        "Make a start with the numbers of x, as in the cells above (detach, clone, "
+        "requires_grad_). Compute the logits from it, pick Y[rows, c], sum over the images, and ask "
         "torch.autograd.grad for the derivative with respect to the start.",
         "G = torch.autograd.grad(sum of the picked logits, start)[0] is (N, C, H, W). Take abs "
         "first, then the largest value over axis 1.",
@@ -164,7 +169,32 @@ def largest_is_one(f, x, c):
     return S / S.amax((1, 2), keepdim=True)
 
 
+def tuple_kept(f, x, c):
+    start = x.detach().clone().requires_grad_()
+    return torch.autograd.grad(of_class(f(start), c).sum(), start).abs().amax(1)
+
+
+def not_summed(f, x, c):
+    start = x.detach().clone().requires_grad_()
+    return torch.autograd.grad(of_class(f(start), c), start)[0].abs().amax(1)
+
+
 saliency.wrongs(
+    tuple_kept=(
+        tuple_kept,
+        "torch.autograd.grad gives a tuple, with one gradient for each start. Take the first one: "
+        "[0].",
+    ),
+    not_summed=(
+        not_summed,
+        "A gradient belongs to one number, and you gave it one for each image. Sum the picked "
+        "logits first.",
+    ),
+    no_start=(
+        lambda f, x, c: torch.autograd.grad(of_class(f(x), c).sum(), x)[0].abs().amax(1),
+        "PyTorch has not followed x: it is no start. Make one with "
+        "x.detach().clone().requires_grad_(), and give that to f and to grad.",
+    ),
     backward_fills_the_weights=(
         with_backward,
         "The values are right, but backward() also fills the .grad of all weights of the network: "
@@ -252,12 +282,12 @@ smooth_grad = Exercise(
     hints=(
         "Ask the derivative not at one point but at many points near it, and take the mean of the "
         "answers. Each point is the image plus fresh noise.",
-        "In a loop over the samples: ε = torch.randn(x.shape, generator=generator), the start of "
-        "the graph is x + sigma * ε, then the gradient as in exercise 7.1. Add the gradients with "
-        "their signs, and divide the sum by samples.",
-        "total = torch.zeros_like(x). For each sample: start = (x + sigma * noise).detach()."
-        "requires_grad_(); total += the gradient of the picked logits at start. Return "
-        "total / samples.",
+        "In a loop over the samples: draw ε anew with torch.randn(x.shape, generator=generator), "
+        "and take the gradient at x + sigma · ε. Add the gradients with their signs, and divide "
+        "the sum by samples.",
+        "Begin with zeros like x. For each sample draw noise, call gradient(f, …, c) on x plus "
+        "sigma times the noise, and add what it gives. At the end divide by the number of "
+        "samples.",
     ),
 )
 
@@ -289,7 +319,9 @@ def _(answer, f, x, c, samples, sigma, generator):
     torch.manual_seed(7)
     before = generator.get_state()
     result = answer(f, x, c, samples, sigma, generator)
-    used = sigma == 0 or not torch.equal(before, generator.get_state())
+    # a result that is none at all is the first thing to speak about
+    nothing = getattr(result, "shape", None) != x.shape
+    used = nothing or sigma == 0 or not torch.equal(before, generator.get_state())
     return {"the noise": "from the generator" if used else "elsewhere", "result": result}
 
 
@@ -861,6 +893,15 @@ def as_large_as_the_image(f, x, c, patch, stride, fill):
     return camlite.up(M, tuple(x.shape[2:]))
 
 
+def on_the_pixels(f, x, c, patch, stride, fill):
+    M, whole = torch.zeros_like(x[:, 0]), of_class(f(x), c)
+    for top in edges(x.shape[2], patch, stride):
+        for left in edges(x.shape[3], patch, stride):
+            drop = whole - of_class(f(cover(x, top, left, patch, fill)), c)
+            M[:, top : top + patch, left : left + patch] = drop[:, None, None]
+    return M
+
+
 def images_last(f, x, c, patch, stride, fill):
     return drops()(f, x, c, patch, stride, fill).movedim(0, 2)
 
@@ -869,7 +910,7 @@ occlusion.wrongs(
     **{
         name: (drops(score=score), sentence)
         for name, (score, sentence) in SCORES.items()
-        if sentence and name != "all_classes"
+        if sentence and name not in ("all_classes", "classes_of_all_images")
     },
     squares_stay=(
         drops(hide=drawn_over),
@@ -903,6 +944,11 @@ occlusion.wrongs(
         "You enlarged the map to the size of the image. The result has one number for each place "
         "of the square: (N, rows, columns).",
     ),
+    on_the_pixels=(
+        on_the_pixels,
+        "You wrote each drop on the pixels of its square. The result has one number for each place "
+        "of the square: (N, rows, columns).",
+    ),
     images_last=(
         images_last,
         "The axes are in another order: images come first, (N, rows, columns).",
@@ -911,6 +957,14 @@ occlusion.wrongs(
         lambda *given: drops()(*given).mean(0),
         "You took the mean over the images. Each image has its own map.",
     ),
+)
+
+
+occlusion.teaches(
+    {
+        "result: flat images": "The drops of each image stand in one long row. Give them back "
+        "their rows and columns: (N, rows, columns).",
+    }
 )
 
 
