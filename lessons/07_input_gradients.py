@@ -297,7 +297,7 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-samples, sigma = 10 if fast else 40, 0.1
+samples, sigma = 10 if fast else 25, 0.1
 smooth = smooth_grad(f, X, cX, samples, sigma, seeded(0))
 smooth_digits = smooth_grad(net, five, c[:5], samples, sigma, seeded(0))
 dense["SmoothGrad"] = density(smooth.abs().amax(1))
@@ -705,6 +705,7 @@ print("stride 2:", list(range(0, 7 - 3 + 1, 2)))
 
 
 # %% tags=["exercise", "7.4"]
+@torch.no_grad()  # no derivative is needed, and no graph is kept
 def occlusion(f, x: Tensor, c: int | Tensor, patch: int, stride: int, fill: float) -> Tensor:
     """The drop of the logit for each place of the patch: (N, C, H, W) -> (N, rows, columns)."""
     # YOUR CODE HERE
@@ -734,7 +735,7 @@ print(
 # all pixels; 0: nothing in common.)
 
 # %%
-hide_n = 16 if fast else 40
+hide_n = 16 if fast else 32
 asked = X[:hide_n], cX[:hide_n]
 settings = {
     "8×8, grey": (8, 4, 0.5),
@@ -981,7 +982,7 @@ print_table(pond_table, check_n, seeds)
 # same on the digits, with the network of lesson 2. (It is slow for its size, so fewer images.)
 
 # %%
-digit_seeds, digit_n = (2, 3) if fast else (3, 8)
+digit_seeds, digit_n = (2, 3) if fast else (3, 6)
 digit_table = sanity_table(net, digits[:digit_n], c[:digit_n], digit_seeds)
 print_table(digit_table, digit_n, digit_seeds)
 
