@@ -167,6 +167,7 @@ def size_grid(rows: list, row_titles: list, column_titles: list, title: str) -> 
     """`plot.grid` for maps without sign; the colour bar says that the colours are only sizes."""
     figure = plot.grid(rows, row_titles, column_titles, title=title, alpha=1.0)
     figure.axes[-1].set_ylabel("size, from 0 to each map's own top", fontsize=8)
+    figure.get_layout_engine().set(w_pad=0.1)  # room for the names of the rows
     plt.show()
 
 
@@ -926,9 +927,9 @@ for text, M in ranked.items():
 
 # %% [markdown]
 # Look at *guided*: it loses the most, with both fills. The rule that is **not** the derivative finds
-# the pixels whose loss hurts most, and they lie on the animal. Saliency, SmoothGrad and occlusion
-# are close to each other. The filter and the DeconvNet lose much less; the filter still more than
-# chance, because animals have edges.
+# the pixels whose loss hurts most, and they lie on the animal. Saliency and SmoothGrad are close to each
+# other; occlusion, with its coarse squares, comes after them. The filter and the DeconvNet lose much
+# less; the filter still more than chance, because animals have edges.
 #
 # So guided back-propagation has failed test 1 and won test 2. Should we believe it? One more
 # question. These pixels are *important*. But for **what**?
@@ -1023,9 +1024,10 @@ print_table(digit_table, digit_n, digit_seeds)
 # 2. **With sign, gradient, SmoothGrad and occlusion notice.** For a random last layer their mean is
 #    far below that of guided. On the animals the range over the seeds is large: there are only four
 #    classes, and a random decision may be like the old one, or like its opposite.
-# 3. **Without sign, on the animals, nobody notices.** All maps stay nearly as they were, saliency
-#    too, and the *size* of the drops of occlusion. On the digits saliency notices more, but far from
-#    fully. The class is in the **sign**, and the usual picture of saliency throws the sign away.
+# 3. **Without sign, on the animals, nobody notices.** All maps stay far more alike than those of two
+#    different images (the DeconvNet apart), saliency too, and the *size* of the drops of occlusion.
+#    On the digits saliency notices more, but far from fully. The class is in the **sign**, and the
+#    usual picture of saliency throws the sign away.
 # 4. **DeconvNet** has, on the animals, about the same likeness for another *image* as for another
 #    class. You know why.
 #
@@ -1137,12 +1139,13 @@ white = torch.ones(1, 48, 48)
 figure = plot.grid(
     [[(one[0], None), *((white, signed_picture(M[m])) for m in NAMES)] for M in rows.values()],
     list(rows),
-    ["image", *(text.replace("guided", "guided\nback-prop.") for text in NAMES)],
+    ["image", "gradient", "SmoothGrad", "DeconvNet", "guided\nback-prop.", "occlusion", "Sobel"],
     title="Who notices that the question, or the network, is another one?\n"
     f"Guided back-propagation only when the filters go, the edge filter never (n = {check_n} images)",
     signed=True,
     alpha=1.0,
 )
+figure.get_layout_engine().set(w_pad=0.1)
 figure.axes[-1].set_ylabel("lower ← 0 → higher logit, scaled per map", fontsize=8)
 asked_rows = ("another class", "last layer random", "all layers random")
 for row, what in enumerate(asked_rows, start=1):
