@@ -182,7 +182,7 @@ size_grid(
 # %% [markdown]
 # **Your guess:** both. The strokes get more than their share, but most of the saliency lies on
 # *black* pixels. A black pixel is 0; there is nothing. But the logit would change if there were
-# ink. So do not read the picture as "these pixels made it a 7". Saliency is **sensitivity**: what
+# ink. So do not read the picture as "these pixels made it this digit". Saliency is **sensitivity**: what
 # would happen if. It is not contribution: what did happen. For $Y = 3x_1 + x_2$ at $x = (0, 5)$ the
 # saliency is $(3, 1)$, and the contributions are $(0, 5)$.
 #
@@ -762,7 +762,7 @@ print(
 # all pixels; 0: nothing in common.)
 
 # %%
-hide_n = 16 if fast else 32
+hide_n = 12 if fast else 32
 asked = X[:hide_n], cX[:hide_n]
 settings = {
     "8×8, grey": (8, 4, 0.5),
@@ -1009,7 +1009,7 @@ print_table(pond_table, check_n, seeds)
 # same on the digits, with the network of lesson 2. (It is slow for its size, so fewer images.)
 
 # %%
-digit_seeds, digit_n = (2, 3) if fast else (3, 6)
+digit_seeds, digit_n = (2, 2) if fast else (3, 6)
 digit_table = sanity_table(net, digits[:digit_n], c[:digit_n], digit_seeds)
 print_table(digit_table, digit_n, digit_seeds)
 
