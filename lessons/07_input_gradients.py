@@ -179,9 +179,9 @@ size_grid(
 # %% [markdown]
 # **Your guess:** both. The strokes get more than their share, but most of the saliency lies on
 # *black* pixels. A black pixel is 0; there is nothing. But the logit would change if there were
-# ink. So do not read the picture as "these pixels made it this digit". Saliency is **sensitivity**: what
-# would happen if. It is not contribution: what did happen. For $Y = 3x_1 + x_2$ at $x = (0, 5)$ the
-# saliency is $(3, 1)$, and the contributions are $(0, 5)$.
+# ink. So do not read the picture as "these pixels made it this digit". Saliency is **sensitivity**:
+# what would happen if. It is not contribution: what did happen. For $Y = 3x_1 + x_2$ at
+# $x = (0, 5)$ the saliency is $(3, 1)$, and the contributions are $(0, 5)$.
 #
 # > **A word.** In this lesson a *saliency map* is the picture of $|G|$. Many texts use the word for
 # > every heat map, CAM too. The Japanese article *CAMの発展と実装* does so and translates it
