@@ -173,6 +173,39 @@ def logit_and_energy() -> str:
     return f"so the logit is {M.mean() + 0.5:.1f}. Half of the energy"
 
 
+def three_rules() -> str:
+    f, R = torch.tensor([2, -1, 3, -2]), torch.tensor([-1, 4, 2, -3])
+    rules = {
+        "Gradient": R * (f > 0),
+        "DeconvNet": R * (R > 0),
+        "guided": R * (f > 0) * (R > 0),
+    }
+    shown = ", ".join(f"{name} {tuple(passed.tolist())}" for name, passed in rules.items())
+    return shown.replace("-", "−") + "."
+
+
+def more_samples() -> str:
+    return f"{50 * 0.02 / 0.005:.0f} samples: a quarter of the variance"
+
+
+def places_of_a_patch() -> str:
+    sevens, ones = (len(range(0, 28 - 7 + 1, stride)) for stride in (7, 1))
+    return (
+        f"With stride 7 there are {sevens} · {sevens} = {sevens**2} places, so {sevens**2 + 1} "
+        f"times. With stride 1 there are {ones} · {ones} = {ones**2} places, so "
+        f"{ones**2 + 1} times."
+    )
+
+
+def denser_than_edges() -> str:
+    return f"{0.6 / 0.2:.1f} times and {0.3 / 0.2:.1f} times as dense as a flat map"
+
+
+def pixels_behind_one_value() -> str:
+    side = width(*[(3, 1)] * 4)
+    return f"At {side} · {side} = {side**2} pixels"
+
+
 def alpha_after_gap() -> str:
     F = torch.rand(7, 7, requires_grad=True)
     G = gradient(9.8 * F.mean(), F)
@@ -239,6 +272,11 @@ def drops() -> str:
         (6, 1, denser),
         (6, 2, frogs),
         (6, 4, logit_and_energy),
+        (7, 1, three_rules),
+        (7, 2, more_samples),
+        (7, 3, places_of_a_patch),
+        (7, 4, denser_than_edges),
+        (7, 5, pixels_behind_one_value),
         (8, 1, alpha_after_gap),
         (8, 2, mean_of_the_gradient),
         (12, 1, drop_of_a_helper),
