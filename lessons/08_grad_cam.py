@@ -707,8 +707,8 @@ print("size of α, prob ", [f"{v:.0e}" for v in α_prob.abs().amax(1).tolist()])
 #
 # where $f$ is what went into the ReLU and $R$ the signal that comes back. Its pictures are sharp.
 # But they depend on the class only a little, as we will measure. The paper's idea: multiply the
-# two. One knows *where*, the other *what*. Here we use `camlite.guided_backprop`; a later lesson
-# takes it apart.
+# two. One knows *where*, the other *what*. Here we use `camlite.guided_backprop`; lesson 7
+# took it apart.
 #
 # ## Exercise 8.4: the product
 # *●●○○○ · about 8 minutes*

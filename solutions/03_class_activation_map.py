@@ -663,4 +663,4 @@ print(f"largest difference to the network: {off:.1e}")
 # *heat map*: bản đồ nhiệt · 热力图 · 熱力圖 · ヒートマップ. *upsampling*: nội suy tăng kích thước · 上采样 · 上採樣 ·
 # アップサンプリング.
 #
-# **Next:** lesson 6, and a network that learned the grass instead of the frog.
+# **Next:** lesson 4 asks which networks have such a map, and why the others have none.

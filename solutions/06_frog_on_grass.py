@@ -881,4 +881,4 @@ print(f"mean part of the animal {by_animal.mean():+.2f}, of the ground {by_groun
 # **Words.** *shortcut*: lối tắt · 捷径 · 捷徑 · ショートカット. *dataset bias*: thiên lệch dữ liệu · 数据偏差 ·
 # 資料偏誤 · データの偏り. *mask*: mặt nạ · 掩码 · 遮罩 · マスク. *knowledge discovery*: khám phá tri thức · 知识发现 · 知識發現 · 知識発見.
 #
-# **Next:** lesson 8: Grad-CAM, which gives a map for networks with any head.
+# **Next:** lesson 7 asks for single pixels: the gradient at the image.
