@@ -9,9 +9,9 @@
 # %% [markdown]
 # # Lesson 7: Gradients at the pixels
 #
-# **Time** 115 minutes · **Difficulty** ●●●○○ · **You need** lesson 3, and: you know what a
-# derivative is; lesson 6 helps · **At the end** you have drawn five maps that show single pixels,
-# and you have tested what each of them may claim.
+# **Time** 150 minutes, best in two parts · **Difficulty** ●●●○○ · **You need** lesson 3, and: you
+# know what a derivative is; lesson 6 helps · **At the end** you have drawn five maps over the pixels
+# of an image, and you have tested what each of them may claim.
 #
 # You stand in front of a machine with 784 small sliders and one needle. Nobody tells you how it
 # works. You want to know which sliders matter. What do you do? You move one slider a little and
@@ -21,7 +21,7 @@
 # a class. To move the inputs a little and watch the output is called **sensitivity analysis**. In
 # 2013 Simonyan, Vedaldi and Zisserman saw that one backward pass moves all sliders at once, and
 # made a picture of the answer. It was grainy. Soon there were calmer pictures, and sharper ones.
-# One of today's six pictures was made without any network, and you may not notice which.
+# One of today's six pictures was made without any network. Will you notice which?
 #
 # **Today's question: which pixels, says the derivative, and may we believe it?**
 #
@@ -80,8 +80,9 @@ print(f"{slopes.max():.2f}")
 # $$ G = \frac{\partial Y_c}{\partial x} , $$
 #
 # which has the shape of the image. Two steps. First, the image must be a **start**: a tensor that
-# PyTorch follows through the network. `x.detach().clone()` has the same numbers and is ours alone;
-# `.requires_grad_()` makes it a start. Then `torch.autograd.grad(number, start)` gives a tuple with
+# PyTorch follows through the network. `x.detach().clone()` has the same numbers, and whatever we do
+# to it, the caller's `x` stays as it was; `.requires_grad_()` makes it a start. (PyTorch's own words
+# for it: a *leaf* that *requires grad*.) Then `torch.autograd.grad(number, start)` gives a tuple with
 # one gradient for each start, so `[0]` takes the first.
 
 # %%
@@ -97,7 +98,7 @@ print(f"correlation with the slopes that we measured: {same_slopes:.4f}")
 # may open or close a ReLU on the way, and the logits are rounded.)
 #
 # With a batch we pick one logit for each image. `Y[rows, classes]` takes one from each row. `c` may
-# be one class for all images: `torch.as_tensor(c).expand(N)` repeats it, and leaves a tensor of N
+# be one class for all images: `torch.as_tensor(c).expand(N)` repeats it (N is `len(x)`), and leaves a tensor of N
 # classes as it is. The **sum** of the picked logits is one number, and its gradient holds the
 # gradient of each image: the logit of an image depends on its own pixels only.
 
@@ -217,8 +218,7 @@ print({text: round(value, 2) for text, value in dense.items()}, "times a flat ma
 # %% [markdown]
 # The second number is a **floor**, to compare with. Sobel's filter marks the edges of an image. It
 # knows no network and no class, and yet it prefers the animals: an animal has edges. The saliency
-# is about twice as dense as that. Keep the filter in mind; it will stand beside every map from now
-# on.
+# is about twice as dense as that. Keep the filter in mind; it comes back in each of today's tests.
 #
 # ## Why is it grainy?
 #
@@ -264,7 +264,7 @@ plt.show()
 # (**Rank correlation** compares the order of the pixels, from the smallest value to the largest. 1:
 # the same order, 0: no connection, −1: the opposite order. Lesson 18 builds it.)
 #
-# Noise of 0.02 cannot be seen by eye, and the picture of the derivative becomes another one. So a
+# Noise of 0.02 cannot be seen by eye, and yet the picture of the derivative changes a lot. So a
 # natural idea: ask at many places near the image, and take the mean of the answers. That is
 # **SmoothGrad**: "removing noise by adding noise", says its title.
 #
@@ -344,7 +344,8 @@ size_grid(
 # %% [markdown]
 # For the digits it is another picture. For the animals it is nearly the old one, grain and all. So
 # **their grain is no noise**. Look closely: it is a grid. This network has two convolutions that
-# take every second place (stride 2). **Guess:** which pixels does the first one see most often?
+# take every second place (stride 2, with a border of one zero around the image). Count rows and
+# columns from 0. **Guess:** which pixels does the first one see most often?
 
 # %%
 parity = torch.stack([S_pond[:, i::2, j::2].mean() for i in (0, 1) for j in (0, 1)]).view(2, 2)
@@ -411,8 +412,8 @@ plt.show()
 # the line. To halve what the eye sees as grain, the standard deviation, you need four times the
 # samples.
 #
-# But *where to* does the mean go? For each sigma to another picture (the last line). More samples
-# take away the grain of the sampling. They do not bring you nearer to the derivative at the image.
+# But *where to* does the mean go? That depends on sigma (the last line): with 0.3 it is another
+# picture than with 0.05. More samples take away the grain of the sampling. They do not bring you nearer to the derivative at the image.
 # SmoothGrad is the exact gradient of another function: of the mean logit over noisy images. That
 # can be a good question. But say which sigma, as you say which layer.
 #
@@ -420,9 +421,9 @@ plt.show()
 #
 # The sharpest pictures come from another idea: change the way back. A ReLU is a gate. On the way
 # forward its input $f$ passes if it is positive. On the way back a signal $R$ arrives at the gate.
-# What goes on? Three answers:
+# What does the gate send back? Three answers:
 #
-# | rule | what goes on | who opens the gate? |
+# | rule | what is sent back | who opens the gate? |
 # |---|---|---|
 # | gradient | $1[f > 0]\;R$ | the input $f$: it is the true derivative |
 # | DeconvNet | $1[R > 0]\;R$ | the signal itself; what came forward is forgotten |
@@ -492,7 +493,8 @@ check("7.3", relu_rule)
 
 # %% [markdown]
 # Now into a real network. A `torch.autograd.Function` says how a step goes forward, and how a
-# signal goes back; `ctx` carries $f$ from one to the other. `with_rule` makes a copy of a network
+# signal goes back; `ctx` carries $f$ from one to the other. (`backward` returns one signal for each
+# argument of `forward`. The rule is a word and gets none: `None`.) `with_rule` makes a copy of a network
 # and puts our ReLU where it finds an `nn.ReLU`.
 
 
@@ -576,8 +578,8 @@ for k, class_name in enumerate(pond.class_names):
 #
 # ## And where there is no ReLU?
 #
-# Many newer networks (EfficientNet, MobileNetV3 and others) have smooth functions in place of the
-# ReLU. One of them is **SiLU**, $f \cdot \mathrm{sigmoid}(f)$. We train a network that differs from
+# Many newer networks (EfficientNet and others) have smooth functions in place of the ReLU. One of
+# them is **SiLU**, $f \cdot \mathrm{sigmoid}(f)$. We train a network that differs from
 # `f` in this: the same layers, the same images, SiLU in place of ReLU. (The training is a little
 # shorter.) It takes about ten seconds. **Guess first:** what does our `with_rule` do with it? What should it do?
 
@@ -677,6 +679,8 @@ plt.show()
 # %% [markdown]
 # ## Without any derivative: occlusion
 #
+# (A good place for a break: from here on you need `X`, `cX`, `f` and the functions above.)
+#
 # All these pictures describe very small changes. A colleague says: "Nobody changes a pixel by
 # 0.001. Take a piece of paper and hold it over the picture!" That is **occlusion**: a patch hides a
 # part of the image, and we look at how much of the logit is lost. Then the patch moves on.
@@ -730,8 +734,8 @@ print(
 )
 
 # %% [markdown]
-# Here is a map that *is* an experiment. It needs no ReLU, no derivative, no look inside: only 121
-# questions for each image. Is this the truth at last? **Guess first:** we change the size of the
+# Here is a map that *is* an experiment. It needs no ReLU, no derivative, no look inside: only 122
+# questions for each image (121 places, and the whole image). Is this the truth at last? **Guess first:** we change the size of the
 # patch, and what it is filled with. How alike are the maps? (Rank correlation 1: the same order of
 # all pixels; 0: nothing in common.)
 
@@ -775,8 +779,8 @@ plot.grid(
 plt.show()
 
 # %% [markdown]
-# **Your guess:** related, but far from alike. The place of the *largest* drop is robust: with grey
-# or the mean colour it lies on the animal for nearly all images. The rest of the map depends on the
+# **Your guess:** related, but far from alike. The place of the *largest* drop is robust: with small
+# squares of grey or of the mean colour it lies on the animal for nearly all images. The rest of the map depends on the
 # patch and on the fill. A black or a white square is an object of its own: the network has never
 # seen one, and gives its own answer to it. And a large patch smears the animal over its
 # neighbourhood. So an occlusion map answers "what if a *grey* square of *8×8* stood there?". That
@@ -824,16 +828,17 @@ size_grid(
 print("  ".join(f"{letter} = {text}" for letter, text in zip("ABCDEF", mixed, strict=True)))
 
 # %% [markdown]
-# **The answer** stands above. If you were not sure: that is the point. A picture with clear outlines
-# looks like an explanation, and an edge filter gives clear outlines for nothing. The eye cannot
-# decide. So we test, on the animals, where there is a ground that does not matter.
+# **The answer** stands above. Perhaps you knew it: its outlines are double. But would you have asked,
+# if it had stood there alone, as "the explanation"? A picture with clear outlines looks like one, and
+# an edge filter draws clear outlines without any network. A look is no test. So we test, on the
+# animals, where there is a ground that does not matter.
 
 # %% [markdown]
 # ## Test 1: a small change
 #
 # The derivative makes an exact claim. Move the image a very little, by $\delta$: the logit moves by
 # $\sum G\,\delta$, added up over all pixels and colours. Any map with a sign for each number can be
-# asked to foretell it. We draw random small $\delta$, and correlate what each map foretells with
+# asked to predict it. We draw random small $\delta$, and correlate what each map predicts with
 # what happens. **Guess:** who is near 1?
 
 # %%
@@ -847,19 +852,19 @@ with torch.no_grad():
     happens = torch.stack(
         [f64(X[:test_n].double() + δ)[each, cX[:test_n]] - Y0 for δ in deltas]
     )  # (tries, n)
-foretold = {}
+predicted = {}
 for text in ("saliency", "SmoothGrad", "DeconvNet", "guided"):
     says = torch.einsum("nchw,tchw->tn", maps[text][:test_n].double(), deltas)
     a, b = (v - v.mean(0) for v in (says, happens))
-    foretold[text] = float(functional.cosine_similarity(a, b, dim=0).mean())
+    predicted[text] = float(functional.cosine_similarity(a, b, dim=0).mean())
     label = "the gradient" if text == "saliency" else text
     print(
-        f"{label:13} correlation of foretold and real change {foretold[text]:+.2f} (n = {test_n})"
+        f"{label:13} correlation of predicted and real change {predicted[text]:+.2f} (n = {test_n})"
     )
 
 # %% [markdown]
 # **Your guess:** the gradient, with its sign, is near 1: it *is* this claim. SmoothGrad is not far.
-# Guided back-propagation foretells only a part, DeconvNet next to nothing. (Saliency as a picture
+# Guided back-propagation predicts only a part, DeconvNet almost nothing. (Saliency as a picture
 # has lost the sign, so it claims only *how much*, not which way.)
 #
 # ## Test 2: a large change
@@ -914,12 +919,12 @@ for text, M in ranked.items():
 # the decision and see whether the map notices:
 #
 # * *another class*: ask the same network about a class that it did not answer;
-# * *last layer random*: the filters are still the trained ones, but the decision is drawn by lot;
+# * *last layer random*: the filters are still the trained ones, but the decision is drawn at random;
 # * *all layers random*: a network that has learned nothing.
 #
 # A map that explains the decision must become another one. We compare maps by rank correlation,
-# once with their sign, once without, as they are usually shown. **Guess first:** which maps will
-# not notice that the decision is random?
+# once with their sign, once without, as they are usually shown. (Saliency *with its sign* is the
+# gradient.) **Guess first:** which maps will not notice that the decision is random?
 
 
 # %%
@@ -979,8 +984,8 @@ pond_table = sanity_table(f, X[:check_n], cX[:check_n], seeds)
 print_table(pond_table, check_n, seeds)
 
 # %% [markdown]
-# The last row of each half is the floor: how alike are the maps of two *different images*? Now the
-# same on the digits, with the network of lesson 2. (It is slow for its size, so fewer images.)
+# The last row of each half is there to compare with: how alike are the maps of two *different
+# images*? A map that notices falls to about this number, or below it. Now the same on the digits, with the network of lesson 2. (It is slow for its size, so fewer images.)
 
 # %%
 digit_seeds, digit_n = (2, 2) if fast else (3, 6)
@@ -992,14 +997,16 @@ print_table(digit_table, digit_n, digit_seeds)
 # images. Read on, line by line; the same holds for animals and digits where nothing else is said.
 #
 # 1. **With sign, guided back-propagation hardly notices.** Another class, or a random decision: its
-#    picture stays nearly the same. It shows what the trained filters find in *this image*, not why
-#    the network said *frog*. (It is not quite an edge filter: with all layers random it becomes
-#    another picture.)
+#    picture stays much the same. It shows what the trained filters find in *this image*, not why
+#    the network said *frog*. (It is not quite an edge filter: with all layers random it
+#    changes too.)
 # 2. **With sign, gradient, SmoothGrad and occlusion notice.** For a random last layer their mean is
 #    far below that of guided. On the animals the range over the seeds is large: there are only four
 #    classes, and a random decision may be like the old one, or like its opposite.
-# 3. **Without sign, on the animals, nobody notices.** All maps stay far more alike than those of two
-#    different images (the DeconvNet apart), saliency too, and the *size* of the drops of occlusion.
+# 3. **Without sign, on the animals, nobody notices another class or a random decision.** All maps
+#    stay far more alike than those of two different images (the DeconvNet apart), saliency too, and
+#    the *size* of the drops of occlusion. Only with all layers random all but the filter fall below
+#    that mark.
 #    On the digits saliency notices more, but far from fully. The class is in the **sign**, and the
 #    usual picture of saliency throws the sign away.
 # 4. **DeconvNet** has, on the animals, about the same likeness for another *image* as for another
@@ -1080,14 +1087,15 @@ if big_maps:
 # %% [markdown]
 # If you have no ResNet50, here is what we got for three photographs and one random `fc`: guided
 # back-propagation +1.00 with sign and +0.99 without, the gradient +0.16 and +0.47. With a thousand
-# classes even the picture without sign notices. The filter has +1.00, so by this number guided
+# classes even the picture without sign changes clearly. The filter has +1.00, so by this number guided
 # back-propagation is as blind to the decision as an edge filter.
 #
 # ## The figure of this lesson
 #
-# One animal, six maps with their sign (the colours added up), and four questions. Red: a brighter
-# pixel raises the logit; blue: it lowers it. (In the map of occlusion red means: without this square
-# the logit is lower.) The number in each picture is the mean rank correlation with the first row
+# One animal, six maps with their sign (the colours added up), and four questions. Red is positive,
+# blue is negative. For the gradient that means: a brighter pixel raises the logit, or lowers it. For
+# occlusion: without this square the logit is lower, or higher. For the others it is what their rule
+# gives; test 1 has shown how little that may mean. The number in each picture is the mean rank correlation with the first row
 # over all images of the table; this animal is only one of them.
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -1120,7 +1128,7 @@ figure = plot.grid(
     alpha=1.0,
 )
 figure.get_layout_engine().set(w_pad=0.1)
-figure.axes[-1].set_ylabel("lower ← 0 → higher logit, scaled per map", fontsize=8)
+figure.axes[-1].set_ylabel("negative ← 0 → positive, scaled per map", fontsize=8)
 asked_rows = ("another class", "last layer random", "all layers random")
 for row, what in enumerate(asked_rows, start=1):
     for column, text in enumerate(NAMES, start=1):
@@ -1138,7 +1146,7 @@ plt.show()
 # pixel changed *a little*, the logit would move like this (test 1). With its sign it knows the
 # question; without, on our animals, it did not (test 3). Guided back-propagation finds pixels that
 # matter (test 2), and draws nearly the same picture for every question. Occlusion answers honestly,
-# for one patch and one fill. No map passed everything. Ask first what you want to know; then take
+# for one patch and one fill. No map was first in every test. Ask first what you want to know; then take
 # the map that claims just this, and test the claim.
 
 # %% [markdown]
@@ -1174,7 +1182,7 @@ print(f"largest difference to camlite's filter: {off:.1e}")
 # the one below. In a terminal, `camlite quiz 7` asks them again, also next week.
 #
 # **1.** Four ReLUs have the inputs f = (2, −1, 3, −2), and the signals R = (−1, 4, 2, −3) come back.
-# What goes on by each of the three rules?
+# What is sent back by each of the three rules?
 #
 # <details><summary>Answer</summary>
 #
@@ -1240,15 +1248,16 @@ print(f"largest difference to camlite's filter: {off:.1e}")
 # * Look at an **edge filter** beside every map, and ask who notices a random decision. Say whether
 #   you compared maps with or without their sign.
 #
-# **Where it fails.** All of these maps are about single pixels, and no network thinks in single
-# pixels. They say nothing about how the parts of a picture work together. And they do not add up to
+# **Where it fails.** All of these maps ask about one pixel, or one square, at a time. They say nothing
+# about how the parts of a picture work together. And they do not add up to
 # the logit, as the CAM of lesson 3 did.
 #
 # **Try this** (10 minutes). A map of pixels that *does* add up: **Integrated Gradients**
 # (Sundararajan, Taly and Yan, 2017, arXiv 1703.01365). Walk from a black image to the image in `m`
-# equal steps, take the mean of the gradients on the way, and multiply it by the image. Five lines
-# with your `gradient`. It must agree with `camlite.integrated_gradients(f, X[:4], cX[:4], steps=m)`,
-# and its sum with the difference of the two logits. Then put it through the three tests. And if you
+# equal steps: take the gradients at `i / m * x` for i = 1 … m, their mean, and multiply it by the
+# image. Five lines with the function `gradient`. It must agree with `camlite.integrated_gradients(f,
+# X[:4], cX[:4], steps=m)`; and its sum comes the nearer to the difference of the two logits, the
+# larger `m` is. Then put it through the three tests. And if you
 # have more time: `camlite.rise` is occlusion with thousands of random masks.
 #
 # **Where to read on.** Section 3 of Simonyan and others: the method, and boxes from it. Adebayo and

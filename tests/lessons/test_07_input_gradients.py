@@ -39,7 +39,7 @@ SCORES = {
     "logit": (of_class, ""),
     "probability": (
         lambda Y, c: of_class(Y.softmax(1), c),
-        "You took the gradient of the probability. Y_c is the logit, the number before the softmax.",
+        "You used the probability. Y_c is the logit, the number before the softmax.",
     ),
     "winner": (
         lambda Y, c: Y.amax(1),
@@ -48,7 +48,7 @@ SCORES = {
     ),
     "all_classes": (
         lambda Y, c: Y.sum(1),
-        "You added the logits of all classes before the derivative. Only Y_c is asked for.",
+        "You added the logits of all classes. Only Y_c is asked for.",
     ),
     "class_of_the_first_image": (
         lambda Y, c: Y[:, torch.as_tensor(c).reshape(-1)[0]],
@@ -180,6 +180,10 @@ def not_summed(f, x, c):
 
 
 saliency.wrongs(
+    pair_of_max=(
+        lambda f, x, c: gradient(f, x, c).abs().max(1),
+        "max(dim) gives a pair, the values and their places. Take .values, or use amax.",
+    ),
     tuple_kept=(
         tuple_kept,
         "torch.autograd.grad gives a tuple, with one gradient for each start. Take the first one: "
@@ -322,7 +326,7 @@ def _(answer, f, x, c, samples, sigma, generator):
     # a result that is none at all is the first thing to speak about
     nothing = getattr(result, "shape", None) != x.shape
     used = nothing or sigma == 0 or not torch.equal(before, generator.get_state())
-    return {"the noise": "from the generator" if used else "elsewhere", "result": result}
+    return {"the noise comes": "from the generator" if used else "from elsewhere", "result": result}
 
 
 @smooth_grad.reference
@@ -406,6 +410,19 @@ smooth_grad.products(
 )
 
 
+def image_changed(f, x, c, samples, sigma, generator):
+    total = torch.zeros_like(x)
+    for _ in range(samples):
+        x += sigma * torch.randn(x.shape, generator=generator)
+        total += gradient(f, x, c)
+    return total / samples
+
+
+def one_sample_missing(f, x, c, samples, sigma, generator):
+    draws = many_draws(x, samples, generator)[1:]
+    return sum([gradient(f, x + sigma * ε, c) for ε in draws], torch.zeros_like(x)) / samples
+
+
 def one_draw_for_all(f, x, c, samples, sigma, generator):
     ε = torch.randn(x.shape, generator=generator)
     return gradient(f, x + sigma * ε, c)
@@ -465,6 +482,19 @@ smooth_grad.wrongs(
         mean_gradient(noise=lambda x, g: torch.rand(x.shape, generator=g)),
         "You drew from torch.rand: between 0 and 1, never negative. The noise is normal: "
         "torch.randn.",
+    ),
+    noise_of_one_image_for_all=(
+        mean_gradient(noise=lambda x, g: torch.randn(x.shape[1:], generator=g)),
+        "All images got the same noise. torch.randn(x.shape, …) draws noise of its own for each.",
+    ),
+    image_itself_changed=(
+        image_changed,
+        "x += … writes the noise into the image itself: the noise of all samples adds up, and the "
+        "caller's image is lost. Compute x + sigma · ε anew for each sample.",
+    ),
+    one_sample_missing=(
+        one_sample_missing,
+        "One sample is missing: range(1, n) makes n − 1 steps. Use range(n).",
     ),
     one_noise_for_all_samples=(
         one_draw_for_all,
@@ -679,6 +709,11 @@ relu_rule.wrongs(
         ruled(other=lambda f, R: R),
         "A rule that nobody knows let the whole signal through. A typing error must not look like "
         "a result: raise ValueError.",
+    ),
+    error_is_returned=(
+        ruled(other=lambda f, R: ValueError("unknown rule")),
+        "You returned the error, so the caller would go on with it as a signal. Write raise "
+        "ValueError(…): that stops the program.",
     ),
     unknown_rule_is_nothing=(
         ruled(other=lambda f, R: None),
