@@ -639,3 +639,544 @@ middle = (overlaps(blind_boxes(truths, 72)["always in the middle"], truths) >= 0
 results["box in the middle (floor)"] = 0.0, middle, interval(middle)
 for name, (best, right, (low, high)) in sorted(results.items(), key=lambda r: r[1][1].mean()):
     print(f"{name:35} {right.mean():4.0%}  ({low:.0%} to {high:.0%})  threshold {best:.2f}")
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+order = sorted(results, key=lambda name: float(results[name][1].mean()))
+figure, axis = plt.subplots(figsize=(9.5, 4.6), layout="constrained")
+looks = {"GAP": ("black", "o"), "GMP": ("#e66101", "s")}
+for row, name in enumerate(order):
+    _, right, (low, high) = results[name]
+    colour, marker = looks.get(name[:3], ("#7b3294", "D"))
+    if "floor" in name:
+        colour, marker = "grey", "x"
+    axis.plot([low, high], [row, row], color=colour, lw=2)
+    axis.plot(float(right.mean()), row, marker, color=colour, ms=8)
+axis.set(yticks=range(len(order)), yticklabels=order, xlim=(0, 1))
+axis.grid(axis="x", alpha=0.4)
+axis.set_xlabel("share of boxes with IoU ≥ 0.5, class known; line: 95 % bootstrap interval")
+axis.set_title(f"Which map makes the best boxes? Wide pictures, n = {COUNT - HALF}")
+plt.show()
+
+# %% [markdown]
+# GAPGMP
+#
+# ## A rival that was shown the boxes
+#
+# How much better is a network that *has* seen boxes? The rival `BoxNet` has the same trunk and the
+# same 1000 close pictures. It learned the words and, with a second head, the four numbers of the
+# true box. (The second head reads feature maps of 12×12, so it takes only pictures of 48×48: we meet
+# on the close ones.) **Guess first:** what share of its boxes fits, with the usual border 0.5 and with
+# the strict one 0.7? The map had about three of four and one of four.
+
+# %%
+rival = nets.bundled("boxes_rival")
+with torch.no_grad():
+    of_rival = rival.boxes(close.images)  # (N, 4), not rounded
+tau_close, fits_map = tuned(IoU_by_threshold_close)
+of_map = boxes.bounding_boxes(M_close, tau_close)
+versus = {
+    "the picture's middle, no network": blind_boxes(true_close, 48)["always in the middle"],
+    "the map, words only": of_map,
+    "the rival, words and boxes": of_rival,
+}
+shares_versus = {}
+for name, some in versus.items():
+    IoU = overlaps(some, true_close)[HALF:]
+    shares_versus[name] = [float((IoU >= border).double().mean()) for border in (0.5, 0.7)]
+    usual, strict = shares_versus[name]
+    print(f"{name:34} IoU ≥ 0.5: {usual:4.0%}   IoU ≥ 0.7: {strict:4.0%}   (n = {len(IoU)})")
+
+# %% [markdown]
+# RIVAL
+#
+# The paper found a gap too. On the test set of ImageNet the top-5 localization error of GoogLeNet-GAP
+# was 42.9 % (37.1 % with more elaborate rules for the boxes); GoogLeNet trained *with* boxes had
+# 26.7 %. "Close to full supervision", say some texts about CAM. It is close to the AlexNet with boxes
+# (34.2 %), not to the same network with boxes. And Choe and others showed that a few boxes per class
+# (5 to 10) already beat all the maps they tried, on average.
+#
+# ## Crop by the box, and look again
+#
+# What are boxes good for? Zhou and others cut birds out of their photographs with the box of the map,
+# and classified the *crop*. Of 200 kinds of birds GoogLeNet-GAP knew 63.0 % on the whole photograph,
+# 67.8 % on the crop, and 70.5 % with the true box.
+#
+# ## Exercise 5.5: crop to the box
+# *●○○○○ · about 6 minutes*
+#
+# `image` is (C, H, W), `box` is $(x_0, y_0, x_1, y_1)$ with at least one pixel, `size` is (rows,
+# columns). Cut the box out and bring it to `size`: (C, *size). Bilinear, `align_corners=False`,
+# without antialiasing; `functional.interpolate` as in lesson 3.
+
+
+# %% tags=["exercise", "5.5"]
+def crop_to_box(image: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Tensor:
+    """The part of the image (C, H, W) inside the box, resized: (C, *size)."""
+    ### BEGIN SOLUTION
+    x0, y0, x1, y1 = box
+    part = image[:, y0:y1, x0:x1]
+    return functional.interpolate(part[None], size=size, mode="bilinear", align_corners=False)[0]
+    ### END SOLUTION
+
+
+# %%
+check("5.5", crop_to_box)
+
+# %% [markdown]
+# When can a crop help? A network has an input of fixed size, 48×48 for ours (224×224 for most large
+# ones). A photograph has more pixels than that. It is *shrunk* first, and a small animal loses its
+# details; a crop gives them back. When can it not help? Where the animal fills the picture already.
+#
+# Three tests. **Guess first** for each: does the crop help or harm?
+#
+# * **Far**: the wide pictures are shrunk to 48×48, as a camera program would do. The map of the
+#   predicted class gives a box; the crop is taken from the *wide* picture, with all its pixels.
+# * **Near**: the close pictures. The network sees them as they are.
+# * **Biased**: the close animals on a foreign ground, and `pond_biased`, which has learned the ground
+#   instead of the animal (lesson 6 tells its story).
+#
+# A box of a map is a little tight, so we also try boxes with a margin of 15 % on each side.
+
+
+# %%
+def wider(box: Tensor, margin: float, side: int) -> tuple[int, int, int, int]:
+    """The box with a margin on each side, inside the picture; an empty box becomes the whole."""
+    x0, y0, x1, y1 = box.tolist()
+    dx, dy = margin * (x1 - x0), margin * (y1 - y0)
+    if x1 <= x0 or y1 <= y0:
+        return 0, 0, side, side
+    return (
+        *(max(0, round(x0 - dx)), max(0, round(y0 - dy))),
+        *(min(side, round(x1 + dx)), min(side, round(y1 + dy))),
+    )
+
+
+def crops(images: Tensor, found: Tensor, margin: float) -> Tensor:
+    """Each picture cut to its box with the margin, (N, 3, 48, 48)."""
+    side = images.shape[-1]
+    cut = [
+        crop_to_box(x, wider(b, margin, side), (48, 48)) for x, b in zip(images, found, strict=True)
+    ]
+    return torch.stack(cut)
+
+
+def whole_and_crops(model: nn.Module, images: Tensor, labels: Tensor, true: Tensor) -> list[float]:
+    """Accuracy on: whole, own box, own box with margin, true box with margin."""
+    small = functional.interpolate(images, size=(48, 48), mode="bilinear", antialias=True)
+    M = maps(model, small, answers(model, small))
+    own = boxes.bounding_boxes(M, 0.2) * (images.shape[-1] / 48)
+    shown = small, crops(images, own, 0), crops(images, own, 0.15), crops(images, true, 0.15)
+    return [nets.accuracy(model, x, labels) for x in shown]
+
+
+flipped = data.scenes("pond", "flipped", count=COUNT, seed=100)
+true_flipped = boxes.bounding_boxes(flipped.object_mask.float(), 0.5)
+biased = nets.bundled("pond_biased")
+again = {
+    "far": whole_and_crops(net, X, y, truths),
+    "near": whole_and_crops(net, close.images, close.labels, true_close),
+    "biased": whole_and_crops(biased, flipped.images, flipped.labels, true_flipped),
+}
+print(f"{'n = ' + str(COUNT):8}  whole   own box   own + margin   true box + margin")
+for name, (whole, own, margin, true) in again.items():
+    print(f"{name:8} {whole:6.0%} {own:9.0%} {margin:14.0%} {true:19.0%}")
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+shrunk = functional.interpolate(X, size=(48, 48), mode="bilinear", antialias=True)
+before = answers(net, shrunk)
+own = boxes.bounding_boxes(maps(net, shrunk, before)) * 1.5
+after = answers(net, crops(X, own, 0.15))
+helped = ((before != y) & (after == y)).nonzero()[:2, 0].tolist()
+harmed = ((before == y) & (after != y)).nonzero()[:1, 0].tolist()
+figure, axes = plt.subplots(2, len(helped + harmed), figsize=(8.5, 5.4), layout="constrained")
+for column, n in zip(axes.T, helped + harmed, strict=True):
+    draw_scene(column[0], X[n], truths[n], wider(own[n], 0.15, 72), "")
+    column[0].set_title(f'whole, seen at 48×48:\n"{classes[before[n]]}" (a {classes[y[n]]})')
+    column[1].imshow(crops(X[n : n + 1], own[n : n + 1], 0.15)[0].permute(1, 2, 0))
+    verdict = "right" if after[n] == y[n] else "wrong"
+    column[1].set_title(f'cropped to the red box:\n"{classes[after[n]]}" ({verdict})')
+    column[1].set(xticks=[], yticks=[])
+better = int(((before != y) & (after == y)).sum())
+worse = int(((before == y) & (after != y)).sum())
+figure.suptitle(
+    f"Far pictures (n = {len(y)}): the crop repairs {better} answers and spoils {worse}"
+)
+plt.show()
+
+# %% [markdown]
+# CROP
+#
+# ## From boxes to pixels: segmentation seeds
+#
+# A box has corners, an animal has none. **Segmentation** gives every pixel a label. To draw masks by
+# hand costs even more than boxes; so people use maps as **seeds**: where the map is high, the pixel is
+# surely animal; where it is low, surely ground; in between nothing is decided, and another method, one
+# that looks at colours and edges, lets the seeds grow.
+#
+# ## Exercise 5.6: seeds
+# *●○○○○ · about 6 minutes*
+#
+# `M` is one map (h, w); `low` and `high` are shares of the maximum. Return whole numbers (h, w):
+#
+# $$ s(x,y) = \begin{cases} 1 & M(x,y) \ge \text{high} \cdot \max M \\ 0 & M(x,y) \le \text{low}
+# \cdot \max M \\ -1 & \text{between} \end{cases} $$
+#
+# A map without a positive value is 0 everywhere. `torch.full(M.shape, -1)` makes a tensor of −1.
+
+
+# %% tags=["exercise", "5.6"]
+def segmentation_seed(M: Tensor, low: float, high: float) -> Tensor:
+    """1 object, 0 ground, −1 not decided: (h, w) -> (h, w), whole numbers."""
+    ### BEGIN SOLUTION
+    top = M.max()
+    seed = torch.full(M.shape, -1)
+    seed[low * top >= M] = 0
+    seed[high * top <= M] = 1
+    return seed if top > 0 else torch.zeros_like(seed)
+    ### END SOLUTION
+
+
+# %%
+check("5.6", segmentation_seed)
+
+# %% [markdown]
+# Our seeds grow by colour: an undecided pixel asks the five seeds of its own picture whose colours are
+# most like its own, and follows the majority. The **mask IoU** compares masks as the IoU compares
+# boxes: pixels in both, divided by pixels in either. We put three others beside it: the map cut at 20 %,
+# at its best threshold, and the *true box* filled.
+
+
+# %%
+def grown(image: Tensor, seed: Tensor) -> Tensor:
+    """Undecided pixels follow the five seeds with the most similar colours: (H, W) truth values."""
+    colours, seed = image.flatten(1).T, seed.flatten().clone()  # (H·W, 3), (H·W,)
+    open_ = seed < 0
+    if open_.any() and (~open_).sum() >= 5:
+        nearest = torch.cdist(colours[open_], colours[~open_]).topk(5, largest=False).indices
+        seed[open_] = (seed[~open_][nearest].sum(dim=1) >= 3).long()
+    return (seed == 1).reshape(image.shape[1:])
+
+
+def mask_iou(found: Tensor, true: Tensor) -> Tensor:
+    """Pixels in both masks by pixels in either: (N, H, W) twice -> (N,)."""
+    return (found & true).sum(dim=(1, 2)) / (found | true).sum(dim=(1, 2)).clamp(min=1)
+
+
+seeds = torch.stack([segmentation_seed(m, 0.05, 0.5) for m in M])
+sure = (seeds == 1)[HALF:], (seeds == 0)[HALF:]
+here = animal[HALF:]
+object_right = float((sure[0] & here).sum() / sure[0].sum())
+ground_right = float((sure[1] & ~here).sum() / sure[1].sum())
+undecided = float((seeds[HALF:] < 0).double().mean())
+print(f"seeds: {object_right:.0%} of the object seeds lie on the animal,", end=" ")
+print(f"{ground_right:.0%} of the ground seeds on the ground; {undecided:.0%} is not decided")
+
+
+def cut_at(share: float) -> Tensor:
+    return M / M.amax(dim=(1, 2), keepdim=True) > share
+
+
+on_first_half = [float(mask_iou(cut_at(t)[:HALF], animal[:HALF]).mean()) for t in TAUS]
+best_cut = TAUS[max(range(len(TAUS)), key=lambda k: on_first_half[k])]
+masks = {
+    "map above 20 %": cut_at(0.2),
+    f"map, best threshold ({best_cut:.2f})": cut_at(best_cut),
+    "seeds, grown by colour": torch.stack([grown(x, s) for x, s in zip(X, seeds, strict=True)]),
+    "true box, filled": torch.stack([boxes.as_mask(b[None], (72, 72)) for b in truths]),
+}
+of_masks = {name: float(mask_iou(m, animal)[HALF:].mean()) for name, m in masks.items()}
+for name, value in of_masks.items():
+    print(f"{name:32} mask IoU {value:.2f}")
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+growing = mask_iou(masks["seeds, grown by colour"], animal)
+middle_one = growing.argsort()[len(growing) // 2]
+chosen = [int(growing.argmax()), int(middle_one), int(growing.argmin())]
+three = plt.matplotlib.colors.ListedColormap(["#8c8c8c", "#2b2b2b", "#ffd37f"])  # −1, 0, 1
+figure, axes = plt.subplots(3, 4, figsize=(8.6, 6.8), layout="constrained")
+names = ("best", "middle", "worst")
+for row, n, name in zip(axes, chosen, names, strict=True):
+    row[0].imshow(X[n].permute(1, 2, 0))
+    row[1].imshow(seeds[n], cmap=three, vmin=-1, vmax=1, interpolation="nearest")
+    row[2].imshow(masks["seeds, grown by colour"][n], cmap="gray")
+    row[3].imshow(animal[n], cmap="gray")
+    row[0].set_ylabel(f"{name}\nmask IoU {growing[n]:.2f}", fontsize=10)
+    for axis in row:
+        axis.set(xticks=[], yticks=[])
+titles = (
+    "picture",
+    "seeds: yellow object,\nblack ground, grey open",
+    "grown by colour",
+    "true mask",
+)
+for axis, text in zip(axes[0], titles, strict=True):
+    axis.set_title(text, fontsize=10)
+figure.suptitle(
+    f"Colours finish what the map began: the best, the middle and the worst of {len(X)}"
+)
+plt.show()
+
+# %% [markdown]
+# SEEDS
+#
+# ## The telling part
+#
+# One thing is still strange. At a high threshold the region lies on the animal, but the box is too small.
+# Why does the map not cover the whole animal? Let us measure two shares for the places above half of the
+# maximum:
+#
+# * **precision**: which share of the region lies on the animal?
+# * **coverage**: which share of the animal lies in the region?
+
+# %%
+strong = cut_at(0.5)
+precision = (strong & animal).sum(dim=(1, 2)) / strong.sum(dim=(1, 2)).clamp(min=1)
+coverage = (strong & animal).sum(dim=(1, 2)) / animal.sum(dim=(1, 2))
+print(
+    f"above half of the maximum: precision {precision.mean():.0%}, coverage {coverage.mean():.0%}"
+)
+of_class = {name: float(coverage[y == c].mean()) for c, name in enumerate(classes)}
+print("coverage by class: " + ", ".join(f"{name} {share:.0%}" for name, share in of_class.items()))
+
+# %% [markdown]
+# Most of the region is animal, but less than half of the animal is region. Is this a fault of the map?
+# Or does the network really decide by a part? **A map is a claim, an experiment decides.** We sort the
+# pixels of each animal by the map, and hide one third of them (with the mean colour of the picture): the
+# third where the map is highest, or the third where it is lowest, or a third by chance. In all three
+# cases exactly as many pixels are hidden. **Guess first:** how often is the word still right?
+
+
+# %%
+def hide_third(order: Tensor) -> Tensor:
+    """Hides the third of each animal's pixels where `order` (N, H, W) is highest."""
+    hidden = X.clone()
+    for image, mask, values in zip(hidden, animal, order, strict=True):
+        third = int(mask.sum()) // 3
+        top = torch.where(mask, values, -torch.inf).flatten().topk(third).indices
+        image.flatten(1)[:, top] = image.mean(dim=(1, 2))[:, None]
+    return hidden
+
+
+dice = torch.Generator().manual_seed(0)
+chance = torch.rand(M.shape, generator=dice)
+hidden = {"nothing": X, "a third by chance": hide_third(chance)}
+hidden |= {"the lowest third": hide_third(-M), "the highest third": hide_third(M)}
+still_right = {name: nets.accuracy(net, Z, y) for name, Z in hidden.items()}
+for name, share in still_right.items():
+    print(f"hidden: {name:18} the word is right in {share:.0%} of {len(y)}")
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+figure, axes = plt.subplots(2, 4, figsize=(10, 5.2), layout="constrained")
+for c, column in enumerate(axes.T):
+    n = int((y == c).nonzero()[0])
+    plot.overlay(column[0], X[n], (M[n] / M[n].max()).clamp(min=0))
+    column[0].contour(animal[n].float(), [0.5], colors="white", linewidths=1, linestyles="dotted")
+    column[0].set_title(f"{classes[c]}: covers {of_class[classes[c]]:.0%}", fontsize=10)
+    column[1].imshow(hidden["the highest third"][n].permute(1, 2, 0))
+    now = classes[answers(net, hidden["the highest third"][n : n + 1])[0]]
+    column[1].set_title(f'highest third hidden: "{now}"', fontsize=10)
+    for axis in column:
+        axis.set(xticks=[], yticks=[])
+plot.bar(list(axes[0]), "evidence for the class\nscaled per map", line=True)
+figure.suptitle(
+    "The map lights up the telling part, not the animal (dotted: outline; first of each class)"
+)
+plt.show()
+
+# %% [markdown]
+# TELLING
+#
+# ## The answer in one picture
+#
+# Above: the first six wide pictures of the second half, with the box of the map at the threshold that the
+# first half chose. Below left: what the threshold does. Below right: the tables of the paper and our
+# miniature of them. (Other pictures, other classes, other rules for the boxes: compare the *order*.)
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+found = boxes.bounding_boxes(M, tau)  # at the threshold of the first half
+figure = plt.figure(figsize=(12, 7.6), layout="constrained")
+top, bottom = figure.subfigures(2, 1, height_ratios=[1, 1.55])
+for n, axis in enumerate(top.subplots(1, 6), start=HALF):
+    overlap = float(overlaps(found[n : n + 1], truths[n : n + 1]))
+    draw_scene(axis, X[n], truths[n], found[n], f"{classes[y[n]]}: IoU {overlap:.2f}")
+top.suptitle(
+    f"Green: the true box. Red: the box of the map, at {tau:.0%} of its maximum. "
+    f"{fits.mean():.0%} of {len(fits)} fit, and nobody showed the network a box"
+)
+left, right = bottom.subfigures(1, 2, width_ratios=[1, 1.25])
+axis = left.subplots()
+curve = (IoU_wide[:, HALF:] >= 0.5).double().mean(dim=1)
+axis.plot(TAUS, curve, "-", color="black", lw=2.2, label="map, wide pictures")
+curve = (IoU_by_threshold_close[:, HALF:] >= 0.5).double().mean(dim=1)
+axis.plot(TAUS, curve, "-", color="#7b3294", lw=1.4, label="map, close pictures")
+axis.axhline(fit["always in the middle"], color="black", ls="--", lw=2.2, label="middle box, wide")
+axis.axhline(
+    fit_close["always in the middle"], color="#7b3294", ls="--", lw=1.4, label="middle box, close"
+)
+axis.plot(tau, float(fits.mean()), "o", color="#e66101", ms=9, label="chosen on the first half")
+axis.set(xlabel="threshold, share of the maximum", ylabel="share with IoU ≥ 0.5", ylim=(0, 1.02))
+axis.legend(fontsize=8.5, loc="upper right")
+axis.set_title(f"Is it better than not looking? (n = {COUNT - HALF})", fontsize=11)
+
+
+def error(name: str) -> float:
+    """100 minus the share that fits: mean of the seeds, class known."""
+    values = [float(r[1].mean()) for key, r in results.items() if key.startswith(name)]
+    return 100 * (1 - sum(values) / len(values))
+
+
+rows = [
+    ("Localization error, lower is better", "GoogLeNet\ntop-1, %", "here, class\nknown, %"),
+    ("  GAP", "56.40", f"{error('GAP'):.0f}"),
+    ("  GMP", "57.78", f"{error('GMP'):.0f}"),
+    ("  gradient at the pixels", "61.31", f"{error('gradient'):.0f}"),
+    ("With and without true boxes", "GoogLeNet\ntop-5, %", "here, close\npictures, %"),
+    ("  words only", "42.9", f"{100 - 100 * shares_versus['the map, words only'][0]:.0f}"),
+    (
+        "  words and boxes",
+        "26.7",
+        f"{100 - 100 * shares_versus['the rival, words and boxes'][0]:.0f}",
+    ),
+    ("Accuracy, higher is better", "200 birds,\n%", "here, far\npictures, %"),
+    ("  whole picture", "63.0", f"{100 * again['far'][0]:.0f}"),
+    ("  cropped to the map's box", "67.8", f"{100 * again['far'][2]:.0f}"),
+    ("  cropped to the true box", "70.5", f"{100 * again['far'][3]:.0f}"),
+]
+axis = right.subplots()
+axis.set_axis_off()
+heights = [0.135 if "\n" in row[1] else 0.066 for row in rows]
+height = 1.0
+for row, step in zip(rows, heights, strict=True):
+    height -= step
+    weight = "bold" if "\n" in row[1] else "normal"
+    for x_at, text, align in zip((0, 0.72, 0.98), row, ("left", "right", "right"), strict=True):
+        axis.text(x_at, height, text, ha=align, va="bottom", weight=weight, fontsize=10)
+    if weight == "bold":
+        axis.plot([0, 0.98], [height, height], color="black", lw=0.8)
+axis.set(xlim=(0, 1), ylim=(height - 0.02, 1))
+axis.set_title("Tables 2, 3, 4 of the CAM paper, and ours in miniature", fontsize=11)
+plt.show()
+
+# %% [markdown]
+# **Today's question was: how well does a map find the object, if nobody ever showed the network a box?**
+# ANSWER
+
+# %% [markdown]
+# ## Once more
+#
+# *From lesson 2, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
+#
+# Exercise 2.4, for the head with the maximum. `F` are the feature maps of a GMP network, (N, 64, 18,
+# 18). Compute its logits (N, 4) from `F`, `W` (4, 64) and `b` (4,). One line.
+
+# %%
+gmp = gmp_nets[0]
+with torch.no_grad():
+    F = gmp.features(X)
+    W, b = gmp.classifier.weight, gmp.classifier.bias
+    logits_gmp = torch.zeros(len(X), 4)  # your line here
+    off = float((logits_gmp - gmp(X)).abs().max())
+print(f"largest difference to the network: {off:.1e}")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# `logits_gmp = F.amax(dim=(2, 3)) @ W.T + b`. What is left is rounding. Note what is *not* true any
+# more: the mean of the map plus the bias is no longer the logit (lesson 3), for each channel may have its
+# maximum at another place. The formula of CAM still gives a map, but the map is not the score.
+#
+# </details>
+#
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 5` asks them again, also next week.
+#
+# **1.** A true box is 10×10. Your box has the same size and is moved by 3 pixels to the right and by 3
+# pixels down. Is it right at the border 0.5?
+#
+# <details><summary>Answer</summary>
+#
+# No. The boxes share 7 · 7 = 49 pixels and cover 200 − 49 = 151, so the IoU is 0.32. It looks better
+# than it is: both directions count.
+#
+# </details>
+#
+# **2.** A map goes from −40 to 10. Where does the 20 % rule cut, and where does it cut if you scale the
+# map to [0, 1] first?
+#
+# <details><summary>Answer</summary>
+#
+# At 2, and at −30. After min–max, zero has the value 0.8, and even strong evidence against the class is
+# above the threshold.
+#
+# </details>
+#
+# **3.** A network is right in 90 % of the words, and its boxes fit in 80 % of the images. The two kinds
+# of mistakes have nothing to do with each other. Which top-1 localization error do you expect? A
+# colleague has 30 % with a network that is right in 80 % of the words. Whose boxes are better?
+#
+# <details><summary>Answer</summary>
+#
+# 28 %, because 0.9 · 0.8 = 0.72 are right in both. The colleague's boxes fit in 0.70 / 0.80 = 88 % of
+# the images: better boxes, worse words. Compare boxes with known class.
+#
+# </details>
+#
+# **4.** (lesson 3) A map has the values 10, 4, 1 and −3, the bias is 0.5. Which logit does it explain?
+# You set everything below 20 % of the maximum to 0. Which logit would the rest explain?
+#
+# <details><summary>Answer</summary>
+#
+# The mean is 3, so the logit is 3.5. The rest, 10, 4, 0 and 0, has the mean 3.5 and would explain 4.0.
+# A box throws away what the logit needs: it answers *where*, not *how much*.
+#
+# </details>
+#
+# **5.** (lesson 2) A network with GAP has 12×12 places on a close picture and 18×18 on a wide one. The
+# animal has the same size, and all other places are 0 in all feature maps. What happens to the part of
+# the logit that comes from the maps? Why does the network run at all on another size?
+#
+# <details><summary>Answer</summary>
+#
+# It is multiplied by 144 / 324 = 0.44: the same sum, divided by more places. The network runs because
+# convolutions take any size, and GAP makes one number of each map, however large it is.
+#
+# </details>
+
+# %% [markdown]
+# ## What you know now
+#
+# * A box comes from a map in three steps: a threshold, the largest connected component, the smallest box.
+# * IoU is intersection by union. The localization error counts an image as right only if word and box
+#   are right.
+# * **Put a box in the middle beside every result.** Where objects fill the picture, it is as good as a
+#   map.
+# * The threshold decides. Choose it on other images than those you report on, and say how you made the
+#   boxes. Min–max before the threshold is another rule.
+# * Maps find the **telling part**. The network decides by it: hide it, and the word is gone.
+# * A crop helps where the network saw the object too small. It harms where the object filled the picture
+#   already, and it cannot repair a network that looks at the wrong place.
+# * A network that was shown boxes is better at boxes. Words are cheaper.
+#
+# **Try this.** How many boxes is the map worth? Freeze `net.features`, take the maps of 12×12 of
+# `data.scenes("pond", "varied", count=n)`, and train one `nn.Conv2d(64, 1, 1)` so that it is high inside
+# the true boxes (`functional.binary_cross_entropy_with_logits`). Use its output as the map. With how many
+# boxes does it beat the class activation map: 4, 20, 100? This is the question that Choe and others asked.
+#
+# **Where to read on.** Sections 3.2 and 4 of the CAM paper. Choe and others: the rules for a fair test
+# (arXiv 2001.07437; with all borders and all regions, MaxBoxAccV2: arXiv 2007.04178).
+# `camlite.boxes` has your functions, `camlite.metrics.max_box_acc_v2` the whole protocol with a held-out
+# half, and `docs/metrics.md` says where published code differs.
+#
+# **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)
+#
+# * *bounding box*: khung bao · 边界框 · 邊界框 · バウンディングボックス
+# * *object localization*: định vị đối tượng · 目标定位 · 物件定位 · 物体位置特定
+# * *connected component*: thành phần liên thông · 连通分量 · 連通元件 · 連結成分
+# * *threshold*: ngưỡng · 阈值 · 閾值 · しきい値
+# * *global max pooling*: gộp cực đại toàn cục · 全局最大池化 · 全域最大池化 · 大域最大プーリング
+# * *segmentation seed*: hạt giống phân đoạn · 分割种子 · 影像分割的種子 · セグメンテーションのシード
+#
+# **Next:** lesson 6: The frog that was grass. There the map lies on the ground, and you find out why.

@@ -907,7 +907,7 @@ segmentation_seed = Exercise(
 @segmentation_seed.cases
 def _(rng):
     M = torch.randn(6, 9, generator=rng)
-    M[2, 5] = 3.0
+    M[2, 5], M[4, 1] = 3.0, -5.0
     yield Case("a signed map of 6×9", M, 0.1, 0.5)
     yield Case("small values", M.flip(1) * 1e-3, 0.05, 0.6)
     whole = torch.tensor([[8.0, 4.0, 2.0, -3.0, 3.0], [2.0, 5.0, 1.0, 4.0, 0.0]])
