@@ -738,13 +738,13 @@ check("5.5", crop_to_box)
 # %%
 def wider(box: Tensor, margin: float, side: int) -> tuple[int, int, int, int]:
     """The box with a margin on each side, inside the picture; an empty box becomes the whole."""
-    x0, y0, x1, y1 = box.tolist()
-    dx, dy = margin * (x1 - x0), margin * (y1 - y0)
-    if x1 <= x0 or y1 <= y0:
+    left, top, right, bottom = box.tolist()
+    dx, dy = margin * (right - left), margin * (bottom - top)
+    if right <= left or bottom <= top:
         return 0, 0, side, side
     return (
-        *(max(0, round(x0 - dx)), max(0, round(y0 - dy))),
-        *(min(side, round(x1 + dx)), min(side, round(y1 + dy))),
+        *(max(0, round(left - dx)), max(0, round(top - dy))),
+        *(min(side, round(right + dx)), min(side, round(bottom + dy))),
     )
 
 
