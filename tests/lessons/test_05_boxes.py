@@ -191,6 +191,11 @@ largest_component.wrongs(
         widest,
         "You chose the island with the largest box around it. Count its pixels.",
     ),
+    places_of_the_largest=(
+        lambda mask: island(mask).nonzero(),
+        "These are the places of the island, one in each row. Return a mask as large as the given "
+        "one.",
+    ),
     pixels_of_the_largest=(
         lambda mask: int(island(mask).sum()),
         "This is the number of its pixels. Return a mask that is True on the island.",
@@ -306,10 +311,10 @@ def minmax(M):
     return (M - M.min()) / (M.max() - M.min())
 
 
-def box_after(region, component, box):
+def box_after(region, component, box, guard):
     def answer(M, threshold=0.2):
-        mask = component(region(M, threshold)) if M.max() > 0 else torch.zeros(0, 0)
-        return box(mask) if mask.any() else (0, 0, 0, 0)
+        mask = component(region(M, threshold))
+        return (0, 0, 0, 0) if guard and M.max() <= 0 else box(mask)
 
     return answer
 
@@ -352,13 +357,20 @@ bounding_box.products(
             "Rows and columns are exchanged. x counts columns and comes first.",
         ),
         "width_and_height": (
-            lambda mask: (
-                (b := box_of(mask))[0],
-                b[1],
-                b[2] - b[0],
-                b[3] - b[1],
-            ),
+            lambda mask: (*(b := box_of(mask))[:2], b[2] - b[0], b[3] - b[1]),
             "The last two numbers are width and height. Return the corner x1, y1.",
+        ),
+        "both_columns_first": (
+            lambda mask: tuple(box_of(mask)[i] for i in (0, 2, 1, 3)),
+            "The order is x0, y0, x1, y1: one corner, then the other.",
+        ),
+    },
+    guard={
+        "guarded": (True, ""),
+        "empty_map_stops": (
+            False,
+            "A map without a positive value has no region, and your code stops there. Return "
+            "(0, 0, 0, 0).",
         ),
     },
 )
@@ -374,11 +386,6 @@ def guarded(make):
 
 
 bounding_box.wrongs(
-    empty_map_stops=(
-        lambda M, threshold=0.2: box_of(island(above(M, threshold))),
-        "A map without a positive value has no region, and your code stops there. Return "
-        "(0, 0, 0, 0).",
-    ),
     zeros_are_bright=(
         lambda M, threshold=0.2: (
             box_of(m) if (m := island(threshold * M.max() <= M)).any() else (0, 0, 0, 0)
@@ -417,6 +424,12 @@ bounding_box.wrongs(
     ),
 )
 
+bounding_box.teaches(
+    {
+        "minmax of M": "You scaled the map to [0, 1] first. Where values are negative, zero moves up, "
+        "and the threshold falls on other places: take threshold · max M.",
+    }
+)
 bounding_box.accepts_all(
     library_function=library.bounding_box,
     tensor_of_four=lambda M, threshold=0.2: torch.tensor(library.bounding_box(M, threshold)),
@@ -468,11 +481,15 @@ def _(rng):
     yield Case("two empty boxes", (0, 0, 0, 0), (0, 0, 0, 0))
 
 
-def parts(a, b, more=0, floor=0.0):
+def positive(sides):
+    return np.maximum(sides, 0)
+
+
+def parts(a, b, more=0, apart=positive):
     """Intersection and the two areas; `more` is added to every width and height."""
     a, b = (np.asarray([float(v) for v in box]) for box in (a, b))
     sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]) + more
-    return np.maximum(sides, floor).prod(), *((box[2:] - box[:2] + more).prod() for box in (a, b))
+    return apart(sides).prod(), *((box[2:] - box[:2] + more).prod() for box in (a, b))
 
 
 def ratio(part, whole):
@@ -490,9 +507,9 @@ def enclosing(a, b):
     return (np.maximum(a[2:], b[2:]) - np.minimum(a[:2], b[:2])).prod()
 
 
-def overlap_over(union, more=0, floor=0.0):
+def overlap_over(union, more, apart):
     def answer(a, b):
-        both, first, second = parts(a, b, more, floor)
+        both, first, second = parts(a, b, more, apart)
         return ratio(both, union(both, first, second))
 
     return answer
@@ -532,12 +549,17 @@ iou.products(
             "You added 1 to widths and heights. Our boxes are half-open: the width is x1 − x0.",
         ),
     },
-    floor={
-        "clamped": (0.0, ""),
+    apart={
+        "clamped": (positive, ""),
         "not_clamped": (
-            -np.inf,
+            np.array,
             "Boxes that lie apart have negative widths and heights, and the product of two "
             "negative numbers is positive. Take max(…, 0) of each of them.",
+        ),
+        "absolute_sides": (
+            np.abs,
+            "You took absolute values of width and height. Then boxes that lie apart seem to "
+            "overlap: take max(…, 0) of each of them.",
         ),
     },
 )
@@ -711,6 +733,38 @@ localization_error.wrongs(
             )
         ),
         "You compared each box with the true boxes of all images. Box n belongs to truth n.",
+    ),
+    two_errors_added=(
+        lambda boxes, truths, predicted, labels, threshold=0.5: float(
+            100
+            * sum(
+                (~r).double().mean() for r in checked(boxes, truths, predicted, labels, threshold)
+            )
+        ),
+        "You added the error of the words and the error of the boxes. An image with both mistakes "
+        "counts twice then: count images, not mistakes.",
+    ),
+    mean_of_two_errors=(
+        lambda boxes, truths, predicted, labels, threshold=0.5: float(
+            50
+            * sum(
+                (~r).double().mean() for r in checked(boxes, truths, predicted, labels, threshold)
+            )
+        ),
+        "This is the mean of two errors. An image is wrong if its word or its box is wrong: decide "
+        "for each image first.",
+    ),
+    only_where_the_word_is_right=(
+        lambda boxes, truths, predicted, labels, threshold=0.5: float(
+            100
+            * (
+                1
+                - (r := checked(boxes, truths, predicted, labels, threshold))[1][r[0]]
+                .double()
+                .mean()
+            )
+        ),
+        "You left out the images whose word is wrong. They count too, as errors.",
     ),
     mean_overlap=(
         lambda boxes, truths, predicted, labels, threshold=0.5: float(
@@ -982,6 +1036,12 @@ segmentation_seed.wrongs(
     ),
 )
 
+segmentation_seed.teaches(
+    {
+        "minmax of M": "You scaled the map to [0, 1] first. Where values are negative, zero moves "
+        "up: take shares of max M.",
+    }
+)
 segmentation_seed.accepts_all(
     nested_where=lambda M, low, high: (
         torch.where(high * M.max() <= M, 1, torch.where(low * M.max() >= M, 0, -1))
