@@ -200,8 +200,10 @@ check("5.2", bounding_box)
 # says which pixels are animal. With the mask as a map your own function finds its box.
 
 # %%
-true_close = torch.tensor([bounding_box(m.float(), 0.5) for m in close.object_mask])  # (N, 4)
-found_close = torch.tensor([bounding_box(M) for M in M_close])
+true_close = torch.stack(
+    [torch.as_tensor(bounding_box(m.float(), 0.5)) for m in close.object_mask]
+)  # (N, 4)
+found_close = torch.stack([torch.as_tensor(bounding_box(M)) for M in M_close])
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -861,7 +863,7 @@ def mask_iou(found: Tensor, true: Tensor) -> Tensor:
     return (found & true).sum(dim=(1, 2)) / (found | true).sum(dim=(1, 2)).clamp(min=1)
 
 
-seeds = torch.stack([segmentation_seed(m, 0.05, 0.5) for m in M])
+seeds = torch.stack([torch.as_tensor(segmentation_seed(m, 0.05, 0.5)) for m in M])
 sure = (seeds == 1)[HALF:], (seeds == 0)[HALF:]
 here = animal[HALF:]
 object_right = float((sure[0] & here).sum() / sure[0].sum())

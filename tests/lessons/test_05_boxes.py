@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import truediv
+
 import numpy as np
 import torch
 from scipy.ndimage import label
@@ -507,10 +509,10 @@ def enclosing(a, b):
     return (np.maximum(a[2:], b[2:]) - np.minimum(a[:2], b[:2])).prod()
 
 
-def overlap_over(union, more, apart):
+def overlap_over(union, more, apart, empty=ratio):
     def answer(a, b):
         both, first, second = parts(a, b, more, apart)
-        return ratio(both, union(both, first, second))
+        return empty(float(both), float(union(both, first, second)))
 
     return answer
 
@@ -563,7 +565,21 @@ iou.products(
         ),
     },
 )
+
+
+def union(both, first, second):
+    return first + second - both
+
+
+EMPTY_STOPS = "Empty boxes stop your code, because you divide by 0. Their IoU is 0."
+
 iou.wrongs(
+    division_by_zero=(overlap_over(union, 0, positive, truediv), EMPTY_STOPS),
+    not_clamped_and_division_by_zero=(
+        overlap_over(union, 0, np.array, truediv),
+        "Boxes that lie apart have negative widths and heights, and the product of two negative "
+        f"numbers is positive. Take max(…, 0) of each of them. {EMPTY_STOPS}",
+    ),
     enclosing_box=(
         lambda a, b: ratio(parts(a, b)[0], enclosing(a, b)),
         "You divided by the box around both. The union is not a box: it is the two areas minus the "
@@ -592,10 +608,6 @@ iou.wrongs(
             else float("nan")
         ),
         "Two empty boxes gave NaN: 0 divided by 0. Return 0 there.",
-    ),
-    division_by_zero=(
-        lambda a, b: int(parts(a, b)[0]) / int(sum(parts(a, b)[1:]) - parts(a, b)[0]),
-        "Two empty boxes stop your code: the union is 0. Return 0 there.",
     ),
 )
 
@@ -655,7 +667,7 @@ def _(rng):
     yield Case("threshold 0.75, given by name", found, truths, predicted, labels, threshold=0.75)
     half = torch.tensor([moved(t, 0.5) for t in TRUE[:3]])
     same = torch.tensor([1, 0, 2])
-    yield Case("the IoU is exactly the threshold", half, TRUE[:3], same, same)
+    yield Case("the IoU is exactly the threshold", half, TRUE[:3], same, torch.tensor([1, 3, 2]))
     apart = TRUE[:3].roll(1, 0)  # each box would fit another image
     yield Case("each box fits, but another image", apart, TRUE[:3], same, same)
     yield Case("one image, all right", TRUE[:1], TRUE[:1], same[:1], same[:1])
@@ -675,7 +687,7 @@ def _(boxes, truths, predicted, labels, threshold=0.5):
     return float(100 * (~(word & box)).double().mean())
 
 
-def error_of(join, scale, at_least=True):
+def error_of(join, scale, at_least):
     def answer(boxes, truths, predicted, labels, threshold=0.5):
         word, box = checked(boxes, truths, predicted, labels, threshold, at_least)
         return float(scale(join(word, box).double()))
@@ -695,10 +707,6 @@ localization_error.products(
             lambda word, box: box,
             "You looked only at the boxes. A wrong word makes a perfect box wrong.",
         ),
-        "box_ignored": (
-            lambda word, box: word,
-            "You looked only at the words. The IoU with the true box counts too.",
-        ),
     },
     scale={
         "percent": (lambda right: 100 * (1 - right.mean()), ""),
@@ -707,13 +715,24 @@ localization_error.products(
             "This is the share of right images. The error is the share of the others.",
         ),
         "share": (lambda right: 1 - right.mean(), "This is a share. Return percent: times 100."),
+        "share_of_right": (
+            lambda right: right.mean(),
+            "This is the share of right images. The error is the share of the others, in percent.",
+        ),
         "count": (lambda right: (1 - right).sum(), "This is a number of images. Divide it by N."),
+    },
+    at_least={
+        "at_least": (True, ""),
+        "strictly_above": (
+            False,
+            "An IoU that is exactly the threshold is right: only below it is an error.",
+        ),
     },
 )
 localization_error.wrongs(
-    strictly_above=(
-        error_of(lambda word, box: word & box, lambda right: 100 * (1 - right.mean()), False),
-        "An IoU that is exactly the threshold is right: only below it is an error.",
+    box_ignored=(
+        error_of(lambda word, box: word, lambda right: 100 * (1 - right.mean()), True),
+        "You looked only at the words. The IoU with the true box counts too.",
     ),
     threshold_of_error_ignored=(
         lambda boxes, truths, predicted, labels, threshold=0.5: float(
