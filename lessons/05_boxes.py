@@ -401,7 +401,8 @@ print(
 
 # %% [markdown]
 # Now the map is far better than the box that does not look. It fits as often as before, because it
-# does look; the box in the middle has lost its luck. All that follows is measured on the wide pictures.
+# does look; the box in the middle has lost its luck. From
+# here on we measure on the wide pictures where nothing else is said.
 #
 # (The word is right less often. Why? The animal covers a smaller share of the places, and GAP takes
 # the mean over all of them. You meet this again in the recall questions.)
@@ -456,7 +457,7 @@ for axis, (name, (IoU, true, side)) in zip(axes, parts.items(), strict=True):
         axis.plot(0.79, level, "<", color=colour, ms=9, clip_on=False, zorder=5)
     axis.axvline(0.2, color="grey", lw=1)
     axis.text(0.205, 0.02, "20 % rule", color="grey", fontsize=9)
-    axis.set(xlim=(0.03, 0.8), ylim=(0, 1.03), xlabel="threshold, share of the maximum")
+    axis.set(xlim=(0, 0.8), ylim=(0, 1.03), xlabel="threshold, share of the maximum")
     axis.set_title(f"{name} (n = {COUNT - HALF})")
 axes[0].set_ylabel("share of boxes that fit")
 axes[1].legend(
@@ -531,13 +532,12 @@ print(f"zero lies at grey level {zero_at:.0f} (mean of all maps)")
 #
 # Now we compare maps. To be fair, each of them gets its *own* best threshold on the first half, and
 # is measured on the second half. We give the true class, so that only the boxes count. And we put
-# an interval beside each number: 150 pictures are few.
+# an interval beside each number, for the second half is not many pictures.
 #
-# **The interval.** If we had other 150 pictures, the share would be a little different. How
-# different? We have no others, but we can draw 150 from our own, with replacement, so that some
-# come twice and some not at all. The share of this new set is one that we might have seen. We draw
-# 2000 such sets; between the 2.5 % and the 97.5 % quantile of their shares lies the **bootstrap
-# interval**.
+# **The interval.** With as many other pictures the share would be a little different. How different? We
+# have no others, but we can draw as many from our own, with replacement, so that some come twice and some
+# not at all. The share of this new set is one that we might have seen. We draw 2000 such sets; between the
+# 2.5 % and the 97.5 % quantile of their shares lies the **bootstrap interval**.
 
 
 # %%
@@ -584,7 +584,7 @@ print(f"Grad-CAM with its ReLU: the same box in {int(unchanged_relu.sum())} of {
 #
 # So "CAM against Grad-CAM" is no contest on this network. But Grad-CAM can ask an *earlier* layer,
 # whose maps are finer (36×36), and there is one more map to try: the plain **gradient** of the score
-# with respect to the pixels, the largest of its three colours (lesson 7). And two floors:
+# with respect to the pixels, the largest size of its three colours (lesson 7). And two floors:
 #
 # * **random weights**: the same feature maps, mixed by random numbers;
 # * **no class**: the mean of all feature maps. It does not even know what is asked for. (We also take it
@@ -594,16 +594,16 @@ print(f"Grad-CAM with its ReLU: the same box in {int(unchanged_relu.sum())} of {
 dice = torch.Generator().manual_seed(0)
 contest = {
     "random weights (floor)": camlite.random_cam(net, "features", X, generator=dice),
-    "no class: mean of all feature maps": net.features(X).mean(dim=1),
     "gradient at the pixels": camlite.saliency(net, X, y).abs().amax(dim=1),
     "Grad-CAM, earlier layer": camlite.grad_cam(net, "features.5", X, y),
-    "no class, pond_biased": nets.bundled("pond_biased").features(X).mean(dim=1),
+    "no class, from pond_biased": nets.bundled("pond_biased").features(X).mean(dim=1),
 }
 gap_nets = [net, nets.bundled("boxes_gap_1"), nets.bundled("boxes_gap_2")]
 gmp_nets = [nets.bundled(f"boxes_gmp_{seed}") for seed in range(3)]
 for seed, (gap_net, gmp_net) in enumerate(zip(gap_nets, gmp_nets, strict=True)):
     # with sign: CAM, up to one factor, for both kinds of head
     contest[f"GMP, seed {seed}"] = camlite.grad_cam(gmp_net, "features", X, y, relu=False)
+    contest[f"no class, seed {seed}"] = gap_net.features(X).mean(dim=1)
     contest[f"GAP, seed {seed}"] = camlite.grad_cam(gap_net, "features", X, y, relu=False)
 
 results = {}
@@ -644,19 +644,19 @@ plt.show()
 # with GMP. With the maximum one place per channel is enough, and nothing asks for the rest of the animal:
 # the bright spot is small, and even the lowest thresholds do not make a good box of it. In reading the
 # *words* GMP is not worse; on these pictures it is better on average, for the maximum does not care how
-# many places are empty. So good words do not mean good boxes. (The paper found the same order, with a much smaller
-# distance: 57.78 % error with GMP, 56.40 % with GAP. Look also at how far apart our three GMP networks
+# many places are empty. So good words do not mean good boxes. (The paper found the same order, with a
+# much smaller distance: 57.78 % error with GMP, 56.40 % with GAP. Look also at how far apart our three GMP networks
 # are: one of them alone would have told you another story about *how much*.)
 #
 # **Grad-CAM at the earlier layer** makes finer maps and worse boxes: features there are small, and many of
 # them fire on the ground too. **The gradient at the pixels** does about as well as CAM here. In the paper it
 # did worse (61.31 % error), so this order did not come back.
 #
-# And now the uppermost row. **The best boxes of all come from a map that knows no class.** The mean of all
-# feature maps lights up wherever the network sees anything that it has learned to use, so it covers more
+# And now the three uppermost rows. **The best boxes of all come from maps that know no class.** The mean of
+# all feature maps of a GAP network lights up wherever the network sees anything that it has learned to use, so it covers more
 # of the animal than the evidence for one class does. Then is it the better explanation? It cannot be: it
 # is the same map for *frog* and for *bird*. **To find the object and to explain the answer are two tasks**,
-# and a table of boxes measures the first one only. It is luck as well: this network has learned to ignore
+# and a table of boxes measures the first one only. It is luck as well: these networks have learned to ignore
 # the grounds. The same recipe with `pond_biased` finds little.
 #
 # ## A rival that was shown the boxes

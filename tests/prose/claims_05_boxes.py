@@ -137,16 +137,16 @@ def _(run):
     assert abs(shares(run, "gradient")[0] - sum(shares(run, "GAP")) / 3) < 0.12
 
 
-@says("The best boxes of all come from a map that knows no class")
+@says("The best boxes of all come from maps that know no class", "the three uppermost rows")
 def _(run):
-    best = max(run.results, key=lambda name: float(run.results[name][1].mean()))
-    assert best == "no class: mean of all feature maps"
-    assert shares(run, "no class: mean")[0] > max(shares(run, "GAP")) + 0.02
+    order = sorted(run.results, key=lambda name: float(run.results[name][1].mean()))
+    assert all(name.startswith("no class, seed") for name in order[-3:])
+    assert min(shares(run, "no class, seed")) > max(shares(run, "GAP"))
 
 
 @says("The same recipe with pond_biased finds little")
 def _(run):
-    assert shares(run, "no class, pond_biased")[0] < 0.4
+    assert shares(run, "no class, from pond_biased")[0] < 0.4
 
 
 @says(
