@@ -137,11 +137,15 @@ def _(run):
     assert abs(shares(run, "gradient")[0] - sum(shares(run, "GAP")) / 3) < 0.12
 
 
-@says("The best boxes of all come from maps that know no class", "the three uppermost rows")
+@says(
+    "The best boxes come from maps that know no class",
+    "each of them makes better boxes than the CAM of the same network",
+)
 def _(run):
-    order = sorted(run.results, key=lambda name: float(run.results[name][1].mean()))
-    assert all(name.startswith("no class, seed") for name in order[-3:])
-    assert min(shares(run, "no class, seed")) > max(shares(run, "GAP"))
+    blind, gap = shares(run, "no class, seed"), shares(run, "GAP")
+    assert len(blind) == len(gap) == 3  # both in the order of the seeds
+    assert all(a > b for a, b in zip(blind, gap, strict=True))
+    assert sum(blind) > sum(gap) + 0.15
 
 
 @says("The same recipe with pond_biased finds little")
