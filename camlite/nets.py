@@ -47,11 +47,16 @@ class SceneNet(nn.Module):
     one linear layer, as in `GapNet`. Batch normalisation makes it learn in seconds; call
     `model.eval()` before you explain it. With four classes it has 47,252 parameters.
 
+    `pooling="max"` takes the largest value of each feature map instead of the mean (GMP).
+
     Shapes: images (N, in_channels, H, W) of any size -> logits (N, classes).
     """
 
-    def __init__(self, in_channels: int = 3, classes: int = 4) -> None:
+    def __init__(self, in_channels: int = 3, classes: int = 4, pooling: str = "mean") -> None:
         super().__init__()
+        if pooling not in ("mean", "max"):
+            raise ValueError(f'pooling is "mean" or "max", not {pooling!r}')
+        self.pooling = pooling
         widths = [in_channels, 16, 32, 48, 64]
         layers: list[nn.Module] = []
         for before, after, stride in zip(widths, widths[1:], [2, 1, 2, 1], strict=False):
@@ -66,7 +71,34 @@ class SceneNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) -> logits (N, classes)."""
         F = self.features(images)  # (N, 64, H/4, W/4)
-        return self.classifier(F.mean(dim=(2, 3)))  # GAP, then W F + b
+        pooled = F.mean(dim=(2, 3)) if self.pooling == "mean" else F.amax(dim=(2, 3))
+        return self.classifier(pooled)  # GAP or GMP, then W F + b
+
+
+class BoxNet(SceneNet):
+    """A `SceneNet` with a second head that draws a box: it learns from labels and from boxes.
+
+    The second head sees the feature maps with their places: a 1×1 convolution to 8 channels, then
+    two linear layers, to the four numbers of the box as shares of the image's side.
+
+    Shapes: images (N, 3, 48, 48) -> logits (N, classes); `boxes(images)` -> (N, 4), x0 y0 x1 y1 in
+    pixels, not rounded.
+    """
+
+    def __init__(self, classes: int = 4) -> None:
+        super().__init__(classes=classes)
+        self.localizer = nn.Sequential(
+            nn.Conv2d(64, 8, kernel_size=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(8 * 12 * 12, 32),
+            nn.ReLU(),
+            nn.Linear(32, 4),
+        )
+
+    def boxes(self, images: Tensor) -> Tensor:
+        """Images (N, 3, 48, 48) -> boxes (N, 4) in pixels."""
+        return images.shape[-1] * self.localizer(self.features(images))
 
 
 class HeadNet(nn.Module):
@@ -184,9 +216,10 @@ def bundled(name: str) -> nn.Module:
 
     `gapnet_mnist` and `gapnet_digits` read images (N, 1, 28, 28) in [0, 1]. `pond_biased`,
     `pond_repaired`, `rail_biased` and `rail_repaired` are `SceneNet`s and read the generated
-    scenes (N, 3, 48, 48). `heads_gap_linear` and the other four `heads_…` are `HeadNet`s and read
-    small digits somewhere in an image, (N, 1, 28, 28). What each one learned from, and how well it
-    does, stands in datasets/<name>.json. Raises ValueError for another name.
+    scenes (N, 3, 48, 48); so do `boxes_gap_1` and the other `boxes_…`, with GAP or GMP, and
+    `boxes_rival`, a `BoxNet`. `heads_gap_linear` and the other four `heads_…` are `HeadNet`s and
+    read small digits somewhere in an image, (N, 1, 28, 28). What each one learned from, and how
+    well it does, stands in datasets/<name>.json. Raises ValueError for another name.
     """
     path = DATASETS / f"{name}.pt"
     if not path.exists():
@@ -196,6 +229,10 @@ def bundled(name: str) -> nn.Module:
     model: nn.Module = GapNet()
     if name.startswith(("pond_", "rail_")):
         model = SceneNet(classes=len(weights["classifier.bias"]))
+    elif name == "boxes_rival":
+        model = BoxNet()
+    elif name.startswith("boxes_"):
+        model = SceneNet(pooling="max" if "gmp" in name else "mean")
     elif name.startswith("heads_"):
         model = HeadNet(name.removeprefix("heads_"))
     model.load_state_dict(weights)

@@ -8,8 +8,11 @@ import json
 import pytest
 import torch
 
-from camlite import data, nets
+from camlite import boxes, data, nets
 from camlite.errors import DataNotFound
+from camlite.maps import up
+from camlite.methods import grad_cam
+from camlite.metrics import localization_error
 from camlite.paths import DATASETS
 
 
@@ -72,3 +75,44 @@ def test_the_mnist_network_is_as_right_as_stated(count):
 def test_another_name_lists_what_there_is():
     with pytest.raises(ValueError, match="gapnet_mnist"):
         nets.bundled("resnet9000")
+
+
+def test_scenenet_pools_with_the_mean_or_the_maximum():
+    torch.manual_seed(0)
+    mean = nets.SceneNet().eval()
+    most = nets.SceneNet(pooling="max").eval()
+    most.load_state_dict(mean.state_dict())
+    x = torch.rand(2, 3, 20, 28)
+    F = mean.features(x)
+    assert torch.allclose(mean(x), mean.classifier(F.flatten(2).mean(2)), atol=1e-6)
+    assert torch.equal(most(x), mean.classifier(F.flatten(2).amax(2)))
+    assert not torch.allclose(mean(x), most(x))
+    with pytest.raises(ValueError, match="median"):
+        nets.SceneNet(pooling="median")
+
+
+def test_boxnet_says_a_class_and_draws_a_box_in_pixels():
+    net = nets.BoxNet().eval()
+    x = torch.rand(2, 3, 48, 48)
+    assert net(x).shape == (2, 4)
+    assert net.boxes(x).shape == (2, 4)
+    assert torch.allclose(net.boxes(x), 48 * net.localizer(net.features(x)))
+
+
+@pytest.mark.parametrize("name", ["boxes_gap_1", "boxes_gmp_0", "boxes_rival"])
+def test_the_networks_of_the_boxes_are_as_right_as_stated(name):
+    test, net, stated = (
+        data.scenes("pond", "varied", count=300, seed=100),
+        nets.bundled(name),
+        card(name),
+    )
+    found = nets.accuracy(net, test.images, test.labels)
+    assert found == pytest.approx(stated["test_accuracy"], abs=0.01)
+    truths = boxes.bounding_boxes(test.object_mask.float(), 0.5)
+    if name == "boxes_rival":
+        drawn = net.boxes(test.images).detach().round().clamp(0, 48)
+    else:
+        M = grad_cam(net, "features", test.images, test.labels, relu=False)
+        drawn = boxes.bounding_boxes(up(M.detach(), (48, 48)))
+    error = localization_error(drawn, truths, test.labels, test.labels)
+    assert error == pytest.approx(stated["localization_error_known_class"], abs=1.5)

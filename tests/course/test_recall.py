@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from camlite.boxes import as_mask, iou
 from camlite.course.lessons import Lesson, Question, all_lessons, find_lesson
 
 GOOD = """# ## Recall
@@ -157,6 +158,35 @@ def seen_by_the_map() -> str:
     return f"on {side}×{side} pixels"
 
 
+def moved_box() -> str:
+    a, b = (0, 0, 10, 10), (3, 3, 13, 13)
+    both = int((as_mask(torch.tensor([a]), (20, 20)) & as_mask(torch.tensor([b]), (20, 20))).sum())
+    return f"49 pixels and cover 200 − {both} = {200 - both}, so the IoU is {iou(a, b):.2f}."
+
+
+def where_a_threshold_cuts() -> str:
+    low, high = -40, 10
+    after = low + 0.2 * (high - low)
+    text = f"At {0.2 * high:.0f}, and at {after:.0f}. After min–max, zero has the value "
+    return f"{text}{-low / (high - low):.1f}".replace("-", "−")
+
+
+def words_and_boxes() -> str:
+    assert round(100 - 90 * 0.8) == 28
+    return f"28 %, because 0.9 · 0.8 = {0.9 * 0.8:.2f} are right in both."
+
+
+def map_after_the_threshold() -> str:
+    M = torch.tensor([10.0, 4, 1, -3])
+    rest = torch.where(0.2 * M.max() < M, M, 0.0)
+    assert M.mean() == 3
+    return f"the logit is {M.mean() + 0.5}. The rest, 10, 4, 0 and 0, has the mean {rest.mean()}"
+
+
+def more_places() -> str:
+    return f"144 / 324 = {12**2 / 18**2:.2f}"
+
+
 def denser() -> str:
     return f"A is {0.30 / 0.20:.1f} times as dense"
 
@@ -269,6 +299,11 @@ def drops() -> str:
         (3, 1, logit_of_a_map),
         (3, 2, where_zero_goes),
         (3, 5, seen_by_the_map),
+        (5, 1, moved_box),
+        (5, 2, where_a_threshold_cuts),
+        (5, 3, words_and_boxes),
+        (5, 4, map_after_the_threshold),
+        (5, 5, more_places),
         (6, 1, denser),
         (6, 2, frogs),
         (6, 4, logit_and_energy),
