@@ -13,6 +13,7 @@ from camlite.course.worker import _observe, pack, unpack
 
 scale = Exercise("9.1", "scale", formula="2 · M", hints=("a", "b", "c"))
 SEED = 3
+FACTOR = 2  # not a number in the code of the reference, which a search would try to change
 
 
 @scale.cases
@@ -23,7 +24,7 @@ def _(rng):
 
 @scale.reference
 def _(M):
-    return 2 * M
+    return FACTOR * M
 
 
 @scale.wrong("You squared.")
