@@ -207,8 +207,8 @@ plt.show()
 # * **GMP** is better on new pictures than GAP here, and it knows its training pictures nearly by
 #   heart. It has exactly as many parameters.
 # * **GAP** is not good on the training pictures either. That is no overfitting; it has not learned
-#   enough. Most places of such a picture are black, and the mean over 14·14 places makes the few
-#   places that matter small. It learns slowly.
+#   enough. A likely reason: most places of such a picture are black, and the mean over 14·14 places
+#   makes the few places that matter small. So it learns slowly.
 # * **Two linear layers** after GAP: not good on the training pictures either, for the same reason.
 #
 # Before we call a head good or bad, change what *we* chose. We chose digits that move. A flattening
@@ -566,7 +566,7 @@ for head in ("gap_linear", "gmp_linear"):
     print(f"{head:12} covered, for each seed: " + "  ".join(f"{v:.0%}" for v in coverage[head]))
 
 # %% [markdown]
-# Every GAP network covers more of its digits than every GMP network. The reason is in the training. A
+# Every GAP network covers more of its digits than every GMP network. The paper's explanation: a
 # maximum is content with the one best place, and gives the others no reason to grow: it marks a
 # *part*. A mean becomes larger with every place that joins in: it marks the *extent*. The paper
 # measured this with boxes on photographs: GoogLeNet-GMP misplaces 57.8 % of the objects,
@@ -868,7 +868,7 @@ for seed in SEEDS[:2]:
     )
 
 # %% [markdown]
-# In case 1 nothing is lost. In case 2 the new head costs much. The reason: trunk and head learn
+# In case 1 nothing is lost. In case 2 the new head costs much. A likely reason: trunk and head learn
 # *together*. Where digits stay in place, the trunk may leave work to the head: "a stroke in the upper
 # right corner" is a pattern for a head with a weight for each place. GAP cannot see the corner, and
 # the frozen trunk cannot help. Where digits lie anywhere, no such rule was ever of use.
@@ -952,8 +952,7 @@ for old_name, old_error, new_name, new_error in ours:
 # One of our articles says of this table that there is **no drop** in the classification. That is not
 # what it says. Every network with GAP makes *more* errors than the one it was made of: two to three
 # points for VGG and GoogLeNet, and 8.5 points for AlexNet. Only with two more convolutions AlexNet
-# comes down to 2.3. The paper itself calls the drop small, "1–2 %" in most cases; look at the numbers
-# and judge yourself. Our miniature shows the same picture: a large loss, and a repair; and one case
+# comes down to 2.3. Our miniature shows the same picture: a large loss, and a repair; and one case
 # without loss, where the place had never told anything. (The authors trained their whole networks
 # again, we only the head. So compare the pattern, not the numbers.)
 #
@@ -1046,8 +1045,8 @@ plt.show()
 # good as the railway's own. The trunk that had learned the *grounds* of its animals is no better than
 # random ones! And random trunks are far above the coin: a linear layer on random features is a real
 # classifier, so "better than guessing" would have been a poor floor. What a trunk is good for depends
-# on what its first task made it see. (The paper tried this too: features of its GoogLeNet-GAP, a new
-# linear layer, other data sets; and the maps found the objects there.)
+# on what its first task made it see. (The paper's GoogLeNet was asked on other data sets too; as one of
+# our articles shows, its maps fit the labels there.)
 #
 # And the maps say *how* it is done. The network that was trained for the railway has its evidence on
 # the vehicle, more than twice as dense as a flat map. With the borrowed trunks it is spread wider, over
@@ -1228,7 +1227,8 @@ print(f"largest difference to the logit: {off_flat:.1e}")
 # train `nn.Linear(32, 10)` on `pooled(gap_net, learned)` with `torch.optim.SGD`, and print the mean row
 # before and after. Then take Adam. Does it still hold?
 #
-# **Where to read on.** Sections 2 and 3.1 of the paper: the formula, and Table 1. `camlite.nets.HeadNet`
+# **Where to read on.** Section 2 of the paper has the formula, and a comparison of GAP and GMP; Table 1
+# has the classification errors. `camlite.nets.HeadNet`
 # has all the heads of this lesson. `camlite card cam` lists what the method needs.
 #
 # **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)

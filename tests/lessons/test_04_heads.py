@@ -168,6 +168,16 @@ shift_class_rows.wrongs(
         "You added one number to each row, another one for each class. The vector v has one number "
         "for each channel, and goes to every row as it is.",
     ),
+    v_as_a_column=(
+        lambda W, v: W + v[:, None],
+        "You made a column of v. Then it fits the classes, not the channels. v lies along the rows: "
+        "W + v is enough.",
+    ),
+    product_with_v=(
+        lambda W, v: W @ v,
+        "This is one number for each class, the product of its row with v. The rows stay rows: "
+        "v is added to each.",
+    ),
     subtracted=(lambda W, v: W - v, "You subtracted v. It is added to every row."),
     multiplied=(
         lambda W, v: W * v,
@@ -367,6 +377,16 @@ class_difference_map.wrongs(
         lambda F, W, c, d: (rows(F, W, c) - rows(F, W, d))[..., None, None] * F,
         "You weighted the feature maps but did not add them up: the channel axis must disappear.",
     ),
+    an_int_only=(
+        lambda F, W, c, d: torch.einsum("k,nkxy->nxy", W[c] - W[d], F),
+        "This works only where c and d are ints. They can also hold one class for each image: "
+        "torch.as_tensor(c).expand(len(F)) makes N classes of both.",
+    ),
+    a_class_for_each_image_only=(
+        lambda F, W, c, d: torch.einsum("nk,nkxy->nxy", W[c] - W[d], F),
+        "This works only where c or d holds one class for each image. An int is meant for all of "
+        "them: torch.as_tensor(c).expand(len(F)) makes N classes of both.",
+    ),
     places_summed=(
         lambda F, W, c, d: difference(F, W, c, d).sum((1, 2)),
         "You summed over the places. Only the channels are summed; x and y stay.",
@@ -559,7 +579,7 @@ def _(answer, model, num_classes):
         what = "nothing (None)" if got is None else f"a {type(got).__name__}"
         return {"what comes back": f"{what}, not a network"}
     parts = ("features", "classifier")
-    seen = {
+    seen = {"what comes back": "a network"} | {
         f".{p}": "is a layer" if isinstance(getattr(got, p, None), nn.Module) else "is missing"
         for p in parts
     }
@@ -575,7 +595,17 @@ def _(answer, model, num_classes):
         ),
         "weights of the head": head_is_new(got, old),
         **logits_of(got, small, wide),
+        "weights that get a gradient": attempt(lambda: reached(got, small)),
     }
+
+
+def reached(got, x):
+    got.zero_grad()
+    Y = got(x)
+    if not Y.requires_grad:
+        return "none: no graph was recorded"
+    Y.square().sum().backward()
+    return shapes(p for p in got.parameters() if p.grad is not None)
 
 
 def head_is_new(got, old):
@@ -677,7 +707,68 @@ def old_last_linear(model, num_classes):
     return [m for m in model.modules() if isinstance(m, nn.Linear)][-1].in_features
 
 
+def children_before_the_first(model):
+    """As the text asks, but a Sequential inside is not opened."""
+    if hasattr(model, "features"):
+        return model.features
+    layers = list(model.children())
+    return chain(*layers[: next((i for i, m in enumerate(layers) if ends(m)), len(layers))])
+
+
 swap_head.wrongs(
+    all_children_but_the_last=(
+        swapper(lambda model: chain(*list(model.children())[:-1])),
+        "You took all parts but the last one. The old head can have several parts (pooling, "
+        "flatten, linear layers), so they are still in your trunk. Cut at the first of them.",
+    ),
+    sequential_not_opened=(
+        swapper(children_before_the_first),
+        "A head can stand inside of an nn.Sequential: you looked only at the outermost parts. "
+        "layers_in_order opens them.",
+    ),
+    only_with_features=(
+        swapper(lambda model: model.features),
+        "Not every model has .features. Where it has none, collect its layers up to the first that "
+        "ends the trunk.",
+    ),
+    inputs_of_the_old_head=(
+        swapper(
+            width=lambda model, features: (
+                [m.in_features for m in model.modules() if isinstance(m, nn.Linear)] or [1]
+            )[0]
+        ),
+        "You took the number of inputs from the old linear layer. After a flatten that is one for "
+        "each channel and place. After GAP it is one for each map: out_channels of the last "
+        "convolution.",
+    ),
+    width_of_the_first_convolution=(
+        swapper(
+            width=lambda model, features: next(
+                m.out_channels for m in features.modules() if isinstance(m, nn.Conv2d)
+            )
+        ),
+        "You took out_channels of the first convolution. The trunk has as many maps as its last "
+        "convolution makes.",
+    ),
+    flattened_without_average=(
+        swapper(pool=nn.Identity, linear=lambda k, n: nn.LazyLinear(n)),
+        "There is no GAP: you flatten the maps, and the linear layer has a weight for each place.",
+    ),
+    not_flattened=(
+        swapper(
+            build=lambda features, pool, linear: chain(
+                OrderedDict(features=features, pool=pool, classifier=linear)
+            )
+        ),
+        "After the pooling the maps are still (N, K, 1, 1), and the linear layer wants (N, K). Put "
+        "nn.Flatten() between them.",
+    ),
+    no_gradient_for_the_head=(
+        swapper(build=lambda features, pool, linear: Blind(features, linear)),
+        "Your whole forward runs without a graph (no_grad), so the new layer gets no gradient and "
+        "cannot learn. Only the trunk may run so.",
+    ),
+    nothing_returned=(lambda model, num_classes: None, "Did you forget the return?"),
     weights_shared=(
         in_place,
         "You took the layers of the given model itself, without a copy: now its own weights are "
@@ -820,6 +911,29 @@ class WithoutGraph(Averaging):
         with torch.no_grad():
             F = self.features(x)
         return self.classifier(F.flatten(2).mean(2))
+
+
+class Blind(Averaging):
+    @torch.no_grad()
+    def forward(self, x):
+        return super().forward(x)
+
+
+@swap_head.wrong(
+    "You gave the copy a new .classifier and left the rest. Then what stood between the trunk and the old "
+    "head (another pooling, a flatten) still runs, and a model without these names does not use it. "
+    "Return a network of its own: features, GAP, classifier."
+)
+def classifier_replaced(model, num_classes):
+    new = copy.deepcopy(model)
+    features = TRUNK(new).requires_grad_(False)
+    head = [
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(last_width(new, features), num_classes),
+    ]
+    new.classifier = chain(*head)
+    return new
 
 
 @swap_head.wrong(
