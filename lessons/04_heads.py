@@ -1012,7 +1012,7 @@ for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 plot.bar(list(axes[1:].flat), "against ← 0 → for\nscaled per map", signed=True, line=True)
 figure.suptitle(
-    f"Train or car? Borrowed trunks answer, but not from the vehicle  (n = {len(rail_test)};\n"
+    f"Train or car? Borrowed trunks answer, with their evidence spread about  (n = {len(rail_test)};\n"
     "each row: where the trunk has learned; maps of the true class)"
 )
 plt.show()
@@ -1083,15 +1083,15 @@ plot.bar(
     list(axes[:2].flat), "against ← 0 → for\nscaled per map", signed=True, line=True, shrink=0.7
 )
 figure.suptitle(
-    "Five networks that are all right. Only GAP and one linear layer give a map that is the score"
+    "Five networks that read digits well. Only with GAP and one linear layer the map is the score"
 )
 plt.show()
 
 # %% [markdown]
 # All five networks read digits, and a head is no mark of quality. But only where the score is a mean
 # over places, with one weight for each channel, the map **is** the score (last row: the points lie
-# on the line). The GMP network gives a picture too; its points lie anywhere. The fourth network got
-# its map from you, with a new head, and nothing else was trained.
+# on the line). The GMP network gives a picture too; but the mean of its map stays near zero, whatever
+# the logit is. The last network got its map from you, with a new head, and nothing else was trained.
 #
 # ## Once more
 #

@@ -574,7 +574,9 @@ def _(answer, model, num_classes):
     old, given = list(model.parameters()), condition(model, "")
     small, wide = pictures(model, 2, 9, 12), pictures(model, 1, 16, 11)
     got = answer(model, num_classes)
-    changed = ", ".join(changes(given, condition(model, ""))) or "nothing"
+    changed = changes(given, condition(model, ""))
+    if "the model's layers" in changed:  # then all else is another too
+        changed = ["the model's layers"]
     if not isinstance(got, nn.Module):
         what = "nothing (None)" if got is None else f"a {type(got).__name__}"
         return {"what comes back": f"{what}, not a network"}
@@ -587,7 +589,7 @@ def _(answer, model, num_classes):
     seen["features(x)"] = attempt(lambda: got.features(small))
     attempt(lambda: got(small))  # a lazy layer takes its shape
     return seen | {
-        "changed in the given model": changed,
+        "changed in the given model": ", ".join(changed) or "nothing",
         "weights that learn": shapes(p for p in got.parameters() if p.requires_grad),
         "frozen numbers": sum(p.numel() for p in got.parameters() if not p.requires_grad),
         "weights shared with the given model": shapes(
@@ -925,7 +927,18 @@ class Blind(Averaging):
     "Return a network of its own: features, GAP, classifier."
 )
 def classifier_replaced(model, num_classes):
-    new = copy.deepcopy(model)
+    return with_classifier(copy.deepcopy(model), num_classes)
+
+
+@swap_head.wrong(
+    "You put the new head into the given model itself. It must stay as it is: begin with "
+    "copy.deepcopy(model), and return a network of its own."
+)
+def given_model_changed(model, num_classes):
+    return with_classifier(model, num_classes)
+
+
+def with_classifier(new, num_classes):
     features = TRUNK(new).requires_grad_(False)
     head = [
         nn.AdaptiveAvgPool2d(1),

@@ -237,6 +237,14 @@ def _(run):
         assert torch.allclose(explained, logits, atol=1e-3)
 
 
+@says("the mean of its map stays near zero, whatever the logit is")
+def _(run):
+    M = run.formula_map(run.gmp_net, run.both, run.asked).mean((1, 2))
+    logits = run.gmp_net(run.both)[torch.arange(len(M)), run.asked]
+    assert M.abs().max() < 1
+    assert logits.max() > 10
+
+
 @says("M_flat = (W_flat.reshape(10, 32, 14, 14)[3] * F_any).sum(dim=1)", "What is left is rounding")
 def _(run):
     M = (run.W_flat.reshape(10, 32, 14, 14)[3] * run.F_any).sum(dim=1)
