@@ -152,7 +152,7 @@ def trained(head: str, images: Tensor, seed: int) -> nn.Module:
 
 
 images, labels, name = data.handwriting(train=True, limit=250 if fast else 400)
-test_images, test_labels, _ = data.handwriting(train=False, limit=1000)
+test_images, test_labels, _ = data.handwriting(train=False, limit=500 if fast else 1000)
 learn = {seed: moved(images, 100 + seed) for seed in SEEDS}
 test = moved(test_images, 1)
 
@@ -823,7 +823,10 @@ for mode in ("eval", "train"):
 # %% [markdown]
 # In training mode the "frozen" trunk became another one. So run a frozen trunk in **evaluation
 # mode**. And if it never changes, its maps need to be computed only once. What is left to train is one
-# linear layer on (N, K) numbers. That takes a second.
+# linear layer on (N, K) numbers. Its loss has a single valley, and an optimizer like L-BFGS finds the
+# bottom in less than a second, whatever the start. This matters: a head that was trained for too short
+# a time would look like a bad head. (When we wrote this lesson, a short training with Adam made the
+# loss in case 2 below two to three times as large as it is.)
 
 
 # %%
@@ -834,13 +837,27 @@ def pooled(model: nn.Module, images: Tensor) -> Tensor:
     return torch.cat([model.features(part).mean(dim=(2, 3)) for part in images.split(200)])
 
 
-def retrained(model: nn.Module, X: Tensor, y: Tensor, classes: int, seed: int = 0) -> nn.Module:
-    """The model with a new head that has learned from these pictures; the trunk stays as it is."""
-    torch.manual_seed(seed)
+def retrained(model: nn.Module, X: Tensor, y: Tensor, classes: int) -> nn.Module:
+    """The model with a new head, the best one for these pictures; the trunk stays as it is."""
     new = swap_head(model, classes)
+    g = pooled(new, X)
+    mean, spread = g.mean(0), g.std(0).clamp_min(1e-3)  # all channels of one size: quicker
+    W = torch.zeros(classes, g.shape[1], requires_grad=True)
+    b = torch.zeros(classes, requires_grad=True)
+    optimizer = torch.optim.LBFGS([W, b], max_iter=300, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        Y = (g - mean) / spread @ W.T + b
+        value = functional.cross_entropy(Y, y) + 1e-3 * W.square().sum()  # no endless growth
+        value.backward()
+        return value
+
+    optimizer.step(loss)
     linear = [m for m in new.modules() if isinstance(m, nn.Linear)][-1]
-    epochs = 25_000 // len(X) + 10
-    nets.fit(linear, pooled(new, X), y, epochs=epochs, rate=0.1, seed=seed)
+    with torch.no_grad():  # back to the channels' own sizes
+        linear.weight.copy_(W / spread)
+        linear.bias.copy_(b - W @ (mean / spread))
     return new.eval()
 
 
@@ -857,7 +874,7 @@ case1 = long_scores["flatten"], nets.accuracy(swapped, laid, small_labels)
 print(f"case 1, digits anywhere: flatten {case1[0]:.1%}, new head {case1[1]:.1%} of {len(laid)}")
 case2 = []
 for seed in SEEDS[:2]:
-    new = retrained(still["flatten", seed], images, labels, 10, seed)
+    new = retrained(still["flatten", seed], images, labels, 10)
     before, after = (
         nets.accuracy(m, test_images, test_labels) for m in (still["flatten", seed], new)
     )
@@ -868,7 +885,7 @@ for seed in SEEDS[:2]:
     )
 
 # %% [markdown]
-# In case 1 nothing is lost. In case 2 the new head costs much. A likely reason: trunk and head learn
+# In case 1 nothing is lost. In case 2 the new head makes twice as many errors, or more. A likely reason: trunk and head learn
 # *together*. Where digits stay in place, the trunk may leave work to the head: "a stroke in the upper
 # right corner" is a pattern for a head with a weight for each place. GAP cannot see the corner, and
 # the frozen trunk cannot help. Where digits lie anywhere, no such rule was ever of use.
@@ -975,7 +992,7 @@ print(f"AlexNet {sizes[0]:.1f} million parameters, with the new head {sizes[1]:.
 #
 # Only 130 numbers learn. Two things to compare with: a network that was trained on railway scenes
 # from the start, and trunks that are **random**: nobody has trained them for anything. **Guess** the
-# four accuracies. (Two classes: a coin gets 50 %.)
+# accuracies. (Two classes: a coin gets 50 %.)
 
 
 # %%
@@ -997,24 +1014,21 @@ rail_test = torch.cat([home.images, crossed.images])
 rail_labels = torch.cat([home.labels, crossed.labels])
 vehicle = torch.cat([home.object_mask, crossed.object_mask])
 trunks = {
-    "pond, animals at home": [nets.bundled("pond_biased")] * 3,
-    "pond, on any ground": [nets.bundled("pond_repaired")] * 3,
-    "railway": [nets.bundled("rail_repaired")] * 3,
-    "random": [random_trunk(rail.images, seed) for seed in range(3)],
-}
-other_task, rail_nets = {}, {}  # trunk -> accuracies and densities of three seeds; one network
-for text, three in trunks.items():
-    right, density = [], []
-    for seed, trunk in enumerate(three):
-        new = retrained(trunk, rail.images, rail.labels, 2, seed)
-        right.append(nets.accuracy(new, rail_test, rail_labels))
-        P = camlite.up(camlite.cam(new, "features", rail_test, rail_labels), (48, 48)).clamp(min=0)
-        on_it = (P * vehicle).sum((1, 2)) / P.sum((1, 2)).clamp_min(1e-12)
-        density.append(float(on_it.mean() / vehicle.float().mean()))
+    "pond, animals at home": nets.bundled("pond_biased"),
+    "pond, on any ground": nets.bundled("pond_repaired"),
+    "railway": nets.bundled("rail_repaired"),
+} | {f"random, seed {seed}": random_trunk(rail.images, seed) for seed in range(3)}
+other_task, rail_nets = {}, {}  # trunk -> accuracy, density; its network
+for text, trunk in trunks.items():
+    new = retrained(trunk, rail.images, rail.labels, 2)
+    right = nets.accuracy(new, rail_test, rail_labels)
+    P = camlite.up(camlite.cam(new, "features", rail_test, rail_labels), (48, 48)).clamp(min=0)
+    on_it = (P * vehicle).sum((1, 2)) / P.sum((1, 2)).clamp_min(1e-12)
+    density = float(on_it.mean() / vehicle.float().mean())
     other_task[text], rail_nets[text] = (right, density), new
     print(
-        f"{text:22} right on " + ", ".join(f"{v:.0%}" for v in right) + f" of {len(rail_test)};  "
-        "evidence on the vehicle " + ", ".join(f"{v:.1f}" for v in density) + " × a flat map"
+        f"{text:22} right on {right:4.0%} of {len(rail_test)};  "
+        f"evidence on the vehicle {density:.1f} × a flat map"
     )
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -1028,7 +1042,7 @@ for row, text in zip(axes[1:], list(trunks)[:3], strict=True):
     M = camlite.up(camlite.cam(rail_nets[text], "features", x_rail, y_rail), (48, 48))
     for axis, picture, one in zip(row, x_rail, M, strict=True):
         plot.overlay(axis, picture, one / one.abs().max(), signed=True)
-    share = f"{sum(other_task[text][0]) / 3:.0%} right"
+    share = f"{other_task[text][0]:.0%} right"
     row[0].set_ylabel(f"{text}\n{share}".replace(", ", ",\n"), fontsize=11)
 axes[0, 0].set_ylabel("image", fontsize=11)
 for axis in axes.flat:
@@ -1041,16 +1055,17 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
-# The trunk that had to know animals on *any* ground can do it: with 130 new numbers it is nearly as
-# good as the railway's own. The trunk that had learned the *grounds* of its animals is no better than
-# random ones! And random trunks are far above the coin: a linear layer on random features is a real
-# classifier, so "better than guessing" would have been a poor floor. What a trunk is good for depends
-# on what its first task made it see. (The paper's GoogLeNet was asked on other data sets too; as one of
-# our articles shows, its maps fit the labels there.)
+# With 130 new numbers both trunks from the pond tell trains from cars, on more than 90 of 100 pictures.
+# A success? **Look at the floor.** Trunks that were trained for nothing are far above the coin, and
+# some of them are nearly as good. A linear layer on 64 random features is a real classifier, and this
+# task is easy for it. So here the accuracy says little about what the pond has taught. Whoever
+# compares with the coin only ("50 %!") reports a success that random numbers have as well.
 #
-# And the maps say *how* it is done. The network that was trained for the railway has its evidence on
-# the vehicle, more than twice as dense as a flat map. With the borrowed trunks it is spread wider, over
-# rails and sky. A right answer from borrowed features need not rest on the object. Lesson 6 tests this.
+# The maps say more. The network that was trained for the railway has its evidence on the vehicle, more
+# than twice as dense as a flat map. With the borrowed trunks it is spread over rails, road and sky. A
+# right answer from borrowed features need not rest on the object: lesson 6 tests this. (The paper's
+# GoogLeNet was asked on other data sets too. As one of our articles shows, its maps fit the labels
+# there. It had learned from a million photographs.)
 #
 # ## The answer in one picture
 

@@ -172,16 +172,16 @@ def _(run):
     assert run.F_changes["train"] > 0.05
 
 
-@says("In case 1 nothing is lost. In case 2 the new head costs much")
+@says("In case 1 nothing is lost. In case 2 the new head makes twice as many errors, or more")
 def _(run):
     assert abs(run.case1[0] - run.case1[1]) < 0.015
-    assert all(before > after + 0.08 for before, after in run.case2)
+    assert all(1 - after > 1.7 * (1 - before) for before, after in run.case2)
 
 
 @says("The loss is repaired, and the network has a CAM", "a large loss, and a repair; and one case")
 def _(run):
     for star, (before, after) in zip(run.case2_star, run.case2, strict=True):
-        assert star > after + 0.08
+        assert star > after + 0.03
         assert star - after > 0.8 * (before - after)
 
 
@@ -201,26 +201,28 @@ def _(run):
     assert sum(p.numel() for p in new.parameters() if p.requires_grad) == 130
 
 
-@says("with 130 new numbers it is nearly as good as the railway's own")
+def of_trunk(run, which, text):
+    """Accuracy (0) or density (1) of the trunks whose name begins so."""
+    return [value[which] for name, value in run.other_task.items() if name.startswith(text)]
+
+
+@says("both trunks from the pond tell trains from cars, on more than 90 of 100 pictures")
 def _(run):
-    assert min(run.other_task["pond, on any ground"][0]) > 0.9
-    assert min(run.other_task["railway"][0]) > 0.97
+    assert min(of_trunk(run, 0, "pond")) > 0.9
+    assert of_trunk(run, 0, "railway")[0] > 0.97
 
 
-@says("is no better than random ones", "And random trunks are far above the coin")
+@says("are far above the coin, and some of them are nearly as good")
 def _(run):
-    random = run.other_task["random"][0]
-    grounds = run.other_task["pond, animals at home"][0]
-    assert sum(random) / 3 > 0.65
-    assert sum(grounds) / 3 < sum(random) / 3 + 0.05
-    assert max(grounds) < min(run.other_task["pond, on any ground"][0]) - 0.05
+    random = of_trunk(run, 0, "random")
+    assert min(random) > 0.6
+    assert max(random) > max(of_trunk(run, 0, "pond")) - 0.07
 
 
-@says("more than twice as dense as a flat map", "it is spread wider, over rails and sky")
+@says("more than twice as dense as a flat map", "it is spread over rails, road and sky")
 def _(run):
-    assert min(run.other_task["railway"][1]) > 2.2
-    for text in ("pond, animals at home", "pond, on any ground"):
-        assert max(run.other_task[text][1]) < 2
+    assert of_trunk(run, 1, "railway")[0] > 2.2
+    assert max(of_trunk(run, 1, "pond")) < 2
 
 
 @says("All five networks read digits")
