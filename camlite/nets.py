@@ -102,7 +102,7 @@ class BoxNet(SceneNet):
 
 
 class HeadNet(nn.Module):
-    """One small trunk under five kinds of head, as the large networks have them.
+    """One small trunk under five kinds of head, as the large networks have them, and a sixth.
 
     The trunk is three 3×3 convolutions with batch normalisation and ReLU, the second with stride
     2: an image of 28×28 gives 32 feature maps of 14×14, called F. `head` says what follows:
@@ -113,16 +113,20 @@ class HeadNet(nn.Module):
     - "conv_head": a 1×1 convolution to the classes, ReLU, GAP (SqueezeNet). The map is the head.
     - "functional_relu": the trunk ends before its last ReLU, which is a function of `forward`,
       then GAP and one linear layer (DenseNet). CAM exists behind that ReLU only.
+    - "gmp_linear": the largest value of each map (GMP), one linear layer. The rival of GAP in the
+      CAM paper; none of the large networks ends so. The logit is not a mean over the places.
 
-    Shapes: images (N, 1, H, W) -> logits (N, classes).
+    `HEADS` are the five of large networks, `ALL_HEADS` has the sixth too.
+    Shapes: images (N, 1, H, W) -> logits (N, classes). Raises ValueError for another head.
     """
 
     HEADS = ("gap_linear", "gap_two_linears", "flatten", "conv_head", "functional_relu")
+    ALL_HEADS = (*HEADS, "gmp_linear")
 
     def __init__(self, head: str = "gap_linear", classes: int = 10) -> None:
         super().__init__()
-        if head not in self.HEADS:
-            raise ValueError(f"there is no head {head!r}; there are {', '.join(self.HEADS)}")
+        if head not in self.ALL_HEADS:
+            raise ValueError(f"there is no head {head!r}; there are {', '.join(self.ALL_HEADS)}")
         K, pool = 32, [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         layers: list[nn.Module] = []
         for before, after, stride in ((1, 16, 1), (16, K, 2), (K, K, 1)):
@@ -146,6 +150,7 @@ class HeadNet(nn.Module):
                 ],
                 "conv_head": [nn.Conv2d(K, classes, kernel_size=1), nn.ReLU(), *pool],
                 "functional_relu": [*pool, nn.Linear(K, classes)],
+                "gmp_linear": [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(K, classes)],
             }[head]
         )
 
@@ -217,7 +222,7 @@ def bundled(name: str) -> nn.Module:
     `gapnet_mnist` and `gapnet_digits` read images (N, 1, 28, 28) in [0, 1]. `pond_biased`,
     `pond_repaired`, `rail_biased` and `rail_repaired` are `SceneNet`s and read the generated
     scenes (N, 3, 48, 48); so do `boxes_gap_1` and the other `boxes_…`, with GAP or GMP, and
-    `boxes_rival`, a `BoxNet`. `heads_gap_linear` and the other four `heads_…` are `HeadNet`s and
+    `boxes_rival`, a `BoxNet`. `heads_gap_linear` and the other five `heads_…` are `HeadNet`s and
     read small digits somewhere in an image, (N, 1, 28, 28). What each one learned from, and how
     well it does, stands in datasets/<name>.json. Raises ValueError for another name.
     """

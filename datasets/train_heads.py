@@ -1,4 +1,6 @@
-"""Train five small networks that differ in their heads: `python datasets/train_heads.py`.
+"""Train six small networks that differ in their heads: `python datasets/train_heads.py`.
+
+`python datasets/train_heads.py gmp_linear` trains one of them and leaves the others as they are.
 
 They learn scikit-learn's digits, enlarged from 8×8 to 14×14 and laid somewhere on a black image of
 28×28. Two digits fit on one image then, and we may ask the networks for either of them.
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -58,5 +61,5 @@ def train(head: str, seed: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    for name in HeadNet.HEADS:
+    for name in sys.argv[1:] or HeadNet.ALL_HEADS:
         train(name)

@@ -8,8 +8,9 @@ import json
 import pytest
 import torch
 
+import camlite
 from camlite import boxes, data, nets
-from camlite.errors import DataNotFound
+from camlite.errors import ArchitectureError, DataNotFound
 from camlite.maps import up
 from camlite.methods import grad_cam
 from camlite.metrics import localization_error
@@ -70,6 +71,29 @@ def test_the_mnist_network_is_as_right_as_stated(count):
     assert stated["validation_accuracy"] >= 0.9818
     found = nets.accuracy(nets.bundled("gapnet_mnist"), images, labels)
     assert found == pytest.approx(stated["test_accuracy"], abs=0.0005 if count == 10_000 else 0.02)
+
+
+def test_the_head_with_maxima_sees_one_place_of_each_map():
+    net = nets.bundled("heads_gmp_linear")
+    x = torch.rand(3, 1, 28, 28)
+    F, linear = net.features(x), net.classifier[-1]
+    torch.testing.assert_close(net(x), linear(F.amax((2, 3))))
+    with pytest.raises(ArchitectureError):
+        camlite.cam(net, "features", x, 1)
+
+
+def test_the_heads_of_large_networks_are_five_and_each_is_bundled():
+    assert len(nets.HeadNet.HEADS) == 5
+    for head in nets.HeadNet.ALL_HEADS:
+        assert nets.bundled(f"heads_{head}")(torch.rand(2, 1, 28, 28)).shape == (2, 10)
+    with pytest.raises(ValueError, match="gmp_linear"):
+        nets.HeadNet("attention")
+
+
+@pytest.mark.parametrize("head", nets.HeadNet.ALL_HEADS)
+def test_each_head_has_the_parameters_of_its_card(head):
+    parameters = nets.count_parameters(nets.HeadNet(head))
+    assert f"{parameters:,} parameters" in card(f"heads_{head}")["network"]
 
 
 def test_another_name_lists_what_there_is():

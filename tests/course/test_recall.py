@@ -187,6 +187,31 @@ def more_places() -> str:
     return f"144 / 324 = {12**2 / 18**2:.2f}"
 
 
+def mean_and_maximum() -> str:
+    F = torch.tensor([2.0, 4.0])
+    without = torch.tensor([0.0, 4.0])
+    parts = [3 * (pool(F) - pool(without)) for pool in (torch.mean, torch.amax)]
+    assert [float(v) for v in parts] == [3, 0]
+    return (
+        f"GAP: 3 · 3 = {3 * F.mean():.0f}, and the first place adds 3 · 2 / 2 = {parts[0]:.0f} of "
+        f"it. GMP: 3 · 4 = {3 * F.amax():.0f}"
+    )
+
+
+def shifted_rows() -> str:
+    W, F, v = torch.tensor([[1.0, 0], [0, 2], [2, 1]]), torch.tensor([1.0, 3]), [5.0, -1.0]
+    before, after = W @ F, (W + torch.tensor(v)) @ F
+    assert before[0] - before[1] == after[0] - after[1]
+    text = f"By 1 − 6 = {before[0] - before[1]:.0f}, before and after. The maps themselves change,"
+    return f"{text} all by 5 · 1 − 1 · 3 = {after[0] - before[0]:.0f}".replace("= -", "= −")
+
+
+def logit_after_a_shift() -> str:
+    M = torch.tensor([4.0, 0, -2, 2])
+    before, after = M.mean() + 1, (M + 1).mean() + 1
+    return f"Before: 4 / 4 + 1 = {before:.0f}. After: 8 / 4 + 1 = {after:.0f}."
+
+
 def denser() -> str:
     return f"A is {0.30 / 0.20:.1f} times as dense"
 
@@ -299,6 +324,9 @@ def drops() -> str:
         (3, 1, logit_of_a_map),
         (3, 2, where_zero_goes),
         (3, 5, seen_by_the_map),
+        (4, 1, mean_and_maximum),
+        (4, 2, shifted_rows),
+        (4, 4, logit_after_a_shift),
         (5, 1, moved_box),
         (5, 2, where_a_threshold_cuts),
         (5, 3, words_and_boxes),
