@@ -331,7 +331,7 @@ print(f"lowest {plain_alike.min():.2f}")
 # white. How low can the cosine get? And will the network still be sure of the digit?
 
 # %%
-count, steps = (12, 50) if fast else (40, 100)
+count, steps = (40, 80) if fast else (80, 100)
 c = c_plain[:count]
 x = X_plain[:count].clone().requires_grad_()
 optimizer = torch.optim.Adam([x], lr=0.02)  # what learns is the image

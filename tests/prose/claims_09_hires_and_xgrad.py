@@ -99,8 +99,9 @@ def _(run):
 def _(run):
     fall = run.built_fall
     assert mean(fall, "Grad-CAM") < mean(fall, "chance") + 1
-    assert mean(fall, "HiResCAM") > mean(fall, "chance") + 0.8
-    assert mean(fall, "HiResCAM") > mean(fall, "Grad-CAM") + 1
+    more = 0.4 if run.fast else 1.5  # half as many images there
+    assert mean(fall, "HiResCAM") > mean(fall, "chance") + more
+    assert mean(fall, "HiResCAM") > mean(fall, "Grad-CAM") + more
 
 
 @says("In the feature maps the logit even rises when Grad-CAM's cells are hidden")
