@@ -49,6 +49,10 @@ def mean_over_places(G):
     return G.mean((2, 3), keepdim=True)
 
 
+def total(F):
+    return F.sum((2, 3), keepdim=True)
+
+
 hires_cam.teaches(
     {
         "result: relu": "You cut off the negative values. HiResCAM has no ReLU: what is negative "
@@ -76,6 +80,11 @@ hires_cam.wrongs(
     mean_of_the_gradient=(
         lambda F, G: (mean_over_places(G) * F).sum(1),
         "You took the mean of the gradient over the places first. That is Grad-CAM. HiResCAM "
+        "multiplies at each place.",
+    ),
+    sum_of_the_gradient=(
+        lambda F, G: (total(G) * F).sum(1),
+        "You added up the gradient over the places first: Grad-CAM, larger by h·w. HiResCAM "
         "multiplies at each place.",
     ),
     mean_of_the_features=(
@@ -175,10 +184,6 @@ def _(rng):
     yield Case("a large gradient", 20 * F, 1e4 * G)
 
 
-def total(F):
-    return F.sum((2, 3), keepdim=True)
-
-
 def over(a, b):
     """a / b, and 0 where b is 0."""
     return torch.where(b != 0, a / b, torch.zeros_like(b))
@@ -247,15 +252,15 @@ xgrad_cam.wrongs(
         "You took a softmax of F as the weights of the places. The formula has F / ΣF: a place "
         "where the channel is 0 has no vote.",
     ),
+    negative_features_cut_off=(
+        weighted(lambda F, G: over(total(F.relu() * G), total(F.relu()))),
+        "You cut off the negative values of F in the weights. Before a ReLU features have a sign, "
+        "and the formula stays as it is.",
+    ),
     absolute_sums=(
         weighted(lambda F, G: over(total(F * G), total(F.abs()))),
         "You divided by the sum of the absolute values. With signed features that is another "
         "number: the formula has the sum with its sign.",
-    ),
-    sums_cut_off=(
-        weighted(lambda F, G: total(F * G) / total(F).clamp_min(1e-6)),
-        "You cut the sum off at a small positive number. Where the sum is negative you then divide "
-        "by that number, and the weight is huge. Only a sum of exactly 0 needs care.",
     ),
     dead_channel_is_nan=(
         weighted(lambda F, G: total(F * G) / total(F)),
@@ -296,6 +301,18 @@ xgrad_cam.wrongs(
         "The channel axis is still there: the weighted feature maps must be added up.",
     ),
 )
+
+for small in (1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5):  # what learners take as "not quite 0"
+    xgrad_cam.wrongs(
+        **{
+            f"sums_cut_off_at_{small:.0e}": (
+                weighted(lambda F, G, small=small: total(F * G) / total(F).clamp_min(small)),
+                "You cut the sum off at a small positive number. Where the sum is negative you "
+                "then divide by that number, and the weight is huge. Only a sum of exactly 0 "
+                "needs care.",
+            )
+        }
+    )
 
 xgrad_cam.accepts_all(
     as_the_authors=weighted(lambda F, G: total(F * G / (total(F) + 1e-6))),
@@ -371,7 +388,6 @@ conservation_gap.teaches(
         "abs(M)": "You took the absolute values of the map. Evidence against the class lowers the "
         "logit: keep the sign.",
         "zeros for bias": "The bias is missing. The logit contains it, and no place of the map does.",
-        "neg(bias)": "You subtracted the bias. The logit is the sum of the map plus the bias.",
         "sum over axes 1 and 2: amax": "You took the largest value of the map. All places together "
         "make the logit: take the sum.",
     }
@@ -382,6 +398,15 @@ conservation_gap.wrongs(
         lambda M, logit, bias: M.sum((1, 2)) + bias - logit,
         "The absolute value is missing. Then a map that adds up to too little and one that adds up "
         "to too much cancel in a mean.",
+    ),
+    bias_subtracted=(
+        lambda M, logit, bias: (M.sum((1, 2)) - bias - logit).abs(),
+        "You subtracted the bias. The logit is the sum of the map plus the bias.",
+    ),
+    bias_after_the_absolute_value=(
+        lambda M, logit, bias: (M.sum((1, 2)) - logit).abs() + bias,
+        "You added the bias after the absolute value. It belongs inside: first the sum of the map "
+        "and the bias, then the difference to the logit, and its absolute value last.",
     ),
     share_of_the_logit=(
         lambda M, logit, bias: ((M.sum((1, 2)) + bias - logit) / logit).abs(),
