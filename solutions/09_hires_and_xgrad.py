@@ -346,6 +346,7 @@ for _ in range(steps):
     optimizer.step()
     with torch.no_grad():
         x.clamp_(0, 1)  # still a picture
+torch.set_num_threads(threads)
 X_built = x.detach()
 F, G, Y = look(trunk, rest, X_built, c)
 built_grad, built_hires = grad_cam(F, G), hires_cam(F, G)
@@ -428,12 +429,13 @@ print(f"  built images,    n = {count},  in the features:", spoken(built_fall_F)
 # cells taken by chance, or even less, and HiResCAM's matter clearly more. In the feature maps the
 # logit even **rises** when Grad-CAM's cells are hidden: they spoke against the class.
 #
-# Be fair: nobody will send you such an image. It proves that a map *can* be wrong in this way; it
-# does not measure how often. That depends on the network. For the head that must look left it was
-# nearly every image, for `flat` on ordinary digits hardly one.
+# Is the test fair to Grad-CAM? The search favours neither of the two maps: exchange them, and the
+# loss is the same. It only drives them apart. Which of them is wrong then, the experiment says.
 #
-# (And what is HiResCAM's advantage *in this test*? It was part of the search too: the loss makes
-# Grad-CAM wrong or HiResCAM wrong, it does not care which. The experiment says which.)
+# And be fair to Grad-CAM in another way: nobody will send you such an image. It proves that a map
+# *can* be wrong in this way; it does not measure how often. That depends on the network. For the
+# head that must look left, nearly half of Grad-CAM's evidence was on the wrong side, on average
+# over all pairs. For `flat`, on ordinary digits, the two maps nearly agree.
 #
 # ## XGrad-CAM: two axioms
 #
@@ -444,10 +446,9 @@ print(f"  built images,    n = {count},  in the features:", spoken(built_fall_F)
 #   channel: $Y(F) - Y(F \text{ without } k) = \sum_{x,y} w_k F_k(x,y)$.
 # * **Conservation.** All together must be the score: $Y(F) = \sum_{x,y}\sum_k w_k F_k(x,y)$.
 #
-# (An article in the list that this course grew from says that XGrad-CAM comes from "boundary
-# conditions". The paper's words are these two.) No weights fulfil both for every network. Those
-# that violate them as little as possible are, for a ReLU network, the mean of the gradient over the
-# places **weighted by the feature map itself**:
+# (You may read that XGrad-CAM comes from "boundary conditions". The paper's words are these two.)
+# No weights fulfil both for every network. Those that violate them as little as possible are, for a
+# ReLU network, the mean of the gradient over the places **weighted by the feature map itself**:
 #
 # $$ w_k = \sum_{x,y} \frac{F_k(x,y)}{\sum_{u,v} F_k(u,v)}\;G_k(x,y), \qquad
 # L(x,y) = \mathrm{ReLU}\Big(\sum_k w_k F_k(x,y)\Big) $$
