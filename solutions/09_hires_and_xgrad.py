@@ -763,8 +763,8 @@ for text, M in gap_maps.items():
 # smooth. A weighted mean of equal numbers is that number, with whatever weights: HiResCAM,
 # XGrad-CAM and the smoothed version *are* Grad-CAM, and the evidence on the wrong digit stays where
 # it was. (For any head: Grad-CAM takes the mean over **all** places. Smoothing $G$ over its
-# neighbours before changes nothing.) Only the noisy images give slightly other weights, and they
-# repair nothing.
+# neighbours before can hardly change that mean.) Only the noisy images give slightly other weights,
+# and they repair nothing.
 #
 # The evidence on the other digit is not an accident of the gradient. The channels that this network
 # built are active on both digits, and its head has one weight for each. The map says so truthfully.
