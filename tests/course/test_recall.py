@@ -275,6 +275,34 @@ def mean_of_the_gradient() -> str:
     return f"{shown[0]}, because the mean of G is 0. Place by place it is {shown[1]}"
 
 
+def three_maps() -> str:
+    F, G = torch.tensor([2.0, 0, 1, 1]), torch.tensor([1.0, -3, 0, 2])
+    w = (F * G).sum() / F.sum()
+    assert w == 1
+    maps = [one + 0.0 for one in (G.mean() * F, w * F, G * F)]
+    assert [int(M.sum()) for M in maps] == [0, 4, 4]
+    grad, xgrad, hires = (str(tuple(M.int().tolist())) for M in maps)
+    return (
+        f"so Grad-CAM is {grad}. XGrad-CAM's weight is (2 + 0 + 0 + 2) / 4 = {w:.0f}, its map "
+        f"{xgrad}. HiResCAM is {hires}. The last two have the sum 4"
+    )
+
+
+def huge_weight() -> str:
+    F, G = torch.tensor([3, -2.99], dtype=torch.double), torch.tensor([1.0, 0])
+    w = (F * G).sum() / F.sum()
+    first, second = (w * F).tolist()
+    text = f"w = 3 / 0.01 = {w:.0f}. The map gets ({first:.0f}, {second:.0f}). The sum is 3"
+    return text.replace("-", "−")
+
+
+def cam_and_hires() -> str:
+    M = torch.tensor([8.0, 0, -4, 4])
+    hires = str(tuple((M / 4).int().tolist())).replace("-", "−")
+    assert M.mean() == (M / 4).sum() == 2
+    return f"so the logit is {M.mean() + 1:.0f}. HiResCAM is CAM / Z = {hires}. Its *sum* is 2"
+
+
 def drop_of_a_helper() -> str:
     y, y_k = -4, -6
     text = (
@@ -342,6 +370,9 @@ def drops() -> str:
         (7, 5, pixels_behind_one_value),
         (8, 1, alpha_after_gap),
         (8, 2, mean_of_the_gradient),
+        (9, 1, three_maps),
+        (9, 3, huge_weight),
+        (9, 5, cam_and_hires),
         (12, 1, drop_of_a_helper),
         (12, 2, softmax_of_two),
         (12, 4, gradient_and_ablation),
