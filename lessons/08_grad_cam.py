@@ -571,7 +571,8 @@ for layer in ("relu1", "relu2", "relu3", "relu4"):
 # all places, and the ReLU leaves nothing. (How many, the last column says.) And look at the spread,
 # which does not get smaller. Grad-CAM is right *on average*. Why does it go wrong for some images,
 # even at the last layer? One mean over all places is a rough summary where, after a flattening,
-# each place has weights of its own. HiResCAM takes no mean: see *Try this* at the end.
+# each place has weights of its own. HiResCAM takes no mean: see *Try this* at the
+# end, and lesson 9.
 #
 # ## Negative evidence
 #
@@ -968,4 +969,4 @@ print(f"largest difference to the network: {off:.1e}")
 # * *flatten*: làm phẳng · 展平 · 扁平化 · 平坦化
 # * *fully connected layer*: lớp kết nối đầy đủ · 全连接层 · 全連結層 · 全結合層
 #
-# **Next:** lesson 12 asks the network without any gradient.
+# **Next:** lesson 9. When does Grad-CAM show a place that the network does not use?

@@ -111,8 +111,8 @@ for name, network in zoo.items():
 # %% [markdown]
 # ## Which maps are the same map?
 #
-# Here are four maps that need one forward and at most one backward pass. CAM and Grad-CAM you have
-# written yourself (lessons 3 and 8). The other two change one thing in Grad-CAM: HiResCAM does not
+# Here are four maps that need one forward and at most one backward pass. You have
+# written all of them (lessons 3, 8 and 9). The last two change one thing in Grad-CAM: HiResCAM does not
 # average the gradient over the places, XGrad-CAM averages it with the activations as weights.
 #
 # | method | map |
