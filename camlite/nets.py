@@ -221,8 +221,8 @@ def bundled(name: str) -> nn.Module:
 
     `gapnet_mnist` and `gapnet_digits` read images (N, 1, 28, 28) in [0, 1]. `pond_biased`,
     `pond_repaired`, `rail_biased` and `rail_repaired` are `SceneNet`s and read the generated
-    scenes (N, 3, 48, 48); so do `boxes_gap_1` and the other `boxes_…`, with GAP or GMP, and
-    `boxes_rival`, a `BoxNet`. `heads_gap_linear` and the other five `heads_…` are `HeadNet`s and
+    scenes (N, 3, 48, 48); so do `pond_gap_1` and the other `pond_…`, with GAP or GMP, and
+    `pond_rival`, a `BoxNet`. `heads_gap_linear` and the other five `heads_…` are `HeadNet`s and
     read small digits somewhere in an image, (N, 1, 28, 28). What each one learned from, and how
     well it does, stands in datasets/<name>.json. Raises ValueError for another name.
     """
@@ -232,12 +232,11 @@ def bundled(name: str) -> nn.Module:
         raise ValueError(f"there is no bundled network {name!r}; there are {known}")
     weights = torch.load(path, weights_only=True)
     model: nn.Module = GapNet()
-    if name.startswith(("pond_", "rail_")):
-        model = SceneNet(classes=len(weights["classifier.bias"]))
-    elif name == "boxes_rival":
+    if name == "pond_rival":
         model = BoxNet()
-    elif name.startswith("boxes_"):
-        model = SceneNet(pooling="max" if "gmp" in name else "mean")
+    elif name.startswith(("pond_", "rail_")):
+        pooling = "max" if "gmp" in name else "mean"
+        model = SceneNet(classes=len(weights["classifier.bias"]), pooling=pooling)
     elif name.startswith("heads_"):
         model = HeadNet(name.removeprefix("heads_"))
     model.load_state_dict(weights)

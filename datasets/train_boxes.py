@@ -2,9 +2,9 @@
 
 All learn from the same kind of scenes as `pond_repaired`, with the same recipe:
 
-- `boxes_gap_1`, `boxes_gap_2`: GAP, two more seeds (`pond_repaired` is seed 0);
-- `boxes_gmp_0`, `_1`, `_2`: the same networks with GMP, the largest value instead of the mean;
-- `boxes_rival`: seed 0 once more, but the true boxes are shown to it too (`BoxNet`).
+- `pond_gap_1`, `pond_gap_2`: GAP, two more seeds (`pond_repaired` is seed 0);
+- `pond_gmp_0`, `_1`, `_2`: the same networks with GMP, the largest value instead of the mean;
+- `pond_rival`: seed 0 once more, but the true boxes are shown to it too (`BoxNet`).
 
 The weights of the last epoch are kept, in half precision, so that the files are small. The numbers
 in the `.json` are those of the saved weights.
@@ -59,10 +59,10 @@ def fit_with_boxes(model: BoxNet, images: Tensor, labels: Tensor, boxes: Tensor,
 
 def trained(name: str) -> SceneNet:
     """The network of this name, in eval mode."""
-    seed = 0 if name == "boxes_rival" else int(name[-1])
+    seed = 0 if name == "pond_rival" else int(name[-1])
     scenes = data.scenes("pond", "varied", count=COUNT, seed=seed)
     torch.manual_seed(seed)
-    if name == "boxes_rival":
+    if name == "pond_rival":
         rival = BoxNet()
         fit_with_boxes(rival, scenes.images, scenes.labels, true_boxes(scenes), seed)
         return rival
@@ -89,17 +89,15 @@ def save(name: str) -> None:
     model = bundled(name)
     test = data.scenes("pond", "varied", count=TEST_COUNT, seed=TEST_SEED)
     boxes = boxes_of(model, test.images, test.labels)
-    seed = 0 if name == "boxes_rival" else int(name[-1])
+    seed = 0 if name == "pond_rival" else int(name[-1])
     facts = {
         "network": f"{type(model).__name__}, {model.pooling} pooling, "
         f"{count_parameters(model):,} parameters, saved in half precision",
         "data": f'data.scenes("pond", "varied", count={COUNT}, seed={seed})'
-        + (", with the true boxes" if name == "boxes_rival" else ""),
+        + (", with the true boxes" if name == "pond_rival" else ""),
         "recipe": f"Adam, batch 32, one cycle of the learning rate up to {RATE}, {EPOCHS} epochs"
         + (
-            f"; cross entropy + {WEIGHT_OF_BOXES:g} · L1 of the box"
-            if name == "boxes_rival"
-            else ""
+            f"; cross entropy + {WEIGHT_OF_BOXES:g} · L1 of the box" if name == "pond_rival" else ""
         ),
         "seed": seed,
         "test_data": f'data.scenes("pond", "varied", count={TEST_COUNT}, seed={TEST_SEED})',
@@ -115,8 +113,8 @@ def save(name: str) -> None:
 
 if __name__ == "__main__":
     for each in (
-        *("boxes_gap_1", "boxes_gap_2"),
-        *("boxes_gmp_0", "boxes_gmp_1", "boxes_gmp_2"),
-        "boxes_rival",
+        *("pond_gap_1", "pond_gap_2"),
+        *("pond_gmp_0", "pond_gmp_1", "pond_gmp_2"),
+        "pond_rival",
     ):
         save(each)

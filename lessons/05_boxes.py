@@ -598,8 +598,8 @@ contest = {
     "Grad-CAM, earlier layer": camlite.grad_cam(net, "features.5", X, y),
     "no class, from pond_biased": nets.bundled("pond_biased").features(X).mean(dim=1),
 }
-gap_nets = [net, nets.bundled("boxes_gap_1"), nets.bundled("boxes_gap_2")]
-gmp_nets = [nets.bundled(f"boxes_gmp_{seed}") for seed in range(3)]
+gap_nets = [net, nets.bundled("pond_gap_1"), nets.bundled("pond_gap_2")]
+gmp_nets = [nets.bundled(f"pond_gmp_{seed}") for seed in range(3)]
 for seed, (gap_net, gmp_net) in enumerate(zip(gap_nets, gmp_nets, strict=True)):
     # with sign: CAM, up to one factor, for both kinds of head
     contest[f"GMP, seed {seed}"] = camlite.grad_cam(gmp_net, "features", X, y, relu=False)
@@ -668,7 +668,7 @@ plt.show()
 # the strict one 0.7?
 
 # %%
-rival = nets.bundled("boxes_rival")
+rival = nets.bundled("pond_rival")
 with torch.no_grad():
     of_rival = rival.boxes(close.images)  # (N, 4), not rounded
 tau_close, fits_map = tuned(IoU_by_threshold_close)

@@ -206,10 +206,12 @@ plt.show()
 #
 # * **GMP** is better on new pictures than GAP here, and it knows its training pictures nearly by
 #   heart. It has exactly as many parameters.
-# * **GAP** is not good on the training pictures either. That is no overfitting; it has not learned
+# * **GAP** is not good on the training pictures either. That is not only overfitting; it has not learned
 #   enough. A likely reason: most places of such a picture are black, and the mean over 14·14 places
 #   makes the few places that matter small. So it learns slowly.
 # * **Two linear layers** after GAP: not good on the training pictures either, for the same reason.
+#
+# Ten epochs are short. So this table also shows how *fast* each head learns, not only how good it is.
 #
 # Before we call a head good or bad, change what *we* chose. We chose digits that move. A flattening
 # head has a weight of its own for each place, and must learn each stroke again at each place. What if
@@ -266,7 +268,7 @@ for head, share in long_scores.items():
 
 # %% [markdown]
 # With enough pictures the four heads are nearly the same. The differences between GAP, GMP and two
-# linear layers are one picture of 360: nothing. So the first colleague's network is *not* worse. In
+# linear layers are one picture of 360: nothing; flatten has a few errors more. So the first colleague's network is *not* worse. In
 # the paper too GMP hardly changed the accuracy: GoogLeNet-GMP has a top-1 error of 35.6 %,
 # GoogLeNet-GAP 35.0 %. The accuracy gives no reason to choose one of the heads.
 #
@@ -324,10 +326,11 @@ for text, error in added.items():
 # *channel*, but one for each channel *at each place*, so it has a map too, with another formula.
 # (You will write it in *Once more*.) CAM's own formula asks for two things:
 #
-# 1. **The places add up**: nothing bent, and no maximum, between the maps and the logit.
+# 1. **The places add up**: nothing that is bent, and no maximum, mixes the places on the way from the
+#    maps to the logit.
 # 2. **All places are treated alike**: one weight $W_{c,k}$ for a channel, wherever it speaks.
 #
-# `camlite.cam` proves both before it gives you a map: it looks for a linear layer with
+# `camlite.cam` tests both before it gives you a map: it looks for a linear layer with
 # $Y = W\,\mathrm{GAP}(F) + b$ for the picture, and for a random half of its feature maps.
 
 # %%
@@ -566,10 +569,11 @@ for head in ("gap_linear", "gmp_linear"):
     print(f"{head:12} covered, for each seed: " + "  ".join(f"{v:.0%}" for v in coverage[head]))
 
 # %% [markdown]
-# Every GAP network covers more of its digits than every GMP network. The paper's explanation: a
+# Every GAP network covers more of its digits than every GMP network. (Coverage alone is no quality: a
+# flat map covers 100 %. It says how far the evidence reaches.) The paper's explanation: a
 # maximum is content with the one best place, and gives the others no reason to grow: it marks a
 # *part*. A mean becomes larger with every place that joins in: it marks the *extent*. The paper
-# measured this with boxes on photographs: GoogLeNet-GMP misplaces 57.8 % of the objects,
+# measured this with boxes on photographs: GoogLeNet-GMP has a localization error of 57.8 %,
 # GoogLeNet-GAP 56.4 %. On our digits the difference is larger than there. Lesson 5 makes boxes of
 # maps.
 #
@@ -625,7 +629,8 @@ print(f"and it is complete: mean + bias = {mean_new:.3f}, logit = {logit_new:.3f
 
 # %% [markdown]
 # No probability of any picture has changed. The two networks cannot be told apart by their answers,
-# and they have the same loss, so training cannot tell them apart either. But **the new map of the 3 is
+# and they have the same cross-entropy, so this loss cannot tell them apart either. (A penalty on the
+# size of the weights would prefer one of them.) But **the new map of the 3 is
 # the old map of the 8.** Both are complete: each explains *its* logit exactly. Only, the logit itself
 # is not fixed by the probabilities. One number may be added to all logits of a picture, and a map may
 # be added to all class activation maps.
@@ -968,7 +973,8 @@ for old_name, old_error, new_name, new_error in ours:
 # %% [markdown]
 # One of our articles says of this table that there is **no drop** in the classification. That is not
 # what it says. Every network with GAP makes *more* errors than the one it was made of: two to three
-# points for VGG and GoogLeNet, and 8.5 points for AlexNet. Only with two more convolutions AlexNet
+# points for VGG and GoogLeNet, and 8.5 points for AlexNet. (GoogLeNet ends in GAP and one linear layer
+# by itself; so its 3.1 points come from what else the authors changed.) Only with two more convolutions AlexNet
 # comes down to 2.3. Our miniature shows the same picture: a large loss, and a repair; and one case
 # without loss, where the place had never told anything. (The authors trained their whole networks
 # again, we only the head. So compare the pattern, not the numbers.)
@@ -1057,7 +1063,7 @@ plt.show()
 # %% [markdown]
 # With 130 new numbers both trunks from the pond tell trains from cars, on more than 90 of 100 pictures.
 # A success? **Look at the floor.** Trunks that were trained for nothing are far above the coin, and
-# some of them are nearly as good. A linear layer on 64 random features is a real classifier, and this
+# some of them are about as good. A linear layer on 64 random features is a real classifier, and this
 # task is easy for it. So here the accuracy says little about what the pond has taught. Whoever
 # compares with the coin only ("50 %!") reports a success that random numbers have as well.
 #
@@ -1215,7 +1221,7 @@ print(f"largest difference to the logit: {off_flat:.1e}")
 # %% [markdown]
 # ## What you know now
 #
-# * A map is the score if **each place adds its own part**: nothing bent, and no maximum, between the
+# * A map is the score if **each place adds its own part**: nothing that mixes places is bent between the
 #   maps and the logit. CAM also wants one weight for a channel at all places: GAP, one linear layer.
 # * A ReLU before the single linear layer does no harm, a ReLU between two linear layers does. Two
 #   linear layers with nothing between them are one.

@@ -123,7 +123,7 @@ def test_boxnet_says_a_class_and_draws_a_box_in_pixels():
     assert torch.allclose(net.boxes(x), 48 * net.localizer(net.features(x)))
 
 
-@pytest.mark.parametrize("name", ["boxes_gap_1", "boxes_gmp_0", "boxes_rival"])
+@pytest.mark.parametrize("name", ["pond_gap_1", "pond_gmp_0", "pond_rival"])
 def test_the_networks_of_the_boxes_are_as_right_as_stated(name):
     test, net, stated = (
         data.scenes("pond", "varied", count=300, seed=100),
@@ -133,7 +133,7 @@ def test_the_networks_of_the_boxes_are_as_right_as_stated(name):
     found = nets.accuracy(net, test.images, test.labels)
     assert found == pytest.approx(stated["test_accuracy"], abs=0.01)
     truths = boxes.bounding_boxes(test.object_mask.float(), 0.5)
-    if name == "boxes_rival":
+    if name == "pond_rival":
         drawn = net.boxes(test.images).detach().round().clamp(0, 48)
     else:
         M = grad_cam(net, "features", test.images, test.labels, relu=False)

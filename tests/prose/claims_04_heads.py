@@ -55,10 +55,14 @@ def _(run):
     assert mean_gap(flat).mean() < 0.75 * mean_gap(run.scores["flatten"]).mean()
 
 
-@says("With enough pictures the four heads are nearly the same", "are one picture of 360")
+@says(
+    "With enough pictures the four heads are nearly the same",
+    "are one picture of 360: nothing; flatten has a few errors more",
+)
 def _(run):
     assert min(run.long_scores.values()) > 0.96
     others = [v for head, v in run.long_scores.items() if head != "flatten"]
+    assert run.long_scores["flatten"] < min(others)
     assert 360 * (max(others) - min(others)) < 1.5
 
 
@@ -212,7 +216,7 @@ def _(run):
     assert of_trunk(run, 0, "railway")[0] > 0.97
 
 
-@says("are far above the coin, and some of them are nearly as good")
+@says("are far above the coin, and some of them are about as good")
 def _(run):
     random = of_trunk(run, 0, "random")
     assert min(random) > 0.6
