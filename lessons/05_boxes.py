@@ -9,9 +9,9 @@
 # %% [markdown]
 # # Lesson 5: Boxes
 #
-# **Time** 115 minutes · **Difficulty** ●●●○○ · **You need** lesson 3 · **At the end** you have
-# turned maps into boxes, measured how well they fit, and seen a box that never looks at the picture
-# do as well as the map.
+# **Time** 160 minutes, best in two parts · **Difficulty** ●●●○○ · **You need** lesson 3 · **At the
+# end** you have turned maps into boxes, measured how well they fit, and know what has to stand beside
+# such a number.
 #
 # A biologist has a camera at a pond. Under each of her photographs somebody wrote one word: *frog*,
 # *bird*, *fish* or *turtle*. A network has learned these words. Now she asks a new question: "And
@@ -108,8 +108,9 @@ figure.suptitle(f"From a map to one region: a {classes[close.labels[example]]}")
 plt.show()
 
 # %% [markdown]
-# Whoever puts a box around *all* white pixels of the third panel gets a box that is too large: one
-# small island far away is enough. So the component is needed, and you write it now.
+# Why only the largest island? One small island in the far corner would make the box as large as the
+# picture. The rule has a price, too: sometimes the islands all belong to one animal, and then the box
+# around all of them would fit better. We keep the rule of the paper, and you write it now.
 #
 # **How to walk over an island.** Begin at one white pixel. Look at its neighbours; those that are
 # white and not yet taken join the island; then look at *their* neighbours, and so on until nobody new
@@ -400,7 +401,7 @@ print(
 )
 
 # %% [markdown]
-# Now the map is far better than the box that does not look. It fits as often as before, because it
+# Now the map is far better than the box that does not look. It fits nearly as often as before, because it
 # does look; the box in the middle has lost its luck. From
 # here on we measure on the wide pictures where nothing else is said.
 #
@@ -467,7 +468,7 @@ figure.suptitle("The threshold decides; the box in the middle is beaten clearly 
 plt.show()
 
 # %% [markdown]
-# **Your guess:** below. A high threshold keeps only the brightest part, and the box becomes too small.
+# **Your guess:** below, for the usual border. A high threshold keeps only the brightest part, and the box becomes too small.
 # The curve falls steeply: who takes 0.4 instead of 0.2 loses more than half of the boxes. So a
 # threshold is a choice that matters, and it must be made on *other* pictures than those of the report.
 #
@@ -519,13 +520,14 @@ print(f"zero lies at grey level {zero_at:.0f} (mean of all maps)")
 
 # %% [markdown]
 # **Your guess:** not at all the same. Our maps have negative values: evidence *against* the class.
-# Min–max moves the smallest value to 0, so "no evidence" lands at a grey level above 20. Everything
-# above 20 is then nearly the whole picture. That is why exercise 5.2 takes the map as it is.
+# Min–max moves the smallest value to 0, so "no evidence" lands at a grey level above 20 (in the mean).
+# Everything above 20 is then, for many maps, nearly the whole picture. (100 and 110 are simply too
+# high.) That is why exercise 5.2 takes the map as it is.
 #
 # The same maps, the same network, and the share goes up and down with one line that most papers do
 # not print (15 % is the rule of Grad-CAM's authors). **Two numbers from two papers can be compared
 # only if their boxes were made in the same way.** In the figure at the end we set published numbers
-# beside ours; look at their order and their distance, not at their height.
+# beside ours; look at their order, not at their height.
 
 # %% [markdown]
 # ## Which map makes the best boxes?

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 4: Heads
 #
-# **Time** 115 minutes · **Difficulty** ●●●○○ · **You need** lessons 2 and 3 · **At the end** you
+# **Time** 135 minutes · **Difficulty** ●●●○○ · **You need** lessons 2 and 3 · **At the end** you
 # know which networks have a class activation map and why the others have none, you have changed a
 # map without changing one probability, and you have given a trained network a new head.
 #
@@ -1223,7 +1223,8 @@ print(f"largest difference to the logit: {off_flat:.1e}")
 #
 # * A map is the score if **each place adds its own part**: nothing that mixes places is bent between the
 #   maps and the logit. CAM also wants one weight for a channel at all places: GAP, one linear layer.
-# * A ReLU before the single linear layer does no harm, a ReLU between two linear layers does. Two
+# * A ReLU before the single linear layer does no harm if the means are not negative; a ReLU between
+#   two linear layers does. Two
 #   linear layers with nothing between them are one.
 # * GMP gives a picture as well, but it is not its score. And a maximum is content with a part of the
 #   object; a mean wants all of it.
@@ -1235,8 +1236,9 @@ print(f"largest difference to the logit: {off_flat:.1e}")
 #   head did. Freeze, and run in evaluation mode.
 #
 # **The question from the start.** *What must a network look like, so that its map is its score?* The
-# logit must be a mean over the places of a weighted sum of the maps. Then the two sums of lesson 3 can
-# be exchanged. All else is a picture.
+# logit must be a sum to which each place adds its own part. CAM's formula asks for one thing more: the
+# same weights at all places, so GAP and one linear layer. Then the two sums of lesson 3 can be
+# exchanged.
 #
 # **Where it fails.** Our trunks are small, and our digits are easy: four heads that are equal here
 # need not be equal on photographs. And a head that makes the map exact does not make the network look

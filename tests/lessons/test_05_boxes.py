@@ -1031,6 +1031,15 @@ segmentation_seed.wrongs(
         "Between the two borders nothing is decided: −1. You called it object.",
     ),
     unknown_is_two=(with_change(unknown=2), "Places that are not decided get −1."),
+    divided_by_the_maximum=(
+        lambda M, low, high: (
+            seeds(M / M.max(), low * M.max(), high * M.max())
+            if M.max() > 0
+            else torch.where(M / M.max() >= high, 1, torch.where(M / M.max() <= low, 0, -1))
+        ),
+        "You divided by the maximum. Where that is negative, the signs turn round, and the least "
+        "evidence looks like the most. A map without a positive value is 0 everywhere.",
+    ),
     object_and_ground_exchanged=(
         with_change(object=0, ground=1),
         "Object and ground are exchanged: 1 where the map is high.",
