@@ -9,9 +9,10 @@
 # %% [markdown]
 # # Lesson 4: Heads
 #
-# **Time** 135 minutes · **Difficulty** ●●●○○ · **You need** lessons 2 and 3 · **At the end** you
-# know which networks have a class activation map and why the others have none, you have changed a
-# map without changing one probability, and you have given a trained network a new head.
+# **Time** 150 minutes, best in two parts · **Difficulty** ●●●○○ · **You need** lessons 2 and 3 ·
+# **At the end** you know which networks have a class activation map and why the others have none,
+# you have changed a map without changing one probability, and you have given a trained network a
+# new head.
 #
 # Four colleagues have each built a network that reads digits. All four have the same convolutions.
 # They differ only in the **head**: what stands after the last feature maps. You want to see where
@@ -19,8 +20,8 @@
 # error.
 #
 # "Is my network worse?" asks one of them. "Can I change it, without training all of it again?" asks
-# the next. The third one says: "Why should I care? I can multiply weights with feature maps too, and
-# I also get a picture."
+# the next. The third one says: "Why should I care? I can multiply weights with feature maps too,
+# and I also get a picture."
 #
 # **Today's question: what must a network look like, so that its map is its score?**
 #
@@ -58,14 +59,14 @@ SEEDS = (0,) if fast else (0, 1, 2)
 # |---|---|---|
 # | `gap_linear` | the mean of each map (GAP), one linear layer | GoogLeNet, ResNet |
 # | `gmp_linear` | the *largest value* of each map (GMP), one linear layer | tried in the CAM paper |
-# | `flatten` | all values in one long row, linear, ReLU, linear | LeNet-5, AlexNet, VGG |
+# | `flatten` | max pooling 2×2, all values in one long row, linear, ReLU, linear | LeNet-5, AlexNet, VGG |
 # | `gap_two_linears` | GAP, linear, Hardswish, linear | MobileNetV3 |
 #
 # (*Hardswish* is a relative of the ReLU: smoother, but bent as well.)
 #
-# **Guess first, and write it down:** which head has the most parameters? Which network will be right
-# most often on new pictures? And which one will be much better on the pictures it has learned from
-# than on new ones? This difference is called the **gap**.
+# **Guess first, and write it down:** which head has the most parameters? Which network will be
+# right most often on new pictures? And which one will be much better on the pictures it has learned
+# from than on new ones? This difference is called the **gap**.
 
 # %%
 HEADS = ("gap_linear", "gmp_linear", "flatten", "gap_two_linears")
@@ -95,8 +96,8 @@ with torch.device("meta"):
 
 # %% [markdown]
 # In AlexNet and VGG nearly all parameters stand in the linear layers after a flatten. In networks
-# that end in GAP they are a small part. One of the articles that this course grew from says: without
-# these layers a network has fewer parameters, and so it overfits less. We will test that.
+# that end in GAP they are a small part. One of the articles that this course grew from says:
+# without these layers a network has fewer parameters, and so it overfits less. We will test that.
 #
 # ## Exercise 4.1: global max pooling
 # *●○○○○ · about 5 minutes*
@@ -106,8 +107,8 @@ with torch.device("meta"):
 # $$ \mathrm{GMP}_k = \max_{x,y} F_k(x, y) $$
 #
 # `F` is (N, K, h, w), the result (N, K). In PyTorch `F.max(dim=1)` returns a pair, the values and
-# their places. `F.amax(dim=1)` returns the values only, and takes a tuple of axes too. A map may have
-# only negative values; then its maximum is negative.
+# their places. `F.amax(dim=1)` returns the values only, and takes a tuple of axes too. A map may
+# have only negative values; then its maximum is negative.
 
 
 # %% tags=["exercise", "4.1"]
@@ -127,8 +128,8 @@ check("4.1", global_max_pool)
 #
 # Now all four, with the same trunk, the same pictures, the same recipe, and several seeds. To see a
 # gap we take **few pictures** (a gap shows best where there is little to learn from), and we move
-# each digit by up to four pixels: a network should know *what* is there, not on which pixel it lies.
-# A seed sets the start of the weights, the order of the pictures, and how they are moved.
+# each digit by up to four pixels: a network should know *what* is there, not on which pixel it
+# lies. A seed sets the start of the weights, the order of the pictures, and how they are moved.
 #
 # Why `set_num_threads(1)`? With several threads sums are rounded in another order, and small
 # differences grow during training. One training takes two or three seconds on a free core.
@@ -199,22 +200,23 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
-# **Your guesses.** The flattening head makes a network with three times as many parameters. Its gap is
-# much larger than that of GAP and one linear layer, for every seed. So far the article is right. But
-# look at the other lines:
+# **Your guesses.** The flattening head makes a network with three times as many parameters. Its gap
+# is much larger than that of GAP and one linear layer, for every seed. So far the article is right.
+# But look at the other lines:
 #
-# * **GMP** is better on new pictures than GAP here, and it knows its training pictures nearly by
-#   heart. It has exactly as many parameters.
-# * **GAP** is not good on the training pictures either. That is not only overfitting; it has not learned
-#   enough. A likely reason: most places of such a picture are black, and the mean over 14·14 places
-#   makes the few places that matter small. So it learns slowly.
+# * **GMP** is better on new pictures than GAP here, and it knows nearly all of its training
+#   pictures. It has exactly as many parameters as GAP; look at its gap.
+# * **GAP** is not good on the training pictures either. That is not only overfitting; it has not
+#   learned enough. A likely reason: most places of such a picture are black, and the mean over
+#   14·14 places makes the few places that matter small. So it learns slowly.
 # * **Two linear layers** after GAP: not good on the training pictures either, for the same reason.
 #
-# Ten epochs are short. So this table also shows how *fast* each head learns, not only how good it is.
+# Ten epochs are short. So this table also shows how *fast* each head learns, not only how good it
+# is.
 #
 # Before we call a head good or bad, change what *we* chose. We chose digits that move. A flattening
-# head has a weight of its own for each place, and must learn each stroke again at each place. What if
-# the digits stay where they are? **Guess:** who wins then, GAP or flatten?
+# head has a weight of its own for each place, and must learn each stroke again at each place. What
+# if the digits stay where they are? **Guess:** who wins then, GAP or flatten?
 
 # %%
 still = {
@@ -236,14 +238,14 @@ for head in ("gap_linear", "flatten"):
     print(f"digits that stay in place: {head:12} training {a:.1%}, test {b:.1%}, gap {a - b:.1%}")
 
 # %% [markdown]
-# **Your guess:** flatten wins now. Where the place tells something, it is good to have a weight for each
-# place; GAP throws this knowledge away. And its gap has become much smaller, with the same number of
-# parameters. So "fewer parameters, less overfitting" is half of the truth. The other half: a head
-# overfits if it can store what does *not* come back in new pictures.
+# **Your guess:** flatten wins now. Where the place tells something, it is good to have a weight for
+# each place; GAP throws this knowledge away. And its gap has become much smaller, with the same
+# number of parameters. So "fewer parameters, less overfitting" is half of the truth. The other
+# half: a head overfits if it can store what does *not* come back in new pictures.
 #
 # And we chose a short training. Networks with these heads also come with camlite. They have learned
-# from 8622 pictures, 20 times as many: scikit-learn's digits, enlarged to 14×14 and laid anywhere on
-# a black picture.
+# from 8622 pictures, 20 times as many: scikit-learn's digits, enlarged to 14×14 and laid anywhere
+# on a black picture.
 
 
 # %%
@@ -267,9 +269,10 @@ for head, share in long_scores.items():
 
 # %% [markdown]
 # With enough pictures the four heads are nearly the same. The differences between GAP, GMP and two
-# linear layers are one picture of 360: nothing; flatten has a few errors more. So the first colleague's network is *not* worse. In
-# the paper too GMP hardly changed the accuracy: GoogLeNet-GMP has a top-1 error of 35.6 %,
-# GoogLeNet-GAP 35.0 %. The accuracy gives no reason to choose one of the heads.
+# linear layers are one picture of 360: nothing; flatten has a few errors more. So the first
+# colleague's network is *not* worse. In the paper too GMP hardly changed the accuracy:
+# GoogLeNet-GMP has a top-1 error of 35.6 %, GoogLeNet-GAP 35.0 %. The accuracy gives no reason to
+# choose one of the heads.
 #
 # From here on we use these four good networks.
 #
@@ -313,20 +316,21 @@ for text, error in added.items():
     print(f"{text:20} the halves miss the whole by {error:6.1%}")
 
 # %% [markdown]
-# **Your guess:** only GAP with one linear layer, of the four. (We asked each head with the same maps;
-# this is a property of the head, not of its weights.) The others mix the places:
+# **Your guess:** only GAP with one linear layer, of the four. (We asked each head with the same
+# maps; this is a property of the head, not of its weights.) The others mix the places:
 #
 # * **GMP** takes the maximum of both halves together; the maximum of one half and of the other half
 #   are counted twice, or one of them not at all.
-# * With **two linear layers** there is a bend between them (ReLU, Hardswish). How much the upper half
-#   adds then depends on what the lower half has added already. There is no "part of the upper half".
+# * With **two linear layers** there is a bend between them (ReLU, Hardswish). How much the upper
+#   half adds then depends on what the lower half has added already. There is no "part of the upper
+#   half".
 #
 # And the last line: flatten with **one** linear layer adds up as well! It has no weight for a
 # *channel*, but one for each channel *at each place*, so it has a map too, with another formula.
 # (You will write it in *Once more*.) CAM's own formula asks for two things:
 #
-# 1. **The places add up**: nothing that is bent, and no maximum, mixes the places on the way from the
-#    maps to the logit.
+# 1. **The places add up**: nothing that is bent, and no maximum, mixes the places on the way from
+#    the maps to the logit.
 # 2. **All places are treated alike**: one weight $W_{c,k}$ for a channel, wherever it speaks.
 #
 # `camlite.cam` tests both before it gives you a map: it looks for a linear layer with
@@ -352,8 +356,8 @@ print("\nwhat it says:", refused["gmp_linear"])
 # %% [markdown]
 # ## A quiz with reasons
 #
-# Eight heads on the same trunk, which ends in a ReLU, so $F \ge 0$. For each one, write down *yes* or
-# *no*, **and why**: does `camlite.cam` give a map?
+# Eight heads on the same trunk, which ends in a ReLU, so $F \ge 0$. For each one, write down *yes*
+# or *no*, **and why**: does `camlite.cam` give a map?
 #
 # | | after `F` |
 # |---|---|
@@ -401,20 +405,20 @@ print("  ".join(f"{letter}: {verdict}" for letter, verdict in verdicts.items()))
 
 # %% [markdown]
 # * **A** yes. Lesson 3.
-# * **B** yes. Each mean of values that are not negative is not negative, so this ReLU changes nothing.
-#   That is what one of our articles means by "nothing between the last convolution and the linear
-#   layer; *a ReLU is fine*". It is fine **before** the single linear layer.
+# * **B** yes. Each mean of values that are not negative is not negative, so this ReLU changes
+#   nothing. That is what one of our articles means by "nothing between the last convolution and the
+#   linear layer; *a ReLU is fine*". It is fine **before** the single linear layer.
 # * **C** no. The outputs of the first linear layer have both signs. The ReLU bends them, and the
 #   places do not add up any more.
-# * **D** camlite refuses, for it looks for *one* layer. But nothing is bent here! Two tables in a row
-#   are one table: with $W = W_2 W_1$ there is a map. The next cell shows it. "Exactly one linear
-#   layer" is the safe rule; "nothing bent" is the true one.
-# * **E** yes. In evaluation mode dropout does nothing. (In training mode the logit is random, and no
-#   fixed map can be equal to it.)
+# * **D** camlite refuses, for it looks for *one* layer. But nothing is bent here! Two tables in a
+#   row are one table: with $W = W_2 W_1$ there is a map. The next cell shows it. "Exactly one
+#   linear layer" is the safe rule; "nothing bent" is the true one.
+# * **E** yes. In evaluation mode dropout does nothing. (In training mode the logit is random, and
+#   no fixed map can be equal to it.)
 # * **F** no: a maximum. **G** no: the places are not treated alike.
 # * **H** no. The map explains the logit; the probability is a bent function of ten logits.
 #
-# And B has small print. It is fine because the *maps* are not negative. Take the maps one layer
+# And B has a condition. It is fine because the *maps* are not negative. Take the maps one layer
 # earlier, before the trunk's last ReLU:
 
 # %%
@@ -438,7 +442,8 @@ print(
 # %% [markdown]
 # ## "I also get a picture"
 #
-# The third colleague has the GMP network. It has one linear layer, with one weight for each channel:
+# The third colleague has the GMP network. It has one linear layer, with one weight for each
+# channel:
 # $\sum_k W_{c,k} F_k$ can be computed as in CAM, and gives a picture. The paper did the same, to
 # compare. What is wrong with it?
 #
@@ -514,12 +519,13 @@ plot.grid(
 plt.show()
 
 # %% [markdown]
-# The second picture looks like a map, and its mean is not the score. Nothing in the picture warns you.
+# The second picture looks like a map, and its mean is not the score. Nothing in the picture warns
+# you.
 #
 # One picture proves nothing, so count. We lay two different digits on one picture, ask for each of
-# the two, and measure two shares: how much of the positive evidence lies in the quarter of the digit
-# that was asked for (a flat map: 25 %), and how many pixels of this digit are **covered**, above a
-# fifth of the map's maximum.
+# the two, and measure two shares: how much of the positive evidence lies in the quarter of the
+# digit that was asked for (a flat map: 25 %), and how many pixels of this digit are **covered**,
+# above a fifth of the map's maximum.
 
 
 # %%
@@ -551,8 +557,9 @@ for head, model in (("GAP", gap_net), ("GMP", gmp_net)):
 print(f"(n = {len(both)} maps; the logits have a spread of {logits.std():.1f})")
 
 # %% [markdown]
-# GAP's map has more of its evidence on the right digit and covers more of it. That is one network of
-# each kind. Our small networks from the beginning, each on its own test pictures, with all seeds:
+# GAP's map has more of its evidence on the right digit and covers more of it. That is one network
+# of each kind. Our small networks from the beginning, each on its own test pictures, with all
+# seeds:
 
 # %%
 coverage = {}
@@ -568,17 +575,17 @@ for head in ("gap_linear", "gmp_linear"):
     print(f"{head:12} covered, for each seed: " + "  ".join(f"{v:.0%}" for v in coverage[head]))
 
 # %% [markdown]
-# Every GAP network covers more of its digits than every GMP network. (Coverage alone is no quality: a
-# flat map covers 100 %. It says how far the evidence reaches.) The paper's explanation: a
-# maximum is content with the one best place, and gives the others no reason to grow: it marks a
-# *part*. A mean becomes larger with every place that joins in: it marks the *extent*. The paper
-# measured this with boxes on photographs: GoogLeNet-GMP has a localization error of 57.8 %,
-# GoogLeNet-GAP 56.4 %. On our digits the difference is larger than there. Lesson 5 makes boxes of
-# maps.
+# Every GAP network covers more of its digits than every GMP network. (Coverage alone is no quality:
+# a flat map covers 100 %. It says how far the evidence reaches.) The paper's explanation: a maximum
+# is content with the one best place, and gives the others no reason to grow: it marks a *part*. A
+# mean becomes larger with every place that joins in: it marks the *extent*. The paper measured this
+# with boxes on photographs: GoogLeNet-GMP has a localization error of 57.8 %, GoogLeNet-GAP 56.4 %.
+# On our digits the difference is larger than there. Lesson 5 makes boxes of maps.
 #
 # ## Is it *the* map?
 #
-# GAP and one linear layer, the map is the score: can we be happy now? One more test. Take any vector
+# GAP and one linear layer, the map is the score: can we be happy now? One more test. Take any
+# vector
 # $v$ with one number for each channel, and add it to **every** row of $W$.
 #
 # ## Exercise 4.2: shift the rows
@@ -586,9 +593,9 @@ for head in ("gap_linear", "gmp_linear"):
 #
 # $$ W'_{c,k} = W_{c,k} + v_k $$
 #
-# `W` is (C, K), `v` is (K,). Return a new (C, K). PyTorch lines up the *last* axes of two tensors: if
-# `a` is (5, 3) and `t` is (3,), then `a * t` multiplies each row of `a` with `t`. `W` belongs to a
-# network: do not change it.
+# `W` is (C, K), `v` is (K,). Return a new (C, K). PyTorch lines up the *last* axes of two tensors:
+# if `a` is (5, 3) and `t` is (3,), then `a * t` multiplies each row of `a` with `t`. `W` belongs to
+# a network: do not change it.
 
 
 # %% tags=["exercise", "4.2"]
@@ -606,7 +613,7 @@ check("4.2", shift_class_rows)
 # What happens to the probabilities, to the decision, to the loss? And what happens to the map
 # $M_c$?
 #
-# We choose $v$ with malice: the row of the 8 minus the row of the 3.
+# We choose a $v$ that does harm: the row of the 8 minus the row of the 3.
 
 # %%
 W, b = weights_of(gap_net)
@@ -627,11 +634,11 @@ print(f"and it is complete: mean + bias = {mean_new:.3f}, logit = {logit_new:.3f
 
 # %% [markdown]
 # No probability of any picture has changed. The two networks cannot be told apart by their answers,
-# and they have the same cross-entropy, so this loss cannot tell them apart either. (A penalty on the
-# size of the weights would prefer one of them.) But **the new map of the 3 is
-# the old map of the 8.** Both are complete: each explains *its* logit exactly. Only, the logit itself
-# is not fixed by the probabilities. One number may be added to all logits of a picture, and a map may
-# be added to all class activation maps.
+# and they have the same cross-entropy, so this loss cannot tell them apart either. (A penalty on
+# the size of the weights would prefer one of them.) But **the new map of the 3 is the old map of
+# the 8.** Both are complete: each explains *its* logit exactly. Only, the logit itself is not fixed
+# by the probabilities. One number may be added to all logits of a picture, and a map may be added
+# to all class activation maps.
 #
 # "Then cut the negative values off, as others do; a ReLU will fix it." Or scaling to $[0, 1]$?
 # **What do you think?**
@@ -649,7 +656,8 @@ for text, repair in repairs.items():
     print(f"{text:9} the map of the 3 changes by {moved_by[text]:4.0%} of its mean size")
 
 # %% [markdown]
-# Neither helps. What can we trust, then? Look for a quantity that the shift does not touch. The same
+# Neither helps. What can we trust, then? Look for a quantity that the shift does not touch. The
+# same
 # $\sum_k v_k F_k$ was added to every map. So it is gone in their **difference**.
 #
 # ## Exercise 4.3: why this class rather than that one?
@@ -704,9 +712,9 @@ plot.grid(
 plt.show()
 
 # %% [markdown]
-# The difference map stays, and it is complete too: its mean and the two biases give the lead of the 3
-# over the 8. From differences everything else follows that softmax can see: each class against the
-# mean of all classes, $M_c - \frac{1}{C}\sum_j M_j$, or the gradient of a probability.
+# The difference map stays, and it is complete too: its mean and the two biases give the lead of the
+# 3 over the 8. From differences everything else follows that softmax can see: each class against
+# the mean of all classes, $M_c - \frac{1}{C}\sum_j M_j$, or the gradient of a probability.
 #
 # Does this make CAM useless? No. The last line before the figure says: training (which begins with
 # small random rows and pushes them apart) has left a mean row that is small beside the rows. So the
@@ -718,11 +726,11 @@ plt.show()
 #
 # Now the second colleague, with the flattening head, who wants a map and does not want to train
 # everything again. The paper's way, also told by two of our articles: cut off the head, put GAP and
-# *one* linear layer on the trunk, and retrain. We go the cheapest way: the trunk is **frozen**, only
-# the new layer learns.
+# *one* linear layer on the trunk, and retrain. We go the cheapest way: the trunk is **frozen**,
+# only the new layer learns.
 #
-# Where does the trunk end? At the first layer that loses the place. Two helpers for networks without a
-# part called `features`:
+# Where does the trunk end? At the first layer that loses the place. Two helpers for networks
+# without a part called `features`:
 
 
 # %%
@@ -753,7 +761,7 @@ print("named.body is a", type(named.body).__name__, "· its convolution:", named
 
 # %% [markdown]
 # ## Exercise 4.4: swap the head
-# *●●●●○ · about 20 minutes*
+# *●●●●○ · about 35 minutes*
 #
 # Write a function that takes a model and returns a **new** network:
 #
@@ -762,12 +770,13 @@ print("named.body is a", type(named.body).__name__, "· its convolution:", named
 # 2. `.features` is the copied trunk: the model's own `.features` where it has one
 #    (`hasattr(model, "features")`), else all layers before the first one that ends the trunk.
 #    **Frozen**: `requires_grad_(False)`.
-# 3. Then GAP, and `.classifier`: one **new** `nn.Linear` with bias, for `num_classes` classes, which
-#    learns. How many inputs? As many as the trunk has maps: `out_channels` of its last `nn.Conv2d`.
+# 3. Then GAP, and `.classifier`: one **new** `nn.Linear` with bias, for `num_classes` classes,
+#    which learns. How many inputs? As many as the trunk has maps: `out_channels` of its last
+#    `nn.Conv2d`.
 #
 # Return one network that runs all of it and gives logits. `features.modules()` walks through all
-# layers, those inside of blocks too, and `isinstance(m, nn.Conv2d)` picks convolutions. (If a network
-# has batch normalisation, "frozen" needs one thing more; we come to that.)
+# layers, those inside of blocks too, and `isinstance(m, nn.Conv2d)` picks convolutions. (If a
+# network has batch normalisation, "frozen" needs one thing more; we come to that.)
 
 
 # %% tags=["exercise", "4.4"]
@@ -785,8 +794,9 @@ check("4.4", swap_head)
 #
 # Our trunk has **batch normalisation**. It keeps a running mean and a running variance, and in
 # training mode it moves them with every batch. They are no weights, so `requires_grad_(False)` does
-# not stop them. **Guess:** we run frozen layers on some pictures, once in evaluation mode and once in
-# training mode, with no optimizer at all. Are the feature maps of a test picture the same afterwards?
+# not stop them. **Guess:** we run frozen layers on some pictures, once in evaluation mode and once
+# in training mode, with no optimizer at all. Are the feature maps of a test picture the same
+# afterwards?
 
 # %%
 probe = swap_head(long["flatten"], 10)
@@ -804,11 +814,11 @@ for mode in ("eval", "train"):
 
 # %% [markdown]
 # In training mode the "frozen" trunk became another one. So run a frozen trunk in **evaluation
-# mode**. And if it never changes, its maps need to be computed only once. What is left to train is one
-# linear layer on (N, K) numbers. Its loss has a single valley, and an optimizer like L-BFGS finds the
-# bottom in less than a second, whatever the start. This matters: a head that was trained for too short
-# a time would look like a bad head. (When we wrote this lesson, a short training with Adam made the
-# loss in case 2 below two to three times as large as it is.)
+# mode**. And if it never changes, its maps need to be computed only once. What is left to train is
+# one linear layer on (N, K) numbers. Its loss has a single valley, and an optimizer like L-BFGS
+# finds the bottom in less than a second, whatever the start. This matters: a head that was trained
+# for too short a time would look like a bad head. (When we wrote this lesson, a short training with
+# Adam made the errors of the new head in case 2 below look far worse than they are.)
 
 
 # %%
@@ -844,9 +854,9 @@ def retrained(model: nn.Module, X: Tensor, y: Tensor, classes: int) -> nn.Module
 
 
 # %% [markdown]
-# Two cases. **Case 1:** the network that was trained for long, on digits laid anywhere. **Case 2:** the
-# networks from above that know only digits that stay in place. **Guess:** in which case does the new
-# head cost more?
+# Two cases. **Case 1:** the network that was trained for long, on digits laid anywhere. **Case 2:**
+# the networks from above that know only digits that stay in place. **Guess:** in which case does
+# the new head cost more?
 
 # %%
 learned_small, learned_labels = data.digits(train=True)
@@ -867,10 +877,11 @@ for seed in SEEDS[:2]:
     )
 
 # %% [markdown]
-# In case 1 nothing is lost. In case 2 the new head makes twice as many errors, or more. A likely reason: trunk and head learn
-# *together*. Where digits stay in place, the trunk may leave work to the head: "a stroke in the upper
-# right corner" is a pattern for a head with a weight for each place. GAP cannot see the corner, and
-# the frozen trunk cannot help. Where digits lie anywhere, no such rule was ever of use.
+# In case 1 nothing is lost. In case 2 the new head makes twice as many errors, or more. A likely
+# reason: trunk and head learn *together*. Where digits stay in place, the trunk may leave work to
+# the head: "a stroke in the upper right corner" is a pattern for a head with a weight for each
+# place. GAP cannot see the corner, and the frozen trunk cannot help. Where digits lie anywhere, no
+# such rule was ever of use.
 #
 # Can it be repaired? The paper did it for AlexNet: add **two more convolutions** before GAP
 # (AlexNet\*-GAP). They look at neighbouring places together, and so can see again what lies where.
@@ -907,8 +918,8 @@ for seed, (before, after) in zip(SEEDS[:2], case2, strict=True):
 torch.set_num_threads(threads)
 
 # %% [markdown]
-# The loss is repaired, and the network has a CAM. (It also has more parameters now, and more layers. We
-# paid for the map with convolutions, not with accuracy.)
+# The accuracy is repaired, and the network has a CAM. (It also has more parameters now, and more
+# layers. We paid for the map with convolutions, not with accuracy.)
 #
 # ## The published table
 #
@@ -948,13 +959,14 @@ for old_name, old_error, new_name, new_error in ours:
     )
 
 # %% [markdown]
-# One of our articles says of this table that there is **no drop** in the classification. That is not
-# what it says. Every network with GAP makes *more* errors than the one it was made of: two to three
-# points for VGG and GoogLeNet, and 8.5 points for AlexNet. (GoogLeNet ends in GAP and one linear layer
-# by itself; so its 3.1 points come from what else the authors changed.) Only with two more convolutions AlexNet
-# comes down to 2.3. Our miniature shows the same picture: a large loss, and a repair; and one case
-# without loss, where the place had never told anything. (The authors trained their whole networks
-# again, we only the head. So compare the pattern, not the numbers.)
+# One of our articles says of this table that there is **no drop** in the classification. That is
+# not what it says. Every network with GAP makes *more* errors than the one it was made of: two to
+# three points for VGG and GoogLeNet, and 8.5 points for AlexNet. (GoogLeNet ends in GAP and one
+# linear layer by itself; so its 3.1 points come from what else the authors changed.) Only with two
+# more convolutions AlexNet comes down to 2.3. Our miniature shows the same picture: many errors
+# more, and a repair; and one case without more errors, where the place had never told anything.
+# (The authors trained their whole networks again, we only the head. So compare the pattern, not the
+# numbers.)
 #
 # > **What it costs in parameters.** `swap_head` works on torchvision's AlexNet, without its weights:
 
@@ -968,14 +980,15 @@ print(f"AlexNet {sizes[0]:.1f} million parameters, with the new head {sizes[1]:.
 # %% [markdown]
 # ## The same trunk, another task
 #
-# If a trunk can get a new head for the same classes, why not for *other* ones? We take two trunks from the pond, which have seen four animals and never a
-# train, and the railway scenes: train or car? (You meet these pictures again in lesson 6. In *varied*
-# pictures the vehicle stands anywhere: on rails, a road, a meadow, plain grey. In the test, half of
-# the vehicles are at home, and the other half are moved: trains on roads and cars on rails.)
+# If a trunk can get a new head for the same classes, why not for *other* ones? We take two trunks
+# from the pond, which have seen four animals and never a train, and the railway scenes: train or
+# car? (You meet these pictures again in lesson 6. In *varied* pictures the vehicle stands anywhere:
+# on rails, a road, a meadow, plain grey. In the test, half of the vehicles are at home, and the
+# other half are moved: trains on roads and cars on rails.)
 #
 # Only 130 numbers learn. Two things to compare with: a network that was trained on railway scenes
-# from the start, and trunks that are **random**: nobody has trained them for anything. **Guess** the
-# accuracies. (Two classes: a coin gets 50 %.)
+# from the start, and trunks that are **random**: nobody has trained them for anything. **Guess**
+# the accuracies. (Two classes: a coin gets 50 %.)
 
 
 # %%
@@ -1038,17 +1051,19 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
-# With 130 new numbers both trunks from the pond tell trains from cars, on more than 90 of 100 pictures.
-# A success? **Look at the floor.** Trunks that were trained for nothing are far above the coin, and
-# some of them are about as good. A linear layer on 64 random features is a real classifier, and this
-# task is easy for it. So here the accuracy says little about what the pond has taught. Whoever
-# compares with the coin only ("50 %!") reports a success that random numbers have as well.
+# With 130 new numbers both trunks from the pond tell trains from cars, on more than 90 of 100
+# pictures. A success? **Look at the floor.** Trunks that were trained for nothing are far above the
+# coin, and some of them are about as good. A linear layer on 64 random features is a real
+# classifier, and this task is easy for it. So here the accuracy says little about what the pond has
+# taught. Whoever compares with the coin only ("50 %!") reports a success that random numbers have
+# as well.
 #
-# The maps say more. The network that was trained for the railway has its evidence on the vehicle, more
-# than twice as dense as a flat map. With the borrowed trunks it is spread over rails, road and sky. A
-# right answer from borrowed features need not rest on the object: lesson 6 tests this. (The paper's
-# GoogLeNet was asked on other data sets too. As one of our articles shows, its maps fit the labels
-# there. It had learned from a million photographs.)
+# The maps say more (and a random trunk may be lucky here, too: look at its three numbers). The
+# network that was trained for the railway has its evidence on the vehicle, more than twice as dense
+# as a flat map. With the borrowed trunks it is spread over rails, road and sky. A right answer from
+# borrowed features need not rest on the object: lesson 6 tests this. (The paper's GoogLeNet was
+# asked on other data sets too. As one of our articles shows, its maps fit the labels there. It had
+# learned from a million photographs.)
 #
 # ## The answer in one picture
 
@@ -1109,10 +1124,11 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
-# All five networks read digits, and a head is no mark of quality. But only where the score is a mean
-# over places, with one weight for each channel, the map **is** the score (last row: the points lie
-# on the line). The GMP network gives a picture too; but the mean of its map stays near zero, whatever
-# the logit is. The last network got its map from you, with a new head, and nothing else was trained.
+# All five networks read digits, and a head is no mark of quality. But only where the score is a
+# mean over places, with one weight for each channel, the map **is** the score (last row: the points
+# lie on the line). The GMP network gives a picture too; but the mean of its map stays near zero,
+# whatever the logit is. The last network got its map from you, with a new head, and nothing else
+# was trained.
 #
 # ## Once more
 #
@@ -1120,9 +1136,9 @@ plt.show()
 # prints.*
 #
 # Exercise 3.1, for a flattening head with **one** linear layer. Its halves add up, so it has a map.
-# `W_flat` (10, 6272) has one weight for each channel at each place; `W_flat.reshape(10, 32, 14, 14)`
-# sorts them. Write the map of class 3, (50, 14, 14), in one line. Its **sum** (not its mean: there
-# is no mean in this head) plus the bias must be the logit.
+# `W_flat` (10, 6272) has one weight for each channel at each place; `W_flat.reshape(10, 32, 14,
+# 14)` sorts them. Write the map of class 3, (50, 14, 14), in one line. Its **sum** (not its mean:
+# there is no mean in this head) plus the bias must be the logit.
 
 # %%
 flat_head = heads["flatten, one linear"][1]
@@ -1198,38 +1214,39 @@ print(f"largest difference to the logit: {off_flat:.1e}")
 # %% [markdown]
 # ## What you know now
 #
-# * A map is the score if **each place adds its own part**: nothing that mixes places is bent between the
-#   maps and the logit. CAM also wants one weight for a channel at all places: GAP, one linear layer.
+# * A map is the score if **each place adds its own part**: nothing that mixes places is bent
+#   between the maps and the logit. CAM also wants one weight for a channel at all places: GAP, one
+#   linear layer.
 # * A ReLU before the single linear layer does no harm if the means are not negative; a ReLU between
 #   two linear layers does. Two
 #   linear layers with nothing between them are one.
-# * GMP gives a picture as well, but it is not its score. And a maximum is content with a part of the
-#   object; a mean wants all of it.
+# * GMP gives a picture as well, but it is not its score. And a maximum is content with a part of
+#   the object; a mean wants all of it.
 # * The head hardly changes how often a well-trained network is right. Which one learns fastest, and
 #   which one overfits, depends on the data: does the place tell something?
 # * A class activation map is fixed only up to one map that all classes share. The **difference** of
 #   two classes is fixed, and complete.
-# * A new head on a frozen trunk takes seconds. What it costs depends on how much of the work the old
-#   head did. Freeze, and run in evaluation mode.
+# * A new head on a frozen trunk takes seconds. What it costs depends on how much of the work the
+#   old head did. Freeze, and run in evaluation mode.
 #
-# **The question from the start.** *What must a network look like, so that its map is its score?* The
-# logit must be a sum to which each place adds its own part. CAM's formula asks for one thing more: the
-# same weights at all places, so GAP and one linear layer. Then the two sums of lesson 3 can be
-# exchanged.
+# **The question from the start.** *What must a network look like, so that its map is its score?*
+# The logit must be a sum to which each place adds its own part. CAM's formula asks for one thing
+# more: the same weights at all places, so GAP and one linear layer. Then the two sums of lesson 3
+# can be exchanged.
 #
 # **Where it fails.** Our trunks are small, and our digits are easy: four heads that are equal here
-# need not be equal on photographs. And a head that makes the map exact does not make the network look
-# at the right thing. The next lessons ask for that.
+# need not be equal on photographs. And a head that makes the map exact does not make the network
+# look at the right thing. The next lessons ask for that.
 #
-# **Try this** (10 minutes). The gradient of the loss with respect to the rows of $W$ adds up to zero
-# over the classes. Why? (Write $\partial \ell / \partial Y_c = p_c -
-# \mathbb{1}[c = \text{label}]$ and sum.) So plain gradient descent never moves the mean row. Check it:
-# train `nn.Linear(32, 10)` on `pooled(gap_net, learned)` with `torch.optim.SGD`, and print the mean row
+# **Try this** (10 minutes). The gradient of the loss with respect to the rows of $W$ adds up to
+# zero over the classes. Why? (Write $\partial \ell / \partial Y_c = p_c - \mathbb{1}[c =
+# \text{label}]$ and sum.) So plain gradient descent never moves the mean row. Check it: train
+# `nn.Linear(32, 10)` on `pooled(gap_net, learned)` with `torch.optim.SGD`, and print the mean row
 # before and after. Then take Adam. Does it still hold?
 #
-# **Where to read on.** Section 2 of the paper has the formula, and a comparison of GAP and GMP; Table 1
-# has the classification errors. `camlite.nets.HeadNet`
-# has all the heads of this lesson. `camlite card cam` lists what the method needs.
+# **Where to read on.** Section 2 of the paper has the formula, and a comparison of GAP and GMP;
+# Table 1 has the classification errors. `camlite.nets.HeadNet` has all the heads of this lesson.
+# `camlite card cam` lists what the method needs.
 #
 # **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)
 #

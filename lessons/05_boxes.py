@@ -10,18 +10,19 @@
 # # Lesson 5: Boxes
 #
 # **Time** 160 minutes, best in two parts · **Difficulty** ●●●○○ · **You need** lesson 3 · **At the
-# end** you have turned maps into boxes, measured how well they fit, and know what has to stand beside
-# such a number.
+# end** you have turned maps into boxes, measured how well they fit, and know what has to stand
+# beside such a number.
 #
 # A biologist has a camera at a pond. Under each of her photographs somebody wrote one word: *frog*,
 # *bird*, *fish* or *turtle*. A network has learned these words. Now she asks a new question: "And
 # **where** is the animal? I want a box around it, on each picture, to cut it out and to count."
 #
-# The usual way is to draw thousands of boxes by hand and to train a network on them. A word is cheap,
-# a box is not. But you have a class activation map (lesson 3). It is bright where the evidence for
-# *frog* lies. Perhaps the boxes are already there?
+# The usual way is to draw thousands of boxes by hand and to train a network on them. A word is
+# cheap, a box is not. But you have a class activation map (lesson 3). It is bright where the
+# evidence for *frog* lies. Perhaps the boxes are already there?
 #
-# **Today's question: how well does a map find the object, if nobody ever showed the network a box?**
+# **Today's question: how well does a map find the object, if nobody ever showed the network a
+# box?**
 #
 # To find the place of objects when only their names were given is called **weakly supervised object
 # localization**. It was the proof of the first CAM paper: its title says "for discriminative
@@ -84,8 +85,8 @@ print(
 
 # %% [markdown]
 # The authors of CAM made boxes in three steps. They keep the places where the map is above 20 % of
-# its largest value; they take the **largest connected component** of these places; they draw the box
-# around it. Here are the first two steps. We show the picture on which most islands are left.
+# its largest value; they take the **largest connected component** of these places; they draw the
+# box around it. Here are the first two steps. We show the picture on which most islands are left.
 
 # %%
 above = M_close > 0.2 * M_close.amax(dim=(1, 2), keepdim=True)  # (N, 48, 48), truth values
@@ -109,13 +110,13 @@ plt.show()
 
 # %% [markdown]
 # Why only the largest island? One small island in the far corner would make the box as large as the
-# picture. The rule has a price, too: sometimes the islands all belong to one animal, and then the box
-# around all of them would fit better. We keep the rule of the paper, and you write it now.
+# picture. The rule has a price, too: sometimes the islands all belong to one animal, and then the
+# box around all of them would fit better. We keep the rule of the paper, and you write it now.
 #
 # **How to walk over an island.** Begin at one white pixel. Look at its neighbours; those that are
-# white and not yet taken join the island; then look at *their* neighbours, and so on until nobody new
-# is found. Two pixels that touch only at a corner are neighbours too (**8-connected**). In Python
-# a list may grow while a loop goes through it, and that is all you need:
+# white and not yet taken join the island; then look at *their* neighbours, and so on until nobody
+# new is found. Two pixels that touch only at a corner are neighbours too (**8-connected**). In
+# Python a list may grow while a loop goes through it, and that is all you need:
 
 # %%
 chain = [1]
@@ -145,11 +146,11 @@ print(mask.nonzero().tolist())  # the places that are True, in reading order: [r
 # * An empty mask stays empty.
 # * The mask that you were given must not change.
 #
-# A set of the places that nobody has taken yet is useful: `left = {(0, 0), (0, 2)}`, then
-# `(0, 2) in left`, `left.remove((0, 2))`. Do not let a function call itself for every pixel: Python
-# stops such a recursion after about 1000 calls, and an island can be larger. (SciPy has
-# `scipy.ndimage.label`, which numbers the islands. You may use it, but it counts only four neighbours
-# if you do not give `structure=np.ones((3, 3))`.)
+# A set of the places that nobody has taken yet is useful: `left = {(0, 0), (0, 2)}`, then `(0, 2)
+# in left`, `left.remove((0, 2))`. Do not let a function call itself for every pixel: Python stops
+# such a recursion after about 1000 calls, and an island can be larger. (SciPy has
+# `scipy.ndimage.label`, which numbers the islands. You may use it, but it counts only four
+# neighbours if you do not give `structure=np.ones((3, 3))`.)
 
 
 # %% tags=["exercise", "5.1"]
@@ -168,16 +169,18 @@ check("5.1", largest_component)
 # ## Exercise 5.2: the box
 # *●●○○○ · about 10 minutes*
 #
-# A box is four whole numbers $(x_0, y_0, x_1, y_1)$. It is **half-open**, like a slice in Python: it
-# covers the columns $x_0, \dots, x_1 - 1$ and the rows $y_0, \dots, y_1 - 1$. So its width is simply
+# A box is four whole numbers $(x_0, y_0, x_1, y_1)$. It is **half-open**, like a slice in Python:
+# it covers the columns $x_0, \dots, x_1 - 1$ and the rows $y_0, \dots, y_1 - 1$. So its width is
+# simply
 # $x_1 - x_0$, and `image[:, y0:y1, x0:x1]` cuts it out. Mind the order: $x$ counts columns and comes
 # first in a box, but a tensor is asked for `[row, column]`.
 #
 # $$ \text{region} = \text{largest component of } \{\, M > \tau \cdot \max M \,\} $$
 #
-# `M` is one map (H, W), $\tau$ is `threshold`. Return the smallest box around the region, as a tuple
-# of four numbers. A map without a positive value has no evidence for the class anywhere; it gets the
-# empty box `(0, 0, 0, 0)`. Take the map as it is: do not scale it to [0, 1] first. (You will see why.)
+# `M` is one map (H, W), $\tau$ is `threshold`. Return the smallest box around the region, as a
+# tuple of four numbers. A map without a positive value has no evidence for the class anywhere; it
+# gets the empty box `(0, 0, 0, 0)`. Take the map as it is: do not scale it to [0, 1] first. (You
+# will see why.)
 #
 # One more tool: `nonzero(as_tuple=True)` gives the rows and the columns as two tensors.
 
@@ -197,8 +200,8 @@ def bounding_box(M: Tensor, threshold: float = 0.2) -> tuple[int, int, int, int]
 check("5.2", bounding_box)
 
 # %% [markdown]
-# Now boxes of the maps, and the **true boxes**. We know those, because the pictures are drawn: a mask
-# says which pixels are animal. With the mask as a map your own function finds its box.
+# Now boxes of the maps, and the **true boxes**. We know those, because the pictures are drawn: a
+# mask says which pixels are animal. With the mask as a map your own function finds its box.
 
 # %%
 true_close = torch.stack(
@@ -241,14 +244,14 @@ plt.show()
 # ## Exercise 5.3: how much do two boxes overlap?
 # *●●○○○ · about 8 minutes*
 #
-# **Intersection over union** (IoU) divides the area that both boxes share by the area that they cover
-# together:
+# **Intersection over union** (IoU) divides the area that both boxes share by the area that they
+# cover together:
 #
 # $$ \mathrm{IoU}(a, b) = \frac{|a \cap b|}{|a \cup b|} , \qquad |a \cup b| = |a| + |b| - |a \cap b| $$
 #
 # 1: the same box. 0: nothing in common. The intersection of two boxes is a box again. Its left side is
-# the *larger* of the two $x_0$, its right side the *smaller* of the two $x_1$; if they pass each other
-# there is no intersection. An empty box has the IoU 0 with every box, also with itself.
+# the *larger* of the two $x_0$, its right side the *smaller* of the two $x_1$; if they pass each
+# other there is no intersection. An empty box has the IoU 0 with every box, also with itself.
 #
 # **Guess first:** two squares of 10×10, one of them moved to the right by half its width. IoU?
 #
@@ -281,14 +284,15 @@ figure.suptitle("What an overlap looks like: green the true box, red the box of 
 plt.show()
 
 # %% [markdown]
-# **Your guess:** 50 pixels are shared, 150 are covered, so the IoU is 1/3. Most people guess more. An
-# IoU of 0.5 already looks quite good, and it is the usual border: from 0.5 on a box counts as right.
+# **Your guess:** 50 pixels are shared, 150 are covered, so the IoU is 1/3. Most people guess more.
+# An IoU of 0.5 already looks quite good, and it is the usual border: from 0.5 on a box counts as
+# right.
 #
 # ## Exercise 5.4: the error of a whole test set
 # *●○○○○ · about 8 minutes*
 #
-# The ImageNet challenge counts so: an image is right if the *word* is right **and** the IoU with the
-# true box is at least 0.5. The **localization error** is the share of the others, in percent:
+# The ImageNet challenge counts so: an image is right if the *word* is right **and** the IoU with
+# the true box is at least 0.5. The **localization error** is the share of the others, in percent:
 #
 # $$ \text{error} = \frac{100}{N} \sum_{n} \mathbb{1}\big[\,\text{predicted}_n \ne \text{label}_n
 # \ \text{ or }\ \mathrm{IoU}(b_n, t_n) < 0.5\,\big] $$
@@ -311,8 +315,8 @@ check("5.4", localization_error)
 
 # %% [markdown]
 # If we give the true class, only the box can be wrong: the **error with known class**. On a new
-# picture nobody knows it. Then the map of the *predicted* class makes the box, and both must be right:
-# the **top-1 error**.
+# picture nobody knows it. Then the map of the *predicted* class makes the box, and both must be
+# right: the **top-1 error**.
 
 # %%
 predicted = answers(net, close.images)
@@ -330,9 +334,9 @@ print(f"so {100 - known_close:.0f} % of the boxes fit, and nobody ever drew one 
 # **Guess first.** We give the *same* box to every picture: in the middle, and as large as the true
 # boxes are on average. For how many pictures does it fit? And the box of the whole picture?
 #
-# The mean size must not come from the pictures on which we report. So we split: the first half of the
-# pictures is for all choices, the second half for the numbers that we report. From here on we use
-# `camlite.boxes`, which gives the same as your functions and is faster.
+# The mean size must not come from the pictures on which we report. So we split: the first half of
+# the pictures is for all choices, the second half for the numbers that we report. From here on we
+# use `camlite.boxes`, which gives the same as your functions and is faster.
 
 
 # %%
@@ -366,10 +370,10 @@ for name, share in fit_close.items():
     print(f"{name:22} fits in {share:.0%} of {COUNT - HALF}")
 
 # %% [markdown]
-# **Your guess:** hardly anybody guesses that. A box that never looks at the picture does as well as the
-# map! On these pictures the animal fills the middle, as on most photographs that people take. Whoever
-# reports "three of four boxes fit" without this line tells you about the photographer, not about the
-# map.
+# **Your guess:** hardly anybody guesses that. A box that never looks at the picture does as well as
+# the map! On these pictures the animal fills the middle, as on most photographs that people take.
+# Whoever reports "three of four boxes fit" without this line tells you about the photographer, not
+# about the map.
 #
 # That is no toy problem. On ImageNet, Choe and others gave each picture a bell of light in its
 # middle as its "map". It reached 52.5 % where CAM reached 63.5 %. **Put a box in the middle beside
@@ -401,17 +405,17 @@ print(
 )
 
 # %% [markdown]
-# Now the map is far better than the box that does not look. It fits nearly as often as before, because it
-# does look; the box in the middle has lost its luck. From
-# here on we measure on the wide pictures where nothing else is said.
+# Now the map is far better than the box that does not look. It fits nearly as often as before,
+# because it does look; the box in the middle has lost its luck. From here on we measure on the wide
+# pictures where nothing else is said.
 #
 # (The word is right less often. Why? The animal covers a smaller share of the places, and GAP takes
 # the mean over all of them. You meet this again in the recall questions.)
 #
 # ## Which threshold?
 #
-# Why 20 %? Let us try others, and draw the share of boxes that fit over the threshold: for a mild, the
-# usual and a strict border of the IoU.
+# Why 20 %? Let us try others, and draw the share of boxes that fit over the threshold: for a mild,
+# the usual and a strict border of the IoU.
 #
 # **Guess first:** with a *higher* threshold the region becomes smaller. Is the best threshold above
 # 20 % or below?
@@ -468,17 +472,18 @@ figure.suptitle("The threshold decides; the box in the middle is beaten clearly 
 plt.show()
 
 # %% [markdown]
-# **Your guess:** below, for the usual border. A high threshold keeps only the brightest part, and the box becomes too small.
-# The curve falls steeply: who takes 0.4 instead of 0.2 loses more than half of the boxes. So a
-# threshold is a choice that matters, and it must be made on *other* pictures than those of the report.
+# **Your guess:** below, for the usual border. A high threshold keeps only the brightest part, and
+# the box becomes too small. The curve falls steeply: who takes 0.4 instead of 0.2 loses more than
+# half of the boxes. So a threshold is a choice that matters, and it must be made on *other*
+# pictures than those of the report.
 #
-# Look at the black lines on the left, too. On the close pictures the 20 % rule was unlucky: with a lower
-# threshold the map does better than the box in the middle there as well. But without that box nobody
-# would have asked.
+# Look at the black lines on the left, too. On the close pictures the 20 % rule was unlucky: with a
+# lower threshold the map does better than the box in the middle there as well. But without that box
+# nobody would have asked.
 #
 # How much would we cheat ourselves otherwise? With many pictures only a little. With few pictures
-# more: choose the threshold on ten pictures, and compare the share on these ten with the share on all
-# others. We draw 300 such tens.
+# more: choose the threshold on ten pictures, and compare the share on these ten with the share on
+# all others. We draw 300 such tens.
 
 # %%
 dice = torch.Generator().manual_seed(0)
@@ -499,8 +504,8 @@ print(f"chosen and reported on the same ten: {flattered:.0%}; the truth: {honest
 # ## The rule in the paper, and what the code did
 #
 # Papers describe their boxes in one line. The code that Zhou and others released does much more. It
-# merges ten crops of the picture into one heat map, scales it to grey levels from 0 to 255, and cuts it
-# at **three** levels, 20, 100 and 110; a distance transform, contours and a rule that joins
+# merges ten crops of the picture into one heat map, scales it to grey levels from 0 to 255, and
+# cuts it at **three** levels, 20, 100 and 110; a distance transform, contours and a rule that joins
 # overlapping boxes follow. So the published errors are not what the one-line rule gives.
 #
 # We do not rebuild all that. But one step is easy to test: **scale to grey levels first** (min–max,
@@ -520,9 +525,9 @@ print(f"zero lies at grey level {zero_at:.0f} (mean of all maps)")
 
 # %% [markdown]
 # **Your guess:** not at all the same. Our maps have negative values: evidence *against* the class.
-# Min–max moves the smallest value to 0, so "no evidence" lands at a grey level above 20 (in the mean).
-# Everything above 20 is then, for many maps, nearly the whole picture. (100 and 110 are simply too
-# high.) That is why exercise 5.2 takes the map as it is.
+# Min–max moves the smallest value to 0, so "no evidence" lands at a grey level above 20 (in the
+# mean). Everything above 20 is then, for many maps, nearly the whole picture. (100 and 110 are
+# simply too high.) That is why exercise 5.2 takes the map as it is.
 #
 # The same maps, the same network, and the share goes up and down with one line that most papers do
 # not print (15 % is the rule of Grad-CAM's authors). **Two numbers from two papers can be compared
@@ -536,10 +541,11 @@ print(f"zero lies at grey level {zero_at:.0f} (mean of all maps)")
 # is measured on the second half. We give the true class, so that only the boxes count. And we put
 # an interval beside each number, for the second half is not many pictures.
 #
-# **The interval.** With as many other pictures the share would be a little different. How different? We
-# have no others, but we can draw as many from our own, with replacement, so that some come twice and some
-# not at all. The share of this new set is one that we might have seen. We draw 2000 such sets; between the
-# 2.5 % and the 97.5 % quantile of their shares lies the **bootstrap interval**.
+# **The interval.** With as many other pictures the share would be a little different. How
+# different? We have no others, but we can draw as many from our own, with replacement, so that some
+# come twice and some not at all. The share of this new set is one that we might have seen. We draw
+# 2000 such sets; between the 2.5 % and the 97.5 % quantile of their shares lies the **bootstrap
+# interval**.
 
 
 # %%
@@ -555,11 +561,11 @@ low, high = interval(fits)
 print(f"CAM, own threshold {tau:.2f}: {fits.mean():.0%}, interval {low:.0%} to {high:.0%}")
 
 # %% [markdown]
-# **GAP or GMP?** The trunk is the same, the recipe is the same, only one word is different: the mean
-# of each feature map, or its **max**imum (global max pooling, GMP). The map of CAM has the same
-# formula for both. **Guess first:** which of the two finds larger parts of the animal? Think of what
-# the training asks for: with the mean, each place of the animal that lights up raises the score;
-# with the maximum, one place is enough.
+# **GAP or GMP?** The trunk is the same, the recipe is the same, only one word is different: the
+# mean of each feature map, or its **max**imum (global max pooling, GMP). The map of CAM has the
+# same formula for both. **Guess first:** which of the two finds larger parts of the animal? Think
+# of what the training asks for: with the mean, each place of the animal that lights up raises the
+# score; with the maximum, one place is enough.
 #
 # How a network comes out of its training depends on the seed. So there are three networks of each
 # kind, trained by `datasets/train_boxes.py` (`pond_repaired` is the first one with GAP).
@@ -579,18 +585,20 @@ unchanged_relu = (boxes.bounding_boxes(camlite.up(G, (72, 72))) == found).all(di
 print(f"Grad-CAM with its ReLU: the same box in {int(unchanged_relu.sum())} of {COUNT}")
 
 # %% [markdown]
-# **Your guess:** nothing. The threshold is a share of the maximum, and the factor goes away. With the
-# ReLU some boxes move a little, although only negative values were cut. Why? The map is enlarged from
-# 18×18 to 72×72, and between a positive and a negative place the enlarged map falls through zero. If
-# the negative place was set to 0 before, it falls more slowly. ReLU and enlarging cannot be exchanged.
+# **Your guess:** nothing. The threshold is a share of the maximum, and the factor goes away. With
+# the ReLU some boxes move a little, although only negative values were cut. Why? The map is
+# enlarged from 18×18 to 72×72, and between a positive and a negative place the enlarged map falls
+# through zero. If the negative place was set to 0 before, it falls more slowly. ReLU and enlarging
+# cannot be exchanged.
 #
 # So "CAM against Grad-CAM" is no contest on this network. But Grad-CAM can ask an *earlier* layer,
-# whose maps are finer (36×36), and there is one more map to try: the plain **gradient** of the score
-# with respect to the pixels, the largest size of its three colours (lesson 7). And two floors:
+# whose maps are finer (36×36), and there is one more map to try: the plain **gradient** of the
+# score with respect to the pixels, the largest size of its three colours (lesson 7). And two
+# floors:
 #
 # * **random weights**: the same feature maps, mixed by random numbers;
-# * **no class**: the mean of all feature maps. It does not even know what is asked for. (We also take it
-#   from `pond_biased`, a network that has learned the grounds instead of the animals.)
+# * **no class**: the mean of all feature maps. It does not even know what is asked for. (We also
+#   take it from `pond_biased`, a network that has learned the grounds instead of the animals.)
 
 # %%
 dice = torch.Generator().manual_seed(0)
@@ -642,32 +650,34 @@ axis.set_title(f"Which map makes the best boxes? Wide pictures, n = {COUNT - HAL
 plt.show()
 
 # %% [markdown]
-# **Your guess about GAP and GMP.** Every network with GAP finds the animal more often than every network
-# with GMP. With the maximum one place per channel is enough, and nothing asks for the rest of the animal:
-# the bright spot is small, and even the lowest thresholds do not make a good box of it. In reading the
-# *words* GMP is not worse; on these pictures it is better on average, for the maximum does not care how
-# many places are empty. So good words do not mean good boxes. (The paper found the same order, with a
-# much smaller distance: 57.78 % error with GMP, 56.40 % with GAP. Look also at how far apart our three GMP networks
-# are: one of them alone would have told you another story about *how much*.)
+# **Your guess about GAP and GMP.** Every network with GAP finds the animal more often than every
+# network with GMP. With the maximum one place per channel is enough, and nothing asks for the rest
+# of the animal: the bright spot is small, and even the lowest thresholds do not make a good box of
+# it. In reading the *words* GMP is not worse; on these pictures it is better on average, for the
+# maximum does not care how many places are empty. So good words do not mean good boxes. (The paper
+# found the same order, with a much smaller distance: 57.78 % error with GMP, 56.40 % with GAP. Look
+# also at how far apart our three GMP networks are: one of them alone would have told you another
+# story about *how much*.)
 #
-# **Grad-CAM at the earlier layer** makes finer maps and worse boxes: features there are small, and many of
-# them fire on the ground too. **The gradient at the pixels** does about as well as CAM here. In the paper it
-# did worse (61.31 % error), so this order did not come back.
+# **Grad-CAM at the earlier layer** makes finer maps and worse boxes: features there are small, and
+# many of them fire on the ground too. **The gradient at the pixels** does about as well as CAM
+# here. In the paper it did worse (61.31 % error), so this order did not come back.
 #
-# And now the rows *no class, seed 0, 1, 2*. **The best boxes come from maps that know no class:** each of
-# them makes better boxes than the CAM of the same network. The mean of all feature maps lights up wherever the network sees anything that it has learned to use, so it covers more
-# of the animal than the evidence for one class does. Then is it the better explanation? It cannot be: it
-# is the same map for *frog* and for *bird*. **To find the object and to explain the answer are two tasks**,
-# and a table of boxes measures the first one only. It is luck as well: these networks have learned to ignore
-# the grounds. The same recipe with `pond_biased` finds little.
+# And now the rows *no class, seed 0, 1, 2*. **The best boxes come from maps that know no class:**
+# each of them makes better boxes than the CAM of the same network. The mean of all feature maps
+# lights up wherever the network sees anything that it has learned to use, so it covers more of the
+# animal than the evidence for one class does. Then is it the better explanation? It cannot be: it
+# is the same map for *frog* and for *bird*. **To find the object and to explain the answer are two
+# tasks**, and a table of boxes measures the first one only. It is luck as well: these networks have
+# learned to ignore the grounds. The same recipe with `pond_biased` finds little.
 #
 # ## A rival that was shown the boxes
 #
 # How much better is a network that *has* seen boxes? The rival `BoxNet` has the same trunk and the
 # same 1000 close pictures. It learned the words and, with a second head, the four numbers of the
-# true box. (The second head reads feature maps of 12×12, so it takes only pictures of 48×48: we meet
-# on the close ones.) **Guess first:** what share of its boxes fits, with the usual border 0.5 and with
-# the strict one 0.7?
+# true box. (The second head reads feature maps of 12×12, so it takes only pictures of 48×48: we
+# meet on the close ones.) **Guess first:** what share of its boxes fits, with the usual border 0.5
+# and with the strict one 0.7?
 
 # %%
 rival = nets.bundled("pond_rival")
@@ -688,22 +698,22 @@ for name, some in versus.items():
     print(f"{name:34} IoU ≥ 0.5: {usual:4.0%}   IoU ≥ 0.7: {strict:4.0%}   (n = {len(IoU)})")
 
 # %% [markdown]
-# **Your guess:** nearly all boxes of the rival fit, also at the strict border, where the map fails more
-# often than not. That is no wonder. The rival was asked for the edge of the animal; the network with the
-# map was asked for a word, and it has only 12×12 places to say where. (With the threshold of the first half
-# the map is better than the middle box at the usual border.)
+# **Your guess:** nearly all boxes of the rival fit, also at the strict border, where the map fails
+# more often than not. That is no wonder. The rival was asked for the edge of the animal; the
+# network with the map was asked for a word, and it has only 12×12 places to say where. (With the
+# threshold of the first half the map is better than the middle box at the usual border.)
 #
-# The paper found a gap too. On the test set of ImageNet the top-5 localization error of GoogLeNet-GAP
-# was 42.9 % (37.1 % with more elaborate rules for the boxes); GoogLeNet trained *with* boxes had
-# 26.7 %. "Close to full supervision", say some texts about CAM. It is close to the AlexNet with boxes
-# (34.2 %), not to the same network with boxes. And Choe and others showed that a few boxes per class
-# (5 to 10) already beat all the maps they tried, on average.
+# The paper found a gap too. On the test set of ImageNet the top-5 localization error of
+# GoogLeNet-GAP was 42.9 % (37.1 % with more elaborate rules for the boxes); GoogLeNet trained
+# *with* boxes had 26.7 %. "Close to full supervision", say some texts about CAM. It is close to the
+# AlexNet with boxes (34.2 %), not to the same network with boxes. And Choe and others showed that a
+# few boxes per class (5 to 10) already beat all the maps they tried, on average.
 #
 # ## Crop by the box, and look again
 #
-# What are boxes good for? Zhou and others cut birds out of their photographs with the box of the map,
-# and classified the *crop*. Of 200 kinds of birds GoogLeNet-GAP knew 63.0 % on the whole photograph,
-# 67.8 % on the crop, and 70.5 % with the true box.
+# What are boxes good for? Zhou and others cut birds out of their photographs with the box of the
+# map, and classified the *crop*. Of 200 kinds of birds GoogLeNet-GAP knew 63.0 % on the whole
+# photograph, 67.8 % on the crop, and 70.5 % with the true box.
 #
 # ## Exercise 5.5: crop to the box
 # *●○○○○ · about 6 minutes*
@@ -733,8 +743,8 @@ check("5.5", crop_to_box)
 # * **Far**: the wide pictures are shrunk to 48×48, as a camera program would do. The map of the
 #   predicted class gives a box; the crop is taken from the *wide* picture, with all its pixels.
 # * **Near**: the close pictures. The network sees them as they are.
-# * **Biased**: the close animals on a foreign ground, and `pond_biased`, which has learned the ground
-#   instead of the animal (lesson 6 tells its story).
+# * **Biased**: the close animals on a foreign ground, and `pond_biased`, which has learned the
+#   ground instead of the animal (lesson 6 tells its story).
 #
 # A box of a map is a little tight, so we also try boxes with a margin of 15 % on each side.
 
@@ -805,21 +815,22 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
-# **Your guesses.** *Far*: the crop helps, and the true box helps even more. That is the order of the
-# paper: whole picture, box of the map, true box. *Near*: the crop harms. There was nothing to win, and a box
-# that is a little too small cuts the animal; with the true box and a margin nearly all stays as it was.
-# *Biased*: the crop with its own box changes hardly anything. This network looks at the ground, so its box
-# is a box of ground. With the true box it is right more often, because the ground is gone.
+# **Your guesses.** *Far*: the crop helps, and the true box helps even more. That is the order of
+# the paper: whole picture, box of the map, true box. *Near*: the crop harms. There was nothing to
+# win, and a box that is a little too small cuts the animal; with the true box and a margin nearly
+# all stays as it was. *Biased*: the crop with its own box changes hardly anything. This network
+# looks at the ground, so its box is a box of ground. With the true box it is right more often,
+# because the ground is gone.
 #
-# So a crop repairs a lack of *pixels*. It does not repair what was learned wrongly. And it is only as good
-# as its box: look at the picture on the right.
+# So a crop repairs a lack of *pixels*. It does not repair what was learned wrongly. And it is only
+# as good as its box: look at the picture on the right.
 #
 # ## From boxes to pixels: segmentation seeds
 #
-# A box has corners, an animal has none. **Segmentation** gives every pixel a label. To draw masks by
-# hand costs even more than boxes; so people use maps as **seeds**: where the map is high, the pixel is
-# surely animal; where it is low, surely ground; in between nothing is decided, and another method, one
-# that looks at colours and edges, lets the seeds grow.
+# A box has corners, an animal has none. **Segmentation** gives every pixel a label. To draw masks
+# by hand costs even more than boxes; so people use maps as **seeds**: where the map is high, the
+# pixel is surely animal; where it is low, surely ground; in between nothing is decided, and another
+# method, one that looks at colours and edges, lets the seeds grow.
 #
 # ## Exercise 5.6: seeds
 # *●○○○○ · about 6 minutes*
@@ -843,10 +854,10 @@ def segmentation_seed(M: Tensor, low: float, high: float) -> Tensor:
 check("5.6", segmentation_seed)
 
 # %% [markdown]
-# Our seeds grow by colour: an undecided pixel asks the five seeds of its own picture whose colours are
-# most like its own, and follows the majority. The **mask IoU** compares masks as the IoU compares
-# boxes: pixels in both, divided by pixels in either. We put three others beside it: the map cut at 20 %,
-# at its best threshold, and the *true box* filled.
+# Our seeds grow by colour: an undecided pixel asks the five seeds of its own picture whose colours
+# are most like its own, and follows the majority. The **mask IoU** compares masks as the IoU
+# compares boxes: pixels in both, divided by pixels in either. We put three others beside it: the
+# map cut at 20 %, at its best threshold, and the *true box* filled.
 
 
 # %%
@@ -921,20 +932,20 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
-# Most of the object seeds are right, and nearly all of the ground seeds. What grows from them is better
-# than the map cut at its best threshold, and about as good as the filled *true* box, which somebody had to
-# draw. That is why maps are used as seeds. (Published work goes further than colour. Starting from seeds of
-# LayerCAM, which you meet in a later lesson, a segmentation network reached a mean IoU of 60.8 % on the
-# validation photographs of VOC 2012.)
+# Most of the object seeds are right, and nearly all of the ground seeds. What grows from them is
+# better than the map cut at its best threshold, and about as good as the filled *true* box, which
+# somebody had to draw. That is why maps are used as seeds. (Published work goes further than
+# colour. Starting from seeds of LayerCAM, which you meet in a later lesson, a segmentation network
+# reached a mean IoU of 60.8 % on the validation photographs of VOC 2012.)
 #
-# The last row of the figure is a warning. Colours cannot know what is meant: where the seeds are bad, what
-# grows from them is bad too.
+# The last row of the figure is a warning. Colours cannot know what is meant: where the seeds are
+# bad, what grows from them is bad too.
 #
 # ## The telling part
 #
-# One thing is still strange. At a high threshold the region lies on the animal, but the box is too small.
-# Why does the map not cover the whole animal? Let us measure two shares for the places above half of the
-# maximum:
+# One thing is still strange. At a high threshold the region lies on the animal, but the box is too
+# small. Why does the map not cover the whole animal? Let us measure two shares for the places above
+# half of the maximum:
 #
 # * **precision**: which share of the region lies on the animal?
 # * **coverage**: which share of the animal lies in the region?
@@ -950,11 +961,12 @@ of_class = {name: float(coverage[y == c].mean()) for c, name in enumerate(classe
 print("coverage by class: " + ", ".join(f"{name} {share:.0%}" for name, share in of_class.items()))
 
 # %% [markdown]
-# Most of the region is animal, but less than half of the animal is region. Is this a fault of the map?
-# Or does the network really decide by a part? **A map is a claim, an experiment decides.** We sort the
-# pixels of each animal by the map, and hide one third of them (with the mean colour of the picture): the
-# third where the map is highest, or the third where it is lowest, or a third by chance. In all three
-# cases exactly as many pixels are hidden. **Guess first:** how often is the word still right?
+# Most of the region is animal, but less than half of the animal is region. Is this a fault of the
+# map? Or does the network really decide by a part? **A map is a claim, an experiment decides.** We
+# sort the pixels of each animal by the map, and hide one third of them (with the mean colour of the
+# picture): the third where the map is highest, or the third where it is lowest, or a third by
+# chance. In all three cases exactly as many pixels are hidden. **Guess first:** how often is the
+# word still right?
 
 
 # %%
@@ -995,21 +1007,23 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
-# **Your guess:** the lowest third is hardly missed. A third by chance hurts more, for it takes away a third of
-# everything. The highest third hurts most by far: about half of the words are gone. All three hid the same
-# number of pixels of the same animals. So the claim of the map holds: the network decides by this part.
+# **Your guess:** the lowest third is hardly missed. A third by chance hurts more, for it takes away
+# a third of everything. The highest third hurts most by far: about half of the words are gone. All
+# three hid the same number of pixels of the same animals. So the claim of the map holds: the
+# network decides by this part.
 #
-# The map is small because the network needs no more. For a word, the telling part is enough, and nothing in
-# the training ever asked for the rest. That is the limit of weak supervision: no threshold makes an outline
-# of evidence. Choe and others say it more sharply: where some part of the
-# *background* tells more about the word than some part of the object does, words alone cannot teach where
-# the object ends. The next lesson is about such a background.
+# The map is small because the network needs no more. For a word, the telling part is enough, and
+# nothing in the training ever asked for the rest. That is the limit of weak supervision: no
+# threshold makes an outline of evidence. Choe and others say it more sharply: where some part of
+# the *background* tells more about the word than some part of the object does, words alone cannot
+# teach where the object ends. The next lesson is about such a background.
 #
 # ## The answer in one picture
 #
-# Above: the first six wide pictures of the second half, with the box of the map at the threshold that the
-# first half chose. Below left: what the threshold does. Below right: the tables of the paper and our
-# miniature of them. (Other pictures, other classes, other rules for the boxes: compare the *order*.)
+# Above: the first six wide pictures of the second half, with the box of the map at the threshold
+# that the first half chose. Below left: what the threshold does. Below right: the tables of the
+# paper and our miniature of them. (Other pictures, other classes, other rules for the boxes:
+# compare the *order*.)
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 found = boxes.bounding_boxes(M, tau)  # at the threshold of the first half
@@ -1078,11 +1092,11 @@ axis.set_title("Tables 2, 3, 4 of the CAM paper, and ours in miniature", fontsiz
 plt.show()
 
 # %% [markdown]
-# **Today's question was: how well does a map find the object, if nobody ever showed the network a box?**
-# About three of four boxes fit on pictures where a box in the middle fits fewer than one of four. That is good enough
-# to crop and to plant seeds, and not good enough to measure: a network that was shown boxes is far ahead.
-# The map finds the telling part, for the word asks for no more. And whether "three of four" is much, only
-# the box in the middle could tell you.
+# **Today's question was: how well does a map find the object, if nobody ever showed the network a
+# box?** About three of four boxes fit on pictures where a box in the middle fits fewer than one of
+# four. That is good enough to crop and to plant seeds, and not good enough to measure: a network
+# that was shown boxes is far ahead. The map finds the telling part, for the word asks for no more.
+# And whether "three of four" is much, only the box in the middle could tell you.
 
 # %% [markdown]
 # ## Once more
@@ -1090,8 +1104,8 @@ plt.show()
 # *From lesson 2, in new clothes. There is no hint, and no check but the numbers that the cell
 # prints.*
 #
-# Exercise 2.4, for the head with the maximum. `F` are the feature maps of a GMP network, (N, 64, 18,
-# 18). Compute its logits (N, 4) from `F`, `W` (4, 64) and `b` (4,). One line.
+# Exercise 2.4, for the head with the maximum. `F` are the feature maps of a GMP network, (N, 64,
+# 18, 18). Compute its logits (N, 4) from `F`, `W` (4, 64) and `b` (4,). One line.
 
 # %%
 gmp = gmp_nets[0]
@@ -1106,8 +1120,9 @@ print(f"largest difference to the network: {off:.1e}")
 # <details><summary>Solution</summary>
 #
 # `logits_gmp = F.amax(dim=(2, 3)) @ W.T + b`. What is left is rounding. Note what is *not* true any
-# more: the mean of the map plus the bias is no longer the logit (lesson 3), for each channel may have its
-# maximum at another place. The formula of CAM still gives a map, but the map is not the score.
+# more: the mean of the map plus the bias is no longer the logit (lesson 3), for each channel may
+# have its maximum at another place. The formula of CAM still gives a map, but the map is not the
+# score.
 #
 # </details>
 #
@@ -1121,8 +1136,8 @@ print(f"largest difference to the network: {off:.1e}")
 #
 # <details><summary>Answer</summary>
 #
-# No. The boxes share 7 · 7 = 49 pixels and cover 200 − 49 = 151, so the IoU is 0.32. It looks better
-# than it is: both directions count.
+# No. The boxes share 7 · 7 = 49 pixels and cover 200 − 49 = 151, so the IoU is 0.32. It looks
+# better than it is: both directions count.
 #
 # </details>
 #
@@ -1131,8 +1146,8 @@ print(f"largest difference to the network: {off:.1e}")
 #
 # <details><summary>Answer</summary>
 #
-# At 2, and at −30. After min–max, zero has the value 0.8, and even strong evidence against the class is
-# above the threshold.
+# At 2, and at −30. After min–max, zero has the value 0.8, and even strong evidence against the
+# class is above the threshold.
 #
 # </details>
 #
@@ -1152,46 +1167,48 @@ print(f"largest difference to the network: {off:.1e}")
 #
 # <details><summary>Answer</summary>
 #
-# The mean is 3, so the logit is 3.5. The rest, 10, 4, 0 and 0, has the mean 3.5 and would explain 4.0.
-# A box throws away what the logit needs: it answers *where*, not *how much*.
+# The mean is 3, so the logit is 3.5. The rest, 10, 4, 0 and 0, has the mean 3.5 and would explain
+# 4.0. A box throws away what the logit needs: it answers *where*, not *how much*.
 #
 # </details>
 #
 # **5.** (lesson 2) A network with GAP has 12×12 places on a close picture and 18×18 on a wide one. The
-# animal has the same size, and all other places are 0 in all feature maps. What happens to the part of
-# the logit that comes from the maps? Why does the network run at all on another size?
+# animal has the same size, and all other places are 0 in all feature maps. What happens to the part
+# of the logit that comes from the maps? Why does the network run at all on another size?
 #
 # <details><summary>Answer</summary>
 #
-# It is multiplied by 144 / 324 = 0.44: the same sum, divided by more places. The network runs because
-# convolutions take any size, and GAP makes one number of each map, however large it is.
+# It is multiplied by 144 / 324 = 0.44: the same sum, divided by more places. The network runs
+# because convolutions take any size, and GAP makes one number of each map, however large it is.
 #
 # </details>
 
 # %% [markdown]
 # ## What you know now
 #
-# * A box comes from a map in three steps: a threshold, the largest connected component, the smallest box.
-# * IoU is intersection by union. The localization error counts an image as right only if word and box
-#   are right.
-# * **Put a box in the middle beside every result.** Where objects fill the picture, it is as good as a
-#   map.
-# * The threshold decides. Choose it on other images than those you report on, and say how you made the
-#   boxes. Min–max before the threshold is another rule.
+# * A box comes from a map in three steps: a threshold, the largest connected component, the
+#   smallest box.
+# * IoU is intersection by union. The localization error counts an image as right only if word and
+#   box are right.
+# * **Put a box in the middle beside every result.** Where objects fill the picture, it is as good as
+#   the boxes of the 20 % rule.
+# * The threshold decides. Choose it on other images than those you report on, and say how you made
+#   the boxes. Min–max before the threshold is another rule.
 # * Maps find the **telling part**. The network decides by it: hide it, and the word is gone.
-# * A crop helps where the network saw the object too small. It harms where the object filled the picture
-#   already, and it cannot repair a network that looks at the wrong place.
+# * A crop helps where the network saw the object too small. It harms where the object filled the
+#   picture already, and it cannot repair a network that looks at the wrong place.
 # * A network that was shown boxes is better at boxes. Words are cheaper.
 #
 # **Try this.** How many boxes is the map worth? Freeze `net.features`, take the maps of 12×12 of
-# `data.scenes("pond", "varied", count=n)`, and train one `nn.Conv2d(64, 1, 1)` so that it is high inside
-# the true boxes (`functional.binary_cross_entropy_with_logits`). Use its output as the map. With how many
-# boxes does it beat the class activation map: 4, 20, 100? This is the question that Choe and others asked.
+# `data.scenes("pond", "varied", count=n)`, and train one `nn.Conv2d(64, 1, 1)` so that it is high
+# inside the true boxes (`functional.binary_cross_entropy_with_logits`). Use its output as the map.
+# With how many boxes does it beat the class activation map: 4, 20, 100? This is the question that
+# Choe and others asked.
 #
-# **Where to read on.** Sections 3.2 and 4 of the CAM paper. Choe and others: the rules for a fair test
-# (arXiv 2001.07437; with all borders and all regions, MaxBoxAccV2: arXiv 2007.04178).
-# `camlite.boxes` has your functions, `camlite.metrics.max_box_acc_v2` the whole protocol with a held-out
-# half, and `docs/metrics.md` says where published code differs.
+# **Where to read on.** Sections 3.2 and 4 of the CAM paper. Choe and others: the rules for a fair
+# test (arXiv 2001.07437; with all borders and all regions, MaxBoxAccV2: arXiv 2007.04178).
+# `camlite.boxes` has your functions, `camlite.metrics.max_box_acc_v2` the whole protocol with a
+# held-out half, and `docs/metrics.md` says where published code differs.
 #
 # **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)
 #
@@ -1202,4 +1219,5 @@ print(f"largest difference to the network: {off:.1e}")
 # * *global max pooling*: gộp cực đại toàn cục · 全局最大池化 · 全域最大池化 · 大域最大プーリング
 # * *segmentation seed*: hạt giống phân đoạn · 分割种子 · 影像分割的種子 · セグメンテーションのシード
 #
-# **Next:** lesson 6: The frog that was grass. There the map lies on the ground, and you find out why.
+# **Next:** lesson 6: The frog that was grass. There the map lies on the ground, and you find out
+# why.

@@ -10,8 +10,8 @@
 # # Lesson 7: Gradients at the pixels
 #
 # **Time** 150 minutes, best in two parts · **Difficulty** ●●●○○ · **You need** lesson 3, and: you
-# know what a derivative is; lesson 6 helps · **At the end** you have drawn five maps over the pixels
-# of an image, and you have tested what each of them may claim.
+# know what a derivative is; lesson 6 helps · **At the end** you have drawn five maps over the
+# pixels of an image, and you have tested what each of them may claim.
 #
 # You stand in front of a machine with 784 small sliders and one needle. Nobody tells you how it
 # works. You want to know which sliders matter. What do you do? You move one slider a little and
@@ -81,9 +81,9 @@ print(f"{slopes.max():.2f}")
 #
 # which has the shape of the image. Two steps. First, the image must be a **start**: a tensor that
 # PyTorch follows through the network. `x.detach().clone()` has the same numbers, and whatever we do
-# to it, the caller's `x` stays as it was; `.requires_grad_()` makes it a start. (PyTorch's own words
-# for it: a *leaf* that *requires grad*.) Then `torch.autograd.grad(number, start)` gives a tuple with
-# one gradient for each start, so `[0]` takes the first.
+# to it, the caller's `x` stays as it was; `.requires_grad_()` makes it a start. (PyTorch's own
+# words for it: a *leaf* that *requires grad*.) Then `torch.autograd.grad(number, start)` gives a
+# tuple with one gradient for each start, so `[0]` takes the first.
 
 # %%
 start = x.detach().clone().requires_grad_()
@@ -98,9 +98,9 @@ print(f"correlation with the slopes that we measured: {same_slopes:.4f}")
 # may open or close a ReLU on the way, and the logits are rounded.)
 #
 # With a batch we pick one logit for each image. `Y[rows, classes]` takes one from each row. `c` may
-# be one class for all images: `torch.as_tensor(c).expand(N)` repeats it (N is `len(x)`), and leaves a tensor of N
-# classes as it is. The **sum** of the picked logits is one number, and its gradient holds the
-# gradient of each image: the logit of an image depends on its own pixels only.
+# be one class for all images: `torch.as_tensor(c).expand(N)` repeats it (N is `len(x)`), and leaves
+# a tensor of N classes as it is. The **sum** of the picked logits is one number, and its gradient
+# holds the gradient of each image: the logit of an image depends on its own pixels only.
 
 # %%
 rows = torch.arange(3)
@@ -370,10 +370,10 @@ print([round(v, 2) for v in parity_digits.tolist()])
 # times as much saliency for the first kind. The network of the digits has no strides, and no grid.
 # The grid says nothing about frogs. It is how the network is built.
 #
-# Is the calm picture **better**? Look at the last numbers before the figure: on the animals it is not
-# denser than the grainy one. Your eye may like it more; this measurement does not. (camlite's own
-# `smooth_grad` takes sigma as a share of the image's range; the paper recommends 10 to 20 % of it,
-# and about 50 samples.)
+# Is the calm picture **better**? Look at the last numbers before the figure: on the animals it is
+# not denser than the grainy one. Your eye may like it more; this measurement does not. (camlite's
+# own `smooth_grad` takes sigma as a share of the image's range; the paper recommends 10 to 20 % of
+# it, and about 50 samples.)
 #
 # ## How many samples?
 #
@@ -421,9 +421,10 @@ plt.show()
 # samples.
 #
 # But *where to* does the mean go? That depends on sigma (the last line): with 0.3 it is another
-# picture than with 0.05. More samples take away the grain of the sampling. They do not bring you nearer to the derivative at the image.
-# SmoothGrad is the exact gradient of another function: of the mean logit over noisy images. That
-# can be a good question. But say which sigma, as you say which layer.
+# picture than with 0.05. More samples take away the grain of the sampling. They do not bring you
+# nearer to the derivative at the image. SmoothGrad is the exact gradient of another function: of
+# the mean logit over noisy images. That can be a good question. But say which sigma, as you say
+# which layer.
 #
 # ## Three rules at a ReLU
 #
@@ -509,8 +510,8 @@ check("7.3", relu_rule)
 # %% [markdown]
 # Now into a real network. A `torch.autograd.Function` says how a step goes forward, and how a
 # signal goes back; `ctx` carries $f$ from one to the other. (`backward` returns one signal for each
-# argument of `forward`. The rule is a word and gets none: `None`.) `with_rule` makes a copy of a network
-# and puts our ReLU where it finds an `nn.ReLU`.
+# argument of `forward`. The rule is a word and gets none: `None`.) `with_rule` makes a copy of a
+# network and puts our ReLU where it finds an `nn.ReLU`.
 
 
 # %%
@@ -594,9 +595,9 @@ for k, class_name in enumerate(pond.class_names):
 # ## And where there is no ReLU?
 #
 # Many newer networks (EfficientNet and others) have smooth functions in place of the ReLU. One of
-# them is **SiLU**, $f \cdot \mathrm{sigmoid}(f)$. We train a network that differs from
-# `f` in this: the same layers, the same images, SiLU in place of ReLU. (The training is a little
-# shorter.) It takes about ten seconds. **Guess first:** what does our `with_rule` do with it? What should it do?
+# them is **SiLU**, $f \cdot \mathrm{sigmoid}(f)$. We train a network that differs from `f` in this:
+# the same layers, the same images, SiLU in place of ReLU. (The training is a little shorter.) It
+# takes about ten seconds. **Guess first:** what does our `with_rule` do with it? What should it do?
 
 # %%
 threads = torch.get_num_threads()
@@ -654,8 +655,8 @@ print("share of the signal that passes there:", [f"{v:.0%}" for v in negative_si
 
 # %% [markdown]
 # In every layer about half of the units or more have a negative input, and more than a tenth of the
-# signal goes through them. (With ReLUs it would be nothing.) To close these gates is not a small change of the rule. You
-# may invent a rule, but then it is yours, and it needs tests of its own.
+# signal goes through them. (With ReLUs it would be nothing.) To close these gates is not a small
+# change of the rule. You may invent a rule, but then it is yours, and it needs tests of its own.
 #
 # What SiLU does bring is a derivative without jumps. The same walk as above, now from the first
 # animal, for both networks:
@@ -748,8 +749,8 @@ check("7.4", occlusion)
 
 # %% [markdown]
 # camlite's own function lays each drop on the pixels of its patch, and takes the mean where patches
-# overlap: a map as large as the image. Where the patches lie edge to edge, that is your map, enlarged.
-# We use it for the pictures.
+# overlap: a map as large as the image. Where the patches lie edge to edge, that is your map,
+# enlarged. We use it for the pictures.
 
 # %%
 ours = occlusion(f, X[:8], cX[:8], 8, 8, 0.5)
@@ -761,9 +762,9 @@ print(
 
 # %% [markdown]
 # Here is a map that *is* an experiment. It needs no ReLU, no derivative, no look inside: only 122
-# questions for each image (121 places, and the whole image). Is this the truth at last? **Guess first:** we change the size of the
-# patch, and what it is filled with. How alike are the maps? (Rank correlation 1: the same order of
-# all pixels; 0: nothing in common.)
+# questions for each image (121 places, and the whole image). Is this the truth at last? **Guess
+# first:** we change the size of the patch, and what it is filled with. How alike are the maps?
+# (Rank correlation 1: the same order of all pixels; 0: nothing in common.)
 
 # %%
 hide_n = 12 if fast else 32
@@ -806,12 +807,12 @@ plt.show()
 
 # %% [markdown]
 # **Your guess:** related, but far from alike. The place of the *largest* drop is robust: with small
-# squares of grey or of the mean colour it lies on the animal for nearly all images. The rest of the map depends on the
-# patch and on the fill. A black or a white square is an object of its own: the network has never
-# seen one, and gives its own answer to it. And a large patch smears the animal over its
-# neighbourhood. So an occlusion map answers "what if a *grey* square of *8×8* stood there?". That
-# is a fair question, but you have to write it under the picture. (Lesson 12 comes back to it: how
-# much of the answer comes from what we put into the hole?)
+# squares of grey or of the mean colour it lies on the animal for nearly all images. The rest of the
+# map depends on the patch and on the fill. A black or a white square is an object of its own: the
+# network has never seen one, and gives its own answer to it. And a large patch smears the animal
+# over its neighbourhood. So an occlusion map answers "what if a *grey* square of *8×8* stood
+# there?". That is a fair question, but you have to write it under the picture. (Lesson 12 comes
+# back to it: how much of the answer comes from what we put into the hole?)
 #
 # ## Six pictures: which one has not seen the network?
 #
@@ -854,10 +855,10 @@ size_grid(
 print("  ".join(f"{letter} = {text}" for letter, text in zip("ABCDEF", mixed, strict=True)))
 
 # %% [markdown]
-# **The answer** stands above. Perhaps you knew it: its outlines are double. But would you have asked,
-# if it had stood there alone, as "the explanation"? A picture with clear outlines looks like one, and
-# an edge filter draws clear outlines without any network. A look is no test. So we test, on the
-# animals, where there is a ground that does not matter.
+# **The answer** stands above. Perhaps you knew it: its outlines are double. But would you have
+# asked, if it had stood there alone, as "the explanation"? A picture with clear outlines looks like
+# one, and an edge filter draws clear outlines without any network. A look is no test. So we test,
+# on the animals, where there is a ground that does not matter.
 
 # %% [markdown]
 # ## Test 1: a small change
@@ -931,10 +932,10 @@ for text, M in ranked.items():
     print(f"{text:11} {first_two} {on_animal[text]:20.2f}")
 
 # %% [markdown]
-# Look at *guided*: it loses the most, with both fills. The rule that is **not** the derivative finds
-# the pixels whose loss hurts most, and they lie on the animal. Saliency and SmoothGrad are close to each
-# other; occlusion, with its coarse squares, comes after them. The filter and the DeconvNet lose much
-# less; the filter still more than chance, because animals have edges.
+# Look at *guided*: it loses the most, with both fills. The rule that is **not** the derivative
+# finds the pixels whose loss hurts most, and they lie on the animal. Saliency and SmoothGrad are
+# close to each other; occlusion, with its coarse squares, comes after them. The filter and the
+# DeconvNet lose much less; the filter still more than chance, because animals have edges.
 #
 # So guided back-propagation has failed test 1 and won test 2. Should we believe it? One more
 # question. These pixels are *important*. But for **what**?
@@ -945,7 +946,8 @@ for text, M in ranked.items():
 # the decision and see whether the map notices:
 #
 # * *another class*: ask the same network about a class that it did not answer;
-# * *last layer random*: the filters are still the trained ones, but the decision is drawn at random;
+# * *last layer random*: the filters are still the trained ones, but the decision is drawn at
+#   random;
 # * *all layers random*: a network that has learned nothing.
 #
 # A map that explains the decision must become another one. We compare maps by rank correlation,
@@ -1011,7 +1013,8 @@ print_table(pond_table, check_n, seeds)
 
 # %% [markdown]
 # The last row of each half is there to compare with: how alike are the maps of two *different
-# images*? A map that notices falls to about this number, or below it. Now the same on the digits, with the network of lesson 2. (It is slow for its size, so fewer images.)
+# images*? A map that notices falls to about this number, or below it. Now the same on the digits,
+# with the network of lesson 2. (It is slow for its size, so fewer images.)
 
 # %%
 digit_seeds, digit_n = (2, 2) if fast else (3, 6)
@@ -1019,8 +1022,9 @@ digit_table = sanity_table(net, digits[:digit_n], c[:digit_n], digit_seeds)
 print_table(digit_table, digit_n, digit_seeds)
 
 # %% [markdown]
-# **Your guess:** Sobel's filter does not notice anything, of course: 1.00 everywhere but between two
-# images. Read on, line by line; the same holds for animals and digits where nothing else is said.
+# **Your guess:** Sobel's filter does not notice anything, of course: 1.00 everywhere but between
+# two images. Read on, line by line; the same holds for animals and digits where nothing else is
+# said.
 #
 # 1. **With sign, guided back-propagation hardly notices.** Another class, or a random decision: its
 #    picture stays much the same. It shows what the trained filters find in *this image*, not why
@@ -1063,8 +1067,8 @@ for text, method in {"gradient": gradient, "guided": camlite.guided_backprop}.it
 # The same result, so it does not hang on the measure.
 #
 # The literature says: the gradient passes this check, guided back-propagation fails. We found the
-# second half, for both networks. The first half needs the word *signed*. If you quote such a result,
-# say which maps were compared: the paper reports both ways too.
+# second half, for both networks. The first half needs the word *signed*. If you quote such a
+# result, say which maps were compared: the paper reports both ways too.
 #
 # ## A real network, if you have one
 #
@@ -1113,16 +1117,16 @@ if big_maps:
 # %% [markdown]
 # If you have no ResNet50, here is what we got for three photographs and one random `fc`: guided
 # back-propagation +1.00 with sign and +0.99 without, the gradient +0.16 and +0.47. With a thousand
-# classes even the picture without sign changes clearly. The filter has +1.00, so by this number guided
-# back-propagation is as blind to the decision as an edge filter.
+# classes even the picture without sign changes clearly. The filter has +1.00, so by this number
+# guided back-propagation is as blind to the decision as an edge filter.
 #
 # ## The figure of this lesson
 #
 # One animal, six maps with their sign (the colours added up), and four questions. Red is positive,
-# blue is negative. For the gradient that means: a brighter pixel raises the logit, or lowers it. For
-# occlusion: without this square the logit is lower, or higher. For the others it is what their rule
-# gives; test 1 has shown how little that may mean. The number in each picture is the mean rank correlation with the first row
-# over all images of the table; this animal is only one of them.
+# blue is negative. For the gradient that means: a brighter pixel raises the logit, or lowers it.
+# For occlusion: without this square the logit is lower, or higher. For the others it is what their
+# rule gives; test 1 has shown how little that may mean. The number in each picture is the mean rank
+# correlation with the first row over all images of the table; this animal is only one of them.
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 n = shown[0]
@@ -1172,8 +1176,8 @@ plt.show()
 # pixel changed *a little*, the logit would move like this (test 1). With its sign it knows the
 # question; without, on our animals, it did not (test 3). Guided back-propagation finds pixels that
 # matter (test 2), and draws nearly the same picture for every question. Occlusion answers honestly,
-# for one patch and one fill. No map was first in every test. Ask first what you want to know; then take
-# the map that claims just this, and test the claim.
+# for one patch and one fill. No map was first in every test. Ask first what you want to know; then
+# take the map that claims just this, and test the claim.
 
 # %% [markdown]
 # ## Once more
@@ -1274,21 +1278,21 @@ print(f"largest difference to camlite's filter: {off:.1e}")
 # * Look at an **edge filter** beside every map, and ask who notices a random decision. Say whether
 #   you compared maps with or without their sign.
 #
-# **Where it fails.** All of these maps ask about one pixel, or one square, at a time. They say nothing
-# about how the parts of a picture work together. And they do not add up to
-# the logit, as the CAM of lesson 3 did.
+# **Where it fails.** All of these maps ask about one pixel, or one square, at a time. They say
+# nothing about how the parts of a picture work together. And they do not add up to the logit, as
+# the CAM of lesson 3 did.
 #
 # **Try this** (10 minutes). A map of pixels that *does* add up: **Integrated Gradients**
 # (Sundararajan, Taly and Yan, 2017, arXiv 1703.01365). Walk from a black image to the image in `m`
 # equal steps: take the gradients at `i / m * x` for i = 1 … m, their mean, and multiply it by the
-# image. Five lines with the function `gradient`. It must agree with `camlite.integrated_gradients(f,
-# X[:4], cX[:4], steps=m)`; and its sum comes the nearer to the difference of the two logits, the
-# larger `m` is. Then put it through the three tests. And if you
+# image. Five lines with the function `gradient`. It must agree with
+# `camlite.integrated_gradients(f, X[:4], cX[:4], steps=m)`; and its sum comes the nearer to the
+# difference of the two logits, the larger `m` is. Then put it through the three tests. And if you
 # have more time: `camlite.rise` is occlusion with thousands of random masks.
 #
 # **Where to read on.** Section 3 of Simonyan and others: the method, and boxes from it. Adebayo and
-# others, arXiv 1810.03292: the check, in full in lesson 18. For why guided back-propagation draws the
-# image: L. Sixt, M. Granz, T. Landgraf, *When Explanations Lie*, 2020, arXiv 1912.09818. In the
+# others, arXiv 1810.03292: the check, in full in lesson 18. For why guided back-propagation draws
+# the image: L. Sixt, M. Granz, T. Landgraf, *When Explanations Lie*, 2020, arXiv 1912.09818. In the
 # library: `camlite/methods/pixels.py`, and `camlite card guided_backprop`.
 #
 # **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)

@@ -31,13 +31,13 @@ def _(run):
     assert (mean_gap(run.scores["flatten"]) > mean_gap(run.scores["gap_linear"]) + 0.04).all()
 
 
-@says("GMP is better on new pictures than GAP here", "knows its training pictures nearly by heart")
+@says("GMP is better on new pictures than GAP here", "knows nearly all of its training pictures")
 def _(run):
     assert (run.scores["gmp_linear"][:, 1] > run.scores["gap_linear"][:, 1]).all()
     assert run.scores["gmp_linear"][:, 0].mean() > 0.93
 
 
-@says("It has exactly as many parameters")
+@says("It has exactly as many parameters as GAP")
 def _(run):
     assert run.head_size["gmp_linear"] == run.head_size["gap_linear"]
 
@@ -110,7 +110,7 @@ def _(run):
     assert run.off_product < 1e-5
 
 
-@says("B has small print")
+@says("B has a condition")
 def _(run):
     assert run.answer_of_cam(run.B_early) == "refused"
     assert 0.1 < run.negative < 0.9
@@ -182,7 +182,7 @@ def _(run):
     assert all(1 - after > 1.7 * (1 - before) for before, after in run.case2)
 
 
-@says("The loss is repaired, and the network has a CAM", "a large loss, and a repair; and one case")
+@says("The accuracy is repaired, and the network has a CAM", "many errors more, and a repair; and one case")
 def _(run):
     for star, (before, after) in zip(run.case2_star, run.case2, strict=True):
         assert star > after + 0.03
