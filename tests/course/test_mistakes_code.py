@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from camlite.course import Case, Exercise
-from camlite.course.mistakes.code import code_changes
+from camlite.course.mistakes.code import code_changes, may_not_end
 from tests.course.small import verdict
 
 
@@ -61,10 +61,20 @@ def test_what_has_no_source_or_may_not_end_is_left_alone():
             n -= 1
         return n
 
+    def grows(n):
+        places = [n]
+        for place in places:
+            if place < 9:
+                places.append(place + 1)
+        return places
+
     power = 3
     assert code_changes(lambda n: n + 1) == ()
     assert code_changes(len) == ()
-    assert code_changes(loops) == ()
+    assert code_changes(loops) == code_changes(grows) == ()
+    assert may_not_end(loops)
+    assert may_not_end(grows)
+    assert not may_not_end(count)
     assert code_changes(lambda n: n**power) == ()
 
 

@@ -182,7 +182,10 @@ def _(run):
     assert all(1 - after > 1.7 * (1 - before) for before, after in run.case2)
 
 
-@says("The accuracy is repaired, and the network has a CAM", "many errors more, and a repair; and one case")
+@says(
+    "The accuracy is repaired, and the network has a CAM",
+    "many errors more, and a repair; and one case",
+)
 def _(run):
     for star, (before, after) in zip(run.case2_star, run.case2, strict=True):
         assert star > after + 0.03

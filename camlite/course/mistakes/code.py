@@ -14,7 +14,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, TypeGuard
 
 Answer = Callable[..., Any]
 _Entry = tuple[str, str, ast.AST | None]  # None: the statement is left out
@@ -72,8 +72,8 @@ def _changes(
     function: FunctionType, right: FunctionType, family: list[FunctionType], known: frozenset[str]
 ) -> Iterator[CodeChange]:
     tree = _parsed(function)
-    if tree is None or any(isinstance(node, ast.While) for node in ast.walk(tree)):
-        return  # a loop without a condition that holds might never end
+    if tree is None or _may_not_end(tree):
+        return
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
     for number, slot in enumerate(_slots(definition)):
@@ -82,6 +82,31 @@ def _changes(
                 code = compile(ast.fix_missing_locations(tree), inspect.getfile(function), "exec")
             answer = _rebuilt(code, definition.name, function, right, family)
             yield CodeChange(f"code {function.__name__}.{number}: {name}", words, answer)
+
+
+@functools.cache
+def may_not_end(right: Answer) -> bool:
+    """Whether a changed answer could run for ever: it has a loop whose end depends on its body."""
+    if not inspect.isfunction(right):
+        return False
+    trees = (_parsed(function) for function in _family(right))
+    return any(tree is not None and _may_not_end(tree) for tree in trees)
+
+
+def _may_not_end(tree: ast.AST) -> bool:
+    """`while`, or `for x in places: … places.append(y)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.While):
+            return True
+        if isinstance(node, ast.For) and isinstance(node.iter, ast.Name):
+            grown = (n.func.value for n in ast.walk(node) if _is_method(n))
+            if any(isinstance(one, ast.Name) and one.id == node.iter.id for one in grown):
+                return True
+    return False
+
+
+def _is_method(node: ast.AST) -> TypeGuard[Any]:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
 
 
 def _parsed(function: FunctionType) -> ast.Module | None:

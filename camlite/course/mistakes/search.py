@@ -12,6 +12,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, zip_longest
@@ -21,7 +22,7 @@ import numpy as np
 
 from camlite.course.exercises import Case, Exercise
 from camlite.course.mistakes.arguments import ArgumentChange, argument_changes
-from camlite.course.mistakes.code import code_changes
+from camlite.course.mistakes.code import code_changes, may_not_end
 from camlite.course.mistakes.numbers import (
     Parts,
     applied,
@@ -104,8 +105,9 @@ class Search:
         self.given: dict[int, dict[str, Any]] = {}
         self.end = time.thread_time() + SECONDS
 
-    def found(self, seconds: float = SECONDS) -> Found | None:
+    def found(self, seconds: float | None = None) -> Found | None:
         """The best explanation of the first wrong case that has one."""
+        seconds = SECONDS if seconds is None else seconds
         numeric = [i for i in self.wrong if evidence(self.got[i], self.want[i])]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of changes that do not suit the numbers
@@ -351,7 +353,7 @@ class Search:
     def _show(self, run: _Run, j: int) -> Parts | None:
         key = run.name, run.right, j  # formulations have steps of the same name
         if key not in self.shown:
-            with Limited(TOO_MANY):
+            with Limited(TOO_MANY) if may_not_end(run.right) else nullcontext():
                 self.shown[key] = results(self.exercise, run.answer, self.cases[j])
         return self.shown[key]
 
