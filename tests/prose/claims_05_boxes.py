@@ -270,3 +270,20 @@ def _(run):
 def _(run):
     M = torch.einsum("ck,nkxy->ncxy", run.W, run.F)
     assert not torch.allclose(M.mean(dim=(2, 3)) + run.b, run.gmp(run.X), atol=0.5)
+
+
+@says("It helps at least as much as the map's", "What helps here is that the animal becomes larger")
+def _(run):
+    for name in ("far", "near"):
+        assert run.middle_crops[name] > run.again[name][2] - 0.02
+
+
+@says("with the rest painted grey, and nothing enlarged, nearly all answers stay right")
+def _(run):
+    assert run.in_place["near"] > 0.95
+
+
+@says("Random weights reach anything from nearly nothing to nearly as much as CAM")
+def _(run):
+    assert min(run.draws) < 0.15
+    assert max(run.draws) > float(run.fits.mean()) - 0.2
