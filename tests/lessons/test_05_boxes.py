@@ -275,6 +275,9 @@ def _(rng):
     yield Case("threshold 0.5: only strong islands are left", planned(rng, size=3.0), 0.5)
     yield Case("small values", planned(rng, [row[::-1] for row in PLAN], 2e-3))
     yield Case("large values", planned(rng, PLAN[::-1], 400.0), 0.3)
+    against = planned(rng)
+    against[0] -= 4
+    yield Case("the evidence against the class is stronger than that for it", against)
     yield Case("no value is positive", -planned(rng).abs() - 0.01)
     yield Case("all values are zero", torch.zeros(3, 5))
     yield Case(
@@ -405,6 +408,11 @@ bounding_box.wrongs(
         ),
         "You took absolute values: evidence against the class counts as if it spoke for it.",
     ),
+    share_of_the_largest_size=(
+        guarded(lambda M, threshold: box_of(island(threshold * M.abs().max() < M))),
+        "You took the threshold from the largest absolute value. max M is the largest value: the "
+        "strongest evidence for the class.",
+    ),
     component_of_the_maximum=(
         guarded(lambda M, threshold: box_of(brightest(above(M, threshold), M))),
         "You took the component with the brightest place. The largest one is asked for, also where "
@@ -476,6 +484,7 @@ def _(rng):
     yield Case("one box inside the other", (2, 3, 7, 15), (1, 1, 12, 17))
     yield Case("rows of a tensor", *torch.tensor([[0, 0, 30, 33], a_box(rng, 1, 8)]))
     yield Case("apart in both directions", a_box(rng, 0, 0), a_box(rng, 30, 40))
+    yield Case("a little apart in both directions", (0, 0, 10, 12), (12, 15, 22, 30))
     yield Case("one above the other", a_box(rng, 5, 0), a_box(rng, 4, 30))
     yield Case("they share an edge, no pixel", (0, 0, 4, 5), (4, 0, 9, 5))
     yield Case("the same box twice", (1, 2, 6, 4), (1, 2, 6, 4))
@@ -557,6 +566,11 @@ iou.products(
             np.array,
             "Boxes that lie apart have negative widths and heights, and the product of two "
             "negative numbers is positive. Take max(…, 0) of each of them.",
+        ),
+        "product_clamped": (
+            lambda sides: np.array([max(sides.prod(), 0)]),
+            "You cut off the product at 0, not the sides. Two negative sides have a positive "
+            "product: take max(…, 0) of the width and of the height.",
         ),
         "absolute_sides": (
             np.abs,
