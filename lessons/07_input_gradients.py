@@ -95,7 +95,7 @@ print(f"correlation with the slopes that we measured: {same_slopes:.4f}")
 
 # %% [markdown]
 # One pass back, and we have all 784 slopes. (The correlation is not quite 1: even a step of 0.001
-# may open or close a ReLU on the way, and the logits are rounded.)
+# may open or close a ReLU on the way.)
 #
 # With a batch we pick one logit for each image. `Y[rows, classes]` takes one from each row. `c` may
 # be one class for all images: `torch.as_tensor(c).expand(N)` repeats it (N is `len(x)`), and leaves
@@ -575,7 +575,7 @@ for k, class_name in enumerate(pond.class_names):
 # There is the proof in its rule: $1[R > 0]\,R$ does not ask for $f$, and nothing else on the way
 # back depends on the image here. So what you see belongs to the class and the weights, not to the
 # image. (The networks of the paper have max pooling, which remembers the place of each maximum on
-# the way forward. All that their DeconvNet knows of the image comes from there.)
+# the way forward. On the way back, all that their DeconvNet knows of the image comes from there.)
 #
 # ## And where there is no ReLU?
 #
@@ -910,6 +910,7 @@ for text, M in ranked.items():
 # finds the pixels whose loss hurts most, and they lie on the animal. Saliency and SmoothGrad are
 # close to each other; occlusion, with its coarse squares, comes after them. The filter and the
 # DeconvNet lose much less; the filter still more than chance, because animals have edges.
+# (Another fill or another share can give another order. Try white, or 20 % of the pixels.)
 #
 # So guided back-propagation has failed test 1 and won test 2. Should we believe it? One more
 # question. These pixels are *important*. But for **what**?

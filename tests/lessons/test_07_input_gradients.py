@@ -597,6 +597,7 @@ def _(rng):
     for rule in ("guided", "deconvnet", "gradient"):
         yield Case(f"{rule}, f is the output of a ReLU", normal(rng, 3, 7).relu(), tiny, rule)
     yield Case("a rule that nobody knows", normal(rng, 4, 5), normal(rng, 4, 5), "relu")
+    yield Case("only the beginning of a rule", normal(rng, 4, 5), normal(rng, 4, 5), "guide")
 
 
 @relu_rule.reference
