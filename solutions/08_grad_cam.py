@@ -535,18 +535,30 @@ print("the same as camlite.grad_cam:", torch.allclose(ours, theirs, atol=1e-5))
 size = tuple(x.shape[-2:])
 
 
+def share_on_the_digit(M: Tensor, side: Tensor) -> Tensor:
+    """Share of a positive map (N, H, W) in its left half (side 0) or right half (side 1): (N,)."""
+    left, right = (half.sum((1, 2)) for half in M.tensor_split(2, dim=2))
+    return torch.where(side == 0, left, right) / (left + right).clamp_min(1e-12)
+
+
+two_maps = camlite.up(explain("relu4", x.repeat(2, 1, 1, 1), torch.tensor([a, b])), size)
+own = share_on_the_digit(two_maps, torch.tensor([0, 1]))  # a stands on the left, b on the right
+
 # %% tags=["figure"] jupyter={"source_hidden": true}
-cells = [(x[0], None)] + [(x[0], camlite.up(explain("relu4", x, k), size)[0]) for k in (a, b)]
-titles = [f"P({a}) = {p[a]:.2f}\nP({b}) = {p[b]:.2f}", f"evidence\nfor {a}?", f"evidence\nfor {b}?"]
+cells = [(x[0], None)] + [(x[0], M) for M in two_maps]
+titles = [f"P({a}) = {p[a]:.2f}\nP({b}) = {p[b]:.2f}"] + [
+    f"evidence for {k}?\n{share:.0%} on its side" for k, share in zip((a, b), own, strict=True)
+]
 plot.grid([cells], [""], titles, title="One image, two questions, two maps: Grad-CAM at relu4")
 plt.show()
 
 # %% [markdown]
-# A network with two linear layers after a flattening, and Grad-CAM tells us where: more than half of
-# the heat of each map is on the side of its own digit. It is not all of it. A map of 3×7 cells is
-# coarse, and some of its heat lies beside the strokes.
+# A network with two linear layers after a flattening, and Grad-CAM tells us where. Above each map
+# stands the share of its heat on the side of its own digit. It is not all of the heat: a map of
+# 3×7 cells is coarse, and some of its heat lies beside the strokes. Is it more than a half? And if
+# it is, one picture may be luck.
 #
-# ## Is that luck? Measure it
+# ## One picture proves nothing: measure it
 #
 # For each test pair we ask for the left digit and for the right one, and measure which share of the
 # heat lies on the half where this digit stands. A map that knows nothing gets 0.5. And we can ask
@@ -554,12 +566,6 @@ plt.show()
 
 
 # %%
-def share_on_the_digit(M: Tensor, side: Tensor) -> Tensor:
-    """Share of a positive map (N, H, W) in its left half (side 0) or right half (side 1): (N,)."""
-    left, right = (half.sum((1, 2)) for half in M.tensor_split(2, dim=2))
-    return torch.where(side == 0, left, right) / (left + right).clamp_min(1e-12)
-
-
 ladder = {}  # layer: (mean share, spread, number of empty maps)
 many = 60 if fast else 300
 X2 = torch.cat([X[:many], X[:many]])  # each pair twice: once for its left digit, once for its right
