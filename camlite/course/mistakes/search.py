@@ -381,8 +381,8 @@ class Search:
         return next((n for n in self._wrong_parts if n in self.got[i]), "")
 
     def _subject(self, i: int) -> str:
-        part = self._part(i)
-        return "Your result" if part.startswith("result") else f"The part {part!r} of your result"
+        part = self._part(i)  # none is wrong where `dev mistakes` lists all sentences
+        return "Your result" if part.startswith("result") or not part else f"The part {part!r} of your result"
 
     def _ndim(self, i: int) -> int:
         return dims(self.want[i].get(self._part(i)))
