@@ -21,6 +21,7 @@ CHEAP = {
     "groups": 3,
     "clusters": 3,
 }
+CLASSLESS = ("eigen_cam", "lafam", "random_cam", "center_gaussian")  # they ask for no class
 
 
 def parameters(method: str) -> dict[str, inspect.Parameter]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from calling import Plain, build, call, parameters, pictures, takes_layers
+from calling import CLASSLESS, Plain, build, call, parameters, pictures, takes_layers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ WEIGHTED = (
     "shapley_cam",
     "eigen_cam",
     "eigen_grad_cam",
+    "lafam",
     "score_cam",
     "ss_cam",
     "is_cam",
@@ -39,7 +40,7 @@ WEIGHTED = (
     "cosine_cam",
     "random_cam",
 )
-NEEDS_CLASS = [m for m in METHODS if m not in ("eigen_cam", "random_cam", "center_gaussian")]
+NEEDS_CLASS = [m for m in METHODS if m not in CLASSLESS]
 
 
 def finite(method: str, model: nn.Module, images: Tensor, **options: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""Weights from the feature maps alone: their strongest pattern, by singular value decomposition.
+"""Weights from the feature maps alone: their strongest pattern (SVD), or all of them the same.
 
 Letters: F (N, K, h, w) feature maps; Z = h·w positions; O (N, Z, K) one row for each position;
 O = U Σ Vᵀ; v = V_1 the first right singular vector, one weight for each channel.
@@ -79,6 +79,35 @@ def eigen_grad_cam(
     if pooled:
         G = G.mean(tuple(range(2, G.dim())), keepdim=True)
     L = _first_component(G * F, center)
+    return L.relu() if relu else L
+
+
+def lafam(
+    model: nn.Module,
+    layer: Layer,
+    images: Tensor,
+    target: Target = None,
+    *,
+    relu: bool = False,
+) -> Tensor:
+    """LaFAM: the mean of the feature maps, L = 1/K Σ_k F_k. No label, no weights.
+
+    Shows where the layer is active. A map that asks for a class has to beat it. `target` only has
+    to exist. The authors take layers that end with a ReLU, so that their maps have no sign.
+
+    Shapes: images (N, C, H, W) -> maps (N, h, w) at the layer's resolution.
+    Source: Karjauv & Albayrak 2024, arXiv 2407.06059; read in the authors' code, not in the paper.
+
+    >>> F = camlite.split(model, "features")[0](images)
+    >>> torch.allclose(camlite.lafam(model, "features", images), F.mean(1))
+    True
+    """
+    features, classifier = split_at(model, layer, images)
+    F = features(images)
+    if target is not None:
+        chosen(classifier(F), target)  # only to refuse a class that does not exist
+    finite("the layer's output", F)
+    L = F.mean(1)
     return L.relu() if relu else L
 
 

@@ -1,4 +1,4 @@
-"""Eigen-CAM and EigenGrad-CAM: the principal direction by other means, its sign, its symmetries."""
+"""Eigen-CAM, EigenGrad-CAM, LaFAM: the direction by other means, its sign, its symmetries."""
 
 from __future__ import annotations
 
@@ -78,6 +78,26 @@ def test_eigen_cam_knows_no_class_but_eigen_grad_cam_does():
     assert all(torch.equal(same[0], other) for other in same)
     a, b = (camlite.eigen_grad_cam(model, layer, x, c) for c in (0, 3))
     assert not torch.allclose(a, b)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_lafam_is_the_mean_over_the_channels(name):
+    model, layer, x = CASES[name]()
+    (F,), _ = maps_and_gradients(model, [layer], x, logit(0))
+    M = camlite.lafam(model, layer, x)
+    for n, m in enumerate(M):
+        slow = sum(F[n, k] for k in range(F.shape[1])) / F.shape[1]
+        torch.testing.assert_close(m, slow)
+        torch.testing.assert_close(m, camlite.lafam(model, layer, x[n : n + 1])[0])
+    torch.testing.assert_close(camlite.lafam(model, layer, x, 2, relu=True), M.relu())
+
+
+def test_lafam_of_one_pattern_is_eigen_cam_up_to_scale():
+    """Channels that are multiples of one map: both methods can only show this map."""
+    pattern = torch.rand(1, 1, 5, 4, generator=torch.Generator().manual_seed(3)).double()
+    F = pattern * torch.tensor([0.5, 2.0, 1.0]).double().view(1, 3, 1, 1)
+    M, L = of(F), camlite.lafam(Features(3), "features", F)
+    torch.testing.assert_close(M / M.max(), L / L.max())
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -382,7 +382,11 @@ class Search:
 
     def _subject(self, i: int) -> str:
         part = self._part(i)  # none is wrong where `dev mistakes` lists all sentences
-        return "Your result" if part.startswith("result") or not part else f"The part {part!r} of your result"
+        return (
+            "Your result"
+            if part.startswith("result") or not part
+            else f"The part {part!r} of your result"
+        )
 
     def _ndim(self, i: int) -> int:
         return dims(self.want[i].get(self._part(i)))

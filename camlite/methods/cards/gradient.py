@@ -222,6 +222,23 @@ CARDS = (
         ),
     ),
     Card(
+        function=methods.lafam,
+        title="LaFAM: the mean of the feature maps",
+        short="LaFAM",
+        family="components",
+        layers="one",
+        paper="Karjauv, Albayrak. LaFAM: Unsupervised Feature Attribution with Label-free "
+        "Activation Maps. 2024. arXiv 2407.06059",
+        equation="L = 1/K Σ_k F_k",
+        needs="nothing: no gradient, no class",
+        passes=lambda s, o: Cost(forwards_before=1),
+        caveats=(
+            "The same map for every class: it shows where the layer is active.",
+            "A channel with large values counts more than the others.",
+        ),
+        variants=("relu=True: without the places where the mean is negative.",),
+    ),
+    Card(
         function=methods.eigen_grad_cam,
         title="EigenGrad-CAM: Eigen-CAM of gradient times feature map",
         short="EigenGrad-CAM",
