@@ -9,19 +9,20 @@
 # %% [markdown]
 # # Lesson 20: The gallery, and a study of your own
 #
-# **Time** 120 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 8 and 12 ·
-# **At the end** you have compared several networks on one picture, and you have repeated a published
-# table in small: protocol first, then the numbers, then an interval that says how sure you may be.
+# **Time** 120 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 8 and 12 · **At the end**
+# you have compared several networks on one picture, and you have repeated a published table in
+# small: protocol first, then the numbers, then an interval that says how sure you may be.
 #
 # A dog sits on the floor, a cat lies before it. The network says: bull mastiff. camlite has more
-# than thirty methods that draw *why*, and you may download as many networks as you like. Everybody can
-# fill a wall with heat maps. On a wall like that you will always find one picture that you like.
+# than thirty methods that draw *why*, and you may download as many networks as you like. Everybody
+# can fill a wall with heat maps. On a wall like that you will always find one picture that you
+# like.
 #
-# One article about class activation maps shows the Mona Lisa, with heat on the face and the hands: the
-# network "looks for the person". It is a fine picture. But a map belongs to a network and to a class,
-# and the usual networks, trained on the 1000 classes of ImageNet, have no class *person*. Which class
-# was asked, of which network, and would another choice have put the heat somewhere else? A picture
-# alone does not say it.
+# One article about class activation maps shows the Mona Lisa, with heat on the face and the hands:
+# the network "looks for the person". It is a fine picture. But a map belongs to a network and to a
+# class, and the usual networks, trained on the 1000 classes of ImageNet, have no class *person*.
+# Which class was asked, of which network, and would another choice have put the heat somewhere
+# else? A picture alone does not say it.
 #
 # **Today's question: how do you find out that one method is better than another, when it would be
 # so easy to choose the picture that agrees with you?**
@@ -55,11 +56,11 @@ warnings.simplefilter("ignore", camlite.LayerChosen)  # we always take the last 
 # %% [markdown]
 # ## The networks
 #
-# If the weights of ResNet50 lie in the folder `weights/` of your data folder (see `camlite doctor`),
-# and the picture and the sample photographs too, we use real networks. If not, five small networks
-# take their places. They come with camlite. They read small digits, and each of them has the **head**
-# (the part after the last feature maps) of a family of large networks. Their picture holds two digits,
-# a three and an eight.
+# If the weights of ResNet50 lie in the folder `weights/` of your data folder (see `camlite
+# doctor`), and the picture and the sample photographs too, we use real networks. If not, five small
+# networks take their places. They come with camlite. They read small digits, and each of them has
+# the **head** (the part after the last feature maps) of a family of large networks. Their picture
+# holds two digits, a three and an eight.
 #
 # | small network | after the last feature maps | the same in |
 # |---|---|---|
@@ -111,9 +112,9 @@ for name, network in zoo.items():
 # %% [markdown]
 # ## Which maps are the same map?
 #
-# Here are four maps that need one forward and at most one backward pass. You have
-# written all of them (lessons 3, 8 and 9). The last two change one thing in Grad-CAM: HiResCAM does not
-# average the gradient over the places, XGrad-CAM averages it with the activations as weights.
+# Here are four maps that need one forward and at most one backward pass. You have written all of
+# them (lessons 3, 8 and 9). The last two change one thing in Grad-CAM: HiResCAM does not average
+# the gradient over the places, XGrad-CAM averages it with the activations as weights.
 #
 # | method | map |
 # |---|---|
@@ -192,17 +193,17 @@ for name, row in cosines.items():
 # %% [markdown]
 # Where GAP comes directly after the layer, each place enters the mean in the same way. Places exist
 # only before GAP: what follows it cannot know them, so the gradient at the layer is the same at all
-# places, whatever follows. Grad-CAM, HiResCAM and XGrad-CAM agree, also for two linear layers and for
-# the small network with SqueezeNet's head. CAM asks for more: *one* linear layer, whose weights it can
-# read. Of all these heads only the flattening one tells the three apart.
+# places, whatever follows. Grad-CAM, HiResCAM and XGrad-CAM agree, also for two linear layers and
+# for the small network with SqueezeNet's head. CAM asks for more: *one* linear layer, whose weights
+# it can read. Of all these heads only the flattening one tells the three apart.
 #
 # Keep this in mind when you read a comparison of these methods on a ResNet, at its last layer: four
 # columns of a table can be one column, printed four times.
 #
 # ## One picture, several networks
 #
-# We ask each network three questions: for the two things in the picture, and for one that is not in it.
-# **Guess:** what does the map look like for something that is not there?
+# We ask each network three questions: for the two things in the picture, and for one that is not in
+# it. **Guess:** what does the map look like for something that is not there?
 
 
 # %%
@@ -268,10 +269,11 @@ figure.suptitle(f"The last row is not in the picture: {names[absent]}. Its maps 
 plt.show()
 
 # %% [markdown]
-# Look at the last row, and at the numbers. The probability is nearly zero, and there is still a map,
-# as bright as the others: each map was scaled by its own maximum. A map answers "where?" even if the
-# answer to "whether?" is no. (Look along a row, too: the networks do not agree where the evidence is.
-# In the second row SqueezeNet, if you have it, is brightest on the dog although the cat was asked for.)
+# Look at the last row, and at the numbers. The probability is nearly zero, and there is still a
+# map, as bright as the others: each map was scaled by its own maximum. A map answers "where?" even
+# if the answer to "whether?" is no. (Look along a row, too: the networks do not agree where the
+# evidence is. In the second row SqueezeNet, if you have it, is brightest on the dog although the
+# cat was asked for.)
 #
 # ## For and against
 #
@@ -283,8 +285,8 @@ plt.show()
 # both once, with ResNet50 and this picture: the correlation of the map from 64 channels with the
 # map from all 2048 was 0.99 for the dog and 0.88 for the cat.)
 #
-# **Guess:** a softmax makes all weights of Score-CAM positive: it cannot say "against". Will it give
-# the same map for both?
+# **Guess:** a softmax makes all weights of Score-CAM positive: it cannot say "against". Will it
+# give the same map for both?
 
 # %%
 channels = 16 if fast else 64  # None: all of them; for ResNet50 some minutes for each class
@@ -357,9 +359,9 @@ plt.show()
 # %% [markdown]
 # * CAM and Grad-CAM are the same picture. Exercise 20.1 said so.
 # * Ask whether negative evidence is there at all. A softmax network may add one number to *all* its
-#   logits and nobody sees it. So the sign of a single logit's map means little: it may be red at most
-#   places (see the shares above). The map of a **difference** shows the decision: the place of one
-#   speaks for it, that of the other against it.
+#   logits and nobody sees it. So the sign of a single logit's map means little: it may be red at
+#   most places (see the shares above). The map of a **difference** shows the decision: the place of
+#   one speaks for it, that of the other against it.
 # * Does Score-CAM distinguish the two classes? All its weights are positive, and still the maps are
 #   not the same: the softmax of logits gives most of the weight to other channels. The number above
 #   says how far apart they are; 1 would be the same map.
@@ -369,9 +371,9 @@ plt.show()
 #
 # ## Protocol first
 #
-# We repeat one row of a table of the Grad-CAM++ paper: ResNet-50, ImageNet, with three numbers.
-# Let $Y_i$ be the probability of the predicted class on image $i$, and $O_i$ the same after the
-# image was multiplied by its map, scaled to $[0, 1]$:
+# We repeat one row of a table of the Grad-CAM++ paper (lesson 10): ResNet-50, ImageNet, with three
+# numbers. Let $Y_i$ be the probability of the predicted class on image $i$, and $O_i$ the same
+# after the image was multiplied by its map, scaled to $[0, 1]$:
 #
 # $$ \text{drop}_i = 100\,\frac{\max(0,\,Y_i - O_i)}{Y_i}, \qquad
 #    \text{average drop} = \frac1N\sum_i \text{drop}_i, \qquad
@@ -380,9 +382,9 @@ plt.show()
 # and **win**: on how many images is the drop of one method smaller than the drop of the other?
 #
 # There are many small choices: which layer, which score, which fill (in lesson 12 it changed the
-# verdict), which images. Each of them can be made *after* one has seen the numbers, and then each is a way to fool oneself. So
-# write them down **before**, together with the rule that decides. We print a fingerprint of the
-# text; if you change a word later, it changes too.
+# verdict), which images. Each of them can be made *after* one has seen the numbers, and then each
+# is a way to fool oneself. So write them down **before**, together with the rule that decides. We
+# print a fingerprint of the text; if you change a word later, it changes too.
 
 # %%
 files = sorted(samples.glob("*.JPEG")) if real else []
@@ -468,9 +470,9 @@ for method in methods:
     )
 
 # %% [markdown]
-# Were you right about the floors? The random map is last, as it should be. The blob in the middle is
-# better: it has seen no network, and its drop lies between that of the methods and that of the random
-# map.
+# Were you right about the floors? The random map is last, as it should be. The blob in the middle
+# is better: it has seen no network, and its drop lies between that of the methods and that of the
+# random map.
 #
 # ## Exercise 20.2: how sure?
 # *●●●○○ · about 15 minutes*
@@ -478,14 +480,15 @@ for method in methods:
 # These are means over a few images. With other images they would be different. How different? We
 # have no other images. The **bootstrap** makes some: draw $N$ values out of your $N$ values, *with
 # replacement* (some come twice, some not at all), and take the mean. Do so many times. The middle
-# part of all these means is the interval: for level 0.95, between the 2.5 % and the 97.5 % quantile.
+# part of all these means is the interval: for level 0.95, between the 2.5 % and the 97.5 %
+# quantile.
 #
 # `torch.randint(N, (3, 5), generator=generator)` draws a 3×5 table of whole numbers below N;
 # `values[table]` takes the values at these positions; `v.quantile(0.025)` is a quantile.
 #
-# `values` is (N,). Draw 4000 resamples of N values each with `generator`, take the mean of each, and
-# return `(low, high)`: the two quantiles that hold the share `level` between them, with the same
-# share on both sides.
+# `values` is (N,). Draw 4000 resamples of N values each with `generator`, take the mean of each,
+# and return `(low, high)`: the two quantiles that hold the share `level` between them, with the
+# same share on both sides.
 
 
 # %% tags=["exercise", "20.2"]
@@ -565,13 +568,13 @@ print(f"ties: {int((plus == plain).sum())} of {len(plus)}")
 # Pairing costs nothing. You only have to use the same images, and to keep the numbers of each image
 # rather than the means. Does it contain 0? Then the rule of the protocol says "undecided".
 #
-# Note that "lower drop on average" and "wins more often" are two questions. One method may win often
-# by little, and lose rarely by a lot.
+# Note that "lower drop on average" and "wins more often" are two questions. One method may win
+# often by little, and lose rarely by a lot.
 #
 # ## The closing figure: one question, three ways to look
 #
-# With the real ResNet50 the numbers of the paper stand beside yours. Look at the ends of the panel in
-# the middle, too: a fifth of the images makes more than half of all the difference.
+# With the real ResNet50 the numbers of the paper stand beside yours. Look at the ends of the panel
+# in the middle, too: a fifth of the images makes more than half of all the difference.
 
 # %%
 assert fingerprint(protocol) == sealed, "the protocol was changed after the numbers were seen"
@@ -667,16 +670,17 @@ for text in (
     print(f"              - {text}")
 
 # %% [markdown]
-# **Today's question was: how do you find out that one method is better?** Not from the gallery. Write
-# down what you will measure and what would change your mind, measure it on images you did not
+# **Today's question was: how do you find out that one method is better?** Not from the gallery.
+# Write down what you will measure and what would change your mind, measure it on images you did not
 # choose, compare image by image, say how sure you are, and put the floors beside it. And then read
 # your own verdict again: "undecided" is a result. So is a contradiction.
 #
-# And do not wonder if your numbers are not the paper's. For Grad-CAM, ResNet-50, the validation images
-# of ImageNet and the average drop, this paper prints 30.36 percent; the tables in the repository of
-# ShapleyCAM print 13.84 at the end of the last block and 16.91 at its last convolution, with maps of
-# another score (ReST, the logit plus the logarithm of the probability). Same method by name, same
-# measure by name; another protocol. The protocol can move the numbers more than the method.
+# And do not wonder if your numbers are not the paper's. For Grad-CAM, ResNet-50, the validation
+# images of ImageNet and the average drop, this paper prints 30.36 percent; the tables in the
+# repository of ShapleyCAM print 13.84 at the end of the last block and 16.91 at its last
+# convolution, with maps of another score (ReST, the logit plus the logarithm of the probability).
+# Same method by name, same measure by name; another protocol. The protocol can move the numbers
+# more than the method.
 #
 # Look at the floors once more. A blob in the middle knows nothing of the class, and no network
 # was asked. How far from it are the real methods? The average drop rewards a map that covers much;
@@ -690,9 +694,9 @@ for text in (
 # lines: question, protocol, numbers with intervals, deviations, verdict. Four times the images make
 # the intervals about half as long: with `N = at_most` you use all images that are there.
 #
-# **Try this**, if you are fast: a floor that wins. Make a map that is 1 everywhere except at one pixel,
-# and put it into the study. What is its average drop? (It was published as a warning, under the name
-# Fake-CAM.)
+# **Try this**, if you are fast: a floor that wins. Make a map that is 1 everywhere except at one
+# pixel, and put it into the study. What is its average drop? (It was published as a warning, under
+# the name Fake-CAM.)
 
 # %% [markdown]
 # ## Once more
@@ -782,7 +786,8 @@ print(
 #
 # * Where GAP follows the layer, the gradient is the same at all places: Grad-CAM, HiResCAM and
 #   XGrad-CAM are one map there. CAM also needs a single linear layer.
-# * A map of one logit hides what is common to all classes; the map of a difference shows the decision.
+# * A map of one logit hides what is common to all classes; the map of a difference shows the
+#   decision.
 # * Scaled maps are equally bright, whether the network is sure or not.
 # * Protocol first, fingerprint, floors, intervals, deviations. Never change the metric after seeing
 #   the numbers; if you must, it is a new study.
@@ -790,12 +795,14 @@ print(
 #   images it is a little too short, and it knows nothing of images unlike those you have.
 # * Pair what can be paired.
 #
-# **Where to read on.** Section 5 of the Grad-CAM++ paper. `camlite gallery IMAGE` draws the methods of
-# this course on a picture of yours. `camlite.metrics` has more numbers, each with its weaknesses.
+# **Where to read on.** Section 5 of the Grad-CAM++ paper. `camlite gallery IMAGE` draws the methods
+# of this course on a picture of yours. `camlite.metrics` has more numbers, each with its
+# weaknesses.
 #
-# **Words.** *head*: phần đầu phân loại · 分类头 · 分類頭 · ヘッド. *bootstrap*: lấy mẫu lặp có hoàn lại · 自助法 ·
-# 拔靴法 · ブートストラップ. *confidence interval*: khoảng tin cậy · 置信区间 · 信賴區間 · 信頼区間. *replication*: nghiên cứu
-# lặp lại · 复现 · 重現 · 追試. *protocol*: quy trình thí nghiệm · 实验方案 · 實驗方案 · 実験プロトコル. *saliency
-# map*: bản đồ nổi bật · 显著图 · 顯著圖 · 顕著性マップ (特徴マップ, which one article has, is a *feature map*).
+# **Words.** *head*: phần đầu phân loại · 分类头 · 分類頭 · ヘッド. *bootstrap*: lấy mẫu lặp có hoàn lại ·
+# 自助法 · 拔靴法 · ブートストラップ. *confidence interval*: khoảng tin cậy · 置信区间 · 信賴區間 · 信頼区間. *replication*:
+# nghiên cứu lặp lại · 复现 · 重現 · 追試. *protocol*: quy trình thí nghiệm · 实验方案 · 實驗方案 · 実験プロトコル.
+# *saliency map*: bản đồ nổi bật · 显著图 · 顯著圖 · 顕著性マップ (特徴マップ, which one article has, is a *feature
+# map*).
 #
 # This was the last lesson. The wall is yours now.
