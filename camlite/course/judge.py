@@ -8,6 +8,7 @@ not known, only what was seen is said.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -28,6 +29,7 @@ from camlite.course.observe import (
 
 SHOWN = 6  # values of a result in a message
 STUBS = ("NotImplementedError: Exercise", "NotImplementedError:\n")  # torch raises it too
+EARLIER = re.compile(r"NotImplementedError: Exercise (?P<id>\d+\.\d+): (?P<name>\w+)")
 ENOUGH_FOR_SOME = 6  # different numbers that must agree where a mistake shows in some cases only
 IN_THIS_CASE = "In this case you get what a known mistake gives."
 
@@ -57,11 +59,7 @@ def judge(exercise: Exercise, seen: list[Observation], seed: int) -> Verdict:
         return Verdict(exercise.id, exercise.name, status, diagnosis, message)
 
     if is_stub(seen):
-        return verdict(
-            "todo",
-            f"{exercise.name} is not written yet. Replace the line that raises "
-            "NotImplementedError.",
-        )
+        return verdict("todo", _not_written(exercise, seen))
     assert exercise.right is not None, f"exercise {exercise.id} has no reference"
     cases = exercise.draw_cases(seed)
     pairs = list(zip(_observed(exercise, exercise.right, seed), seen, strict=True))
@@ -112,6 +110,18 @@ def _cause(
 def is_stub(seen: list[Observation]) -> bool:
     """Whether the line that every exercise begins with was reached."""
     return any(f"{s.detail}\n".startswith(STUBS) for s in seen)
+
+
+def _not_written(exercise: Exercise, seen: list[Observation]) -> str:
+    """Which function is not written yet: an answer may call one of an earlier exercise."""
+    stubs = (EARLIER.match(s.detail) for s in seen)
+    earlier = next((stub for stub in stubs if stub and stub["id"] != exercise.id), None)
+    if earlier:
+        return (
+            f"{exercise.name} calls {earlier['name']} ({earlier['id']}), which is not written yet. "
+            f"Write {earlier['name']} first."
+        )
+    return f"{exercise.name} is not written yet. Replace the line that raises NotImplementedError."
 
 
 def _agree(want: Observation, got: Observation, rtol: float) -> bool:

@@ -65,6 +65,7 @@ FOUND = {
     "result: neg": answer(end=torch.neg),
     "result: relu": answer(end=torch.relu),
     "result: transpose": answer(end=lambda y: y.mT),
+    "result: round 2": answer(end=lambda y: (100 * y).round() / 100),
     "result: sum 1": answer(end=lambda y: y.sum(1)),
     "result: mean 2, kept": answer(end=lambda y: y.mean(2, keepdim=True)),
     "result: first for all": answer(end=lambda y: y[:1].expand_as(y)),
@@ -212,6 +213,27 @@ def test_every_single_mistake_that_changes_something_is_named(id):
         clues = ("times the right one", "zero, or nearly so")
         explained = explained or any(clue in found.message for clue in clues)
         assert explained, f"{name}: {found.message}"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda box: box[[1, 0, 3, 2]], "in another order: 1, 0, 3, 2 of 0 to 3."),
+        (lambda box: box.nonzero(), "turned into the places where it is not 0 (nonzero)."),
+    ],
+)
+def test_what_may_have_happened_to_four_numbers(change, says):
+    made = Exercise("9.5", "box", formula="…", hints=("a", "b", "c"))
+
+    @made.cases
+    def _(rng):
+        yield from (Case("four numbers", torch.randint(99, (4,), generator=rng)) for _ in range(5))
+
+    @made.reference
+    def _(numbers):
+        return numbers.cumsum(0)
+
+    assert says in verdict(lambda numbers: change(numbers.cumsum(0)), made).message
 
 
 def test_names_are_given_once():

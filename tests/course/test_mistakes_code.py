@@ -55,6 +55,43 @@ def test_each_change_is_of_one_place_and_gives_what_its_words_say():
     assert count(*SIZES) == RIGHT  # and the right one is as it was
 
 
+def share(inside, bright, least=3):
+    """A limit, an `if`, two conditions joined, a quotient."""
+    both = sum(one & other for one, other in zip(inside, bright, strict=True))
+    if both < least:
+        both = least
+    return max(both - 4, 0) / len(inside)
+
+
+INSIDE, BRIGHT = [True] * 5 + [False], [True] * 6
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("the limit at 0 (“max”) is left out", 1 / 6),
+        ("the lines below an “if” always run", 0),
+        ("of two conditions joined by & only the first counts", 1 / 6),
+        ("of two conditions joined by & only the second counts", 2 / 6),
+        ("two conditions are joined by | instead of &", 2 / 6),
+        ("two conditions are joined by ^ instead of &", 0),
+        ("a quotient is rounded down (// for /)", 0),
+    ],
+)
+def test_limits_choices_joined_conditions_and_quotients_are_changed(words, value):
+    assert share(INSIDE, BRIGHT) == 1 / 6
+    changed = [c.answer for c in code_changes(share) if c.words == words]
+    assert [answer(INSIDE, BRIGHT) for answer in changed] == [value]
+
+
+def test_without_the_limit_or_the_if_a_value_falls_below():
+    given = {c.words: c.answer for c in code_changes(share)}
+    assert share([True, False], [True, True]) == 0
+    assert given["the limit at 0 (“max”) is left out"]([True, False], [True, True]) == -0.5
+    assert given["the lines below an “if” never run"]([True] * 5, [False] * 5, 5) == 0
+    assert share([True] * 5, [False] * 5, 5) == 1 / 5
+
+
 def test_what_has_no_source_or_may_not_end_is_left_alone():
     def loops(n):
         while n > 1:

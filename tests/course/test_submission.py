@@ -12,6 +12,7 @@ from tests.course.small import verdict_on_code
 RIGHT = "def scale(M):\n    return 2 * M\n"
 WRONG = "def scale(M):\n    return 3 * M\n"
 STUB = 'def scale(M):\n    raise NotImplementedError("Exercise 9.1: scale")\n'
+BEFORE = 'def twice(M):\n    raise NotImplementedError("Exercise 9.0: twice")\n'
 
 SCRIPTS = {
     "percent at the start of a line": """
@@ -170,7 +171,8 @@ def test_an_odd_notebook_with_a_right_answer_passes(name, tmp_path):
     ("cells", "status", "says"),
     [
         ([RIGHT, WRONG], "wrong", "1.5 times the right one, everywhere"),
-        ([STUB], "todo", "not written yet"),
+        ([STUB], "todo", "scale is not written yet"),
+        ([BEFORE, "def scale(M):\n    return twice(M)"], "todo", "calls twice (9.0), which is not"),
         ([STUB, "def scale(M)\n    return M"], "error", "not valid Python"),
         ([STUB, "@nowhere\ndef scale(M):\n    return M"], "error", "name 'nowhere' is not defined"),
         ([STUB, "def scale(M)\n", RIGHT], "passed", "all right"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from operator import truediv
+from itertools import product
+from operator import ge, gt, le, lt, truediv
 
 import numpy as np
 import torch
@@ -98,28 +99,28 @@ def one_step(mask):
     return best
 
 
-@largest_component.wrong(
-    "Your islands go on at the opposite side of the image. torch.roll and negative indices wrap "
-    "around: check that a neighbour lies inside."
-)
-def wraps_around(mask):
-    best, left = torch.zeros_like(mask), mask.clone()
-    H, W = mask.shape
-    for y, x in mask.nonzero().tolist():
-        if not left[y, x]:
-            continue
-        left[y, x], found = False, [(y, x)]
-        for v, u in found:
-            for dy in (-1, 0, 1):
-                for dx in (-1, 0, 1):
-                    at = ((v + dy) % H, (u + dx) % W)
-                    if left[at]:
-                        left[at] = False
-                        found.append(at)
-        if len(found) > int(best.sum()):
-            best = torch.zeros_like(mask)
-            best[tuple(zip(*found, strict=True))] = True
-    return best
+def walked(mask, at=lambda y, x, shape: (y, x)):
+    """The largest island, pixel by pixel; `at` may move a neighbour."""
+    left, best = {tuple(place) for place in mask.nonzero().tolist()}, []
+    for start in mask.nonzero().tolist():
+        found = [tuple(start)] if tuple(start) in left else []
+        left -= set(found)
+        for y, x in found:
+            for dy, dx in product((-1, 0, 1), repeat=2):
+                place = at(y + dy, x + dx, mask.shape)
+                if place in left:
+                    left.remove(place)
+                    found.append(place)
+        best = max(best, found, key=len)
+    return on(mask, best)
+
+
+def on(mask, places):
+    """True at these places."""
+    result = torch.zeros_like(mask)
+    for place in places:
+        result[place] = True
+    return result
 
 
 @largest_component.wrong(
@@ -129,21 +130,17 @@ def wraps_around(mask):
 def recursive(mask):
     left, best = {tuple(p) for p in mask.nonzero().tolist()}, []
 
-    def walk(y, x, found):
-        left.discard((y, x))
-        found.append((y, x))
-        for dy in (-1, 0, 1):
-            for dx in (-1, 0, 1):
-                if (y + dy, x + dx) in left:
-                    walk(y + dy, x + dx, found)
+    def walk(place, found):
+        if place in left:
+            left.remove(place)
+            found.append(place)
+            for dy, dx in product((-1, 0, 1), repeat=2):
+                walk((place[0] + dy, place[1] + dx), found)
         return found
 
-    for y, x in mask.nonzero().tolist():
-        best = max(best, walk(y, x, []) if (y, x) in left else [], key=len)
-    result = torch.zeros_like(mask)
-    for place in best:
-        result[place] = True
-    return result
+    for start in mask.nonzero().tolist():
+        best = max(best, walk(tuple(start), []), key=len)
+    return on(mask, best)
 
 
 def widest(mask):
@@ -154,6 +151,11 @@ def widest(mask):
 
 
 largest_component.wrongs(
+    wraps_around=(
+        lambda mask: walked(mask, lambda y, x, shape: (y % shape[0], x % shape[1])),
+        "Your islands go on at the opposite side of the image. torch.roll and negative indices "
+        "wrap around: check that a neighbour lies inside.",
+    ),
     four_neighbours=(
         lambda mask: island(mask, FOUR),
         "You counted four neighbours. Pixels that touch at a corner belong together too: eight "
@@ -207,8 +209,21 @@ largest_component.wrongs(
 largest_component.accepts_all(
     library_function=library.largest_component,
     numbers_instead_of_truth_values=lambda mask: island(mask).int(),
+    numbers_with_a_point=lambda mask: island(mask).float(),
     scipy_in_numpy=lambda mask: island(mask).numpy(),
+    walked=walked,
 )
+
+
+@largest_component.accepts
+def number_by_number(mask):
+    numbered, count = label(mask.numpy(), structure=EIGHT)
+    largest = np.zeros(mask.shape, bool)
+    for number in range(1, count + 1):
+        one = numbered == number
+        if one.sum() > largest.sum():
+            largest = one
+    return torch.from_numpy(largest)
 
 
 @largest_component.accepts
@@ -304,7 +319,7 @@ def box_of(region, plus_one=1):
 
 
 def above(M, threshold):
-    return threshold * M.max() < M
+    return M > threshold * M.max()
 
 
 @bounding_box.reference
@@ -448,6 +463,16 @@ bounding_box.accepts_all(
 
 
 @bounding_box.accepts
+def axis_by_axis(M, threshold=0.2):
+    if M.max() <= 0:
+        return 0, 0, 0, 0
+    region = island(M > threshold * M.max())
+    ys, xs = region.nonzero(as_tuple=True)
+    (x0, x1), (y0, y1) = ((int(v.min()), int(v.max()) + 1) for v in (xs, ys))
+    return x0, y0, x1, y1
+
+
+@bounding_box.accepts
 def numpy_any(M, threshold=0.2):
     if not bool(M.max() > 0):
         return np.zeros(4, int)
@@ -480,7 +505,8 @@ def a_box(rng, x, y):
 
 @iou.cases
 def _(rng):
-    yield Case("two boxes that overlap", a_box(rng, 0, 0), a_box(rng, 2, 4))
+    for dx, dy in ((2, 4), (-3, 1), (4, -2), (1, -4)):
+        yield Case("two boxes that overlap", a_box(rng, 9, 9), a_box(rng, 9 + dx, 9 + dy))
     yield Case("one box inside the other", (2, 3, 7, 15), (1, 1, 12, 17))
     yield Case("rows of a tensor", *torch.tensor([[0, 0, 30, 33], a_box(rng, 1, 8)]))
     yield Case("apart in both directions", a_box(rng, 0, 0), a_box(rng, 30, 40))
@@ -603,6 +629,14 @@ iou.wrongs(
         lambda a, b: parts(a, b)[0],
         "This is the area of the intersection. Divide it by the area of the union.",
     ),
+    whole_numbers=(
+        lambda a, b: int(library.iou(a, b)),
+        "Everything below 1 became 0. Divide with /, for // rounds down, and do not take int of it.",
+    ),
+    rounded=(
+        lambda a, b: round(library.iou(a, b), 2),
+        "You rounded. Return the number as it is, and round only where you print it.",
+    ),
     percent=(
         lambda a, b: 100 * library.iou(a, b),
         "This is in percent. IoU goes from 0 to 1.",
@@ -629,6 +663,15 @@ iou.accepts_all(
     library_function=library.iou,
     a_tensor=lambda a, b: torch.tensor(library.iou(a, b)),
 )
+
+
+@iou.accepts
+def side_by_side(a, b):
+    sides = [max(min(a[i + 2], b[i + 2]) - max(a[i], b[i]), 0) for i in (0, 1)]
+    both = sides[0] * sides[1]
+    first, second = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    either = first + second - both
+    return both / either if either > 0 else 0.0
 
 
 @iou.accepts
@@ -696,17 +739,27 @@ def checked(boxes, truths, predicted, labels, threshold, at_least=True):
 
 
 @localization_error.reference
-def _(boxes, truths, predicted, labels, threshold=0.5):
+def right_error(boxes, truths, predicted, labels, threshold=0.5):
     word, box = checked(boxes, truths, predicted, labels, threshold)
     return float(100 * (~(word & box)).double().mean())
 
 
-def error_of(join, scale, at_least):
+def counted(count, at_least=True):
+    """An answer that counts by `count(word, box)`, which are right and wrong, image by image."""
+
     def answer(boxes, truths, predicted, labels, threshold=0.5):
         word, box = checked(boxes, truths, predicted, labels, threshold, at_least)
-        return float(scale(join(word, box).double()))
+        return float(count(word, box))
 
     return answer
+
+
+def error_of(join, scale, at_least):
+    return counted(lambda word, box: scale(join(word, box).double()), at_least)
+
+
+def share(truths):
+    return truths.double().mean()
 
 
 localization_error.products(
@@ -745,58 +798,51 @@ localization_error.products(
 )
 localization_error.wrongs(
     box_ignored=(
-        error_of(lambda word, box: word, lambda right: 100 * (1 - right.mean()), True),
+        counted(lambda word, box: 100 * share(~word)),
         "You looked only at the words. The IoU with the true box counts too.",
     ),
+    exactly_one=(
+        counted(lambda word, box: 100 * share(~(word ^ box))),
+        "You called an image right where just one of the two is right (^ or !=). Both must be: and.",
+    ),
+    only_both_wrong_and_right=(
+        counted(lambda word, box: 100 * share(word ^ box)),
+        "You counted only the images where just one of the two is wrong. Where both are wrong, the "
+        "image is wrong too.",
+    ),
+    whole_percent=(
+        counted(lambda word, box: int(100 * share(~(word & box)))),
+        "You cut off what is behind the point. Return the number as it is.",
+    ),
     threshold_of_error_ignored=(
-        lambda boxes, truths, predicted, labels, threshold=0.5: float(
-            100
-            * (~torch.logical_and(*checked(boxes, truths, predicted, labels, 0.5))).double().mean()
+        lambda boxes, truths, predicted, labels, threshold=0.5: right_error(
+            boxes, truths, predicted, labels
         ),
         "You used 0.5 although another threshold was given.",
     ),
     any_truth=(
-        lambda boxes, truths, predicted, labels, threshold=0.5: float(
+        lambda boxes, truths, predicted, labels, threshold=0.5: (
             100
-            * (
-                1
-                - ((library.iou_matrix(boxes, truths).amax(1) >= threshold) & (predicted == labels))
-                .double()
-                .mean()
+            * float(
+                share(
+                    (library.iou_matrix(boxes, truths).amax(1) < threshold) | (predicted != labels)
+                )
             )
         ),
         "You compared each box with the true boxes of all images. Box n belongs to truth n.",
     ),
     two_errors_added=(
-        lambda boxes, truths, predicted, labels, threshold=0.5: float(
-            100
-            * sum(
-                (~r).double().mean() for r in checked(boxes, truths, predicted, labels, threshold)
-            )
-        ),
+        counted(lambda word, box: 100 * (share(~word) + share(~box))),
         "You added the error of the words and the error of the boxes. An image with both mistakes "
         "counts twice then: count images, not mistakes.",
     ),
     mean_of_two_errors=(
-        lambda boxes, truths, predicted, labels, threshold=0.5: float(
-            50
-            * sum(
-                (~r).double().mean() for r in checked(boxes, truths, predicted, labels, threshold)
-            )
-        ),
+        counted(lambda word, box: 50 * (share(~word) + share(~box))),
         "This is the mean of two errors. An image is wrong if its word or its box is wrong: decide "
         "for each image first.",
     ),
     only_where_the_word_is_right=(
-        lambda boxes, truths, predicted, labels, threshold=0.5: float(
-            100
-            * (
-                1
-                - (r := checked(boxes, truths, predicted, labels, threshold))[1][r[0]]
-                .double()
-                .mean()
-            )
-        ),
+        counted(lambda word, box: 100 * share(~box[word])),
         "You left out the images whose word is wrong. They count too, as errors.",
     ),
     mean_overlap=(
@@ -1004,8 +1050,8 @@ def _(rng):
 def seeds(M, low, high, top=torch.max, object=1, ground=0, unknown=-1, guard=True):
     border = top(M)
     found = torch.full(M.shape, unknown)
-    found[low * border >= M] = ground
-    found[high * border <= M] = object
+    found[M <= low * border] = ground
+    found[M >= high * border] = object
     return torch.full(M.shape, ground) if guard and not border > 0 else found
 
 
@@ -1016,6 +1062,18 @@ def _(M, low, high):
 
 def with_change(**change):
     return lambda M, low, high: seeds(M, low, high, **change)
+
+
+def strict(high_side, low_side):
+    """The two comparisons as given; a map without a positive value is 0."""
+
+    def answer(M, low, high):
+        if not M.max() > 0:
+            return torch.zeros(M.shape, dtype=torch.long)
+        rest = torch.where(low_side(M, low * M.max()), 0, -1)
+        return torch.where(high_side(M, high * M.max()), 1, rest)
+
+    return answer
 
 
 segmentation_seed.wrongs(
@@ -1067,11 +1125,26 @@ segmentation_seed.wrongs(
         "You took absolute values: evidence against the class became object.",
     ),
     borders_not_inside=(
-        lambda M, low, high: torch.where(
-            high * M.max() < M, 1, torch.where(low * M.max() > M, 0, -1 if M.max() > 0 else 0)
-        ),
+        strict(gt, lt),
         "Values exactly on a border belong to it: ≥ high · max M and ≤ low · max M.",
     ),
+    object_border_not_inside=(
+        strict(gt, le),
+        "A value of exactly high · max M is object: compare with ≥, not with >.",
+    ),
+    ground_border_not_inside=(
+        strict(ge, lt),
+        "A value of exactly low · max M is ground: compare with ≤, not with <.",
+    ),
+    undecided_if_empty=(
+        lambda M, low, high: seeds(M, low, high) if M.max() > 0 else torch.full(M.shape, -1),
+        "A map without a positive value is ground everywhere: 0, not −1.",
+    ),
+    type_without_a_sign=(
+        lambda M, low, high: seeds(M, low, high).to(torch.uint8),
+        "Your numbers are of type uint8, which has no −1: it became 255. Take torch.long.",
+    ),
+    object_is_255=(with_change(object=255), "Object is 1, not 255: a seed is no picture."),
     largest_absolute_value=(
         lambda M, low, high: seeds(M, low, high, top=lambda M: M.abs().max()),
         "You took shares of the largest absolute value. The largest value itself is meant.",
@@ -1086,12 +1159,13 @@ segmentation_seed.teaches(
 )
 segmentation_seed.accepts_all(
     nested_where=lambda M, low, high: (
-        torch.where(high * M.max() <= M, 1, torch.where(low * M.max() >= M, 0, -1))
+        torch.where(M >= high * M.max(), 1, torch.where(M <= low * M.max(), 0, -1))
         if M.max() > 0
         else torch.zeros_like(M)
     ),
+    numbers_with_a_point=lambda M, low, high: seeds(M, low, high).float(),
     arithmetic=lambda M, low, high: (
-        (high * M.max() <= M).int() - ((low * M.max() < M) & (high * M.max() > M)).int()
+        (M >= high * M.max()).int() - ((M > low * M.max()) & (M < high * M.max())).int()
         if M.max() > 0
         else torch.zeros(M.shape, dtype=torch.int8)
     ),

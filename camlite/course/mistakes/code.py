@@ -202,6 +202,9 @@ TURNED: dict[type, tuple[type[ast.operator], str]] = {
 }
 OTHER_CALLS = {"max": "min", "min": "max", "any": "all", "all": "any", "sum": "max"}
 OTHER_CALLS |= {"argmax": "argmin", "argmin": "argmax", "floor": "ceil", "ceil": "floor"}
+OTHER_CALLS |= {"maximum": "minimum", "minimum": "maximum", "amax": "amin", "amin": "amax"}
+LIMITS = ("max", "min", "maximum", "minimum")
+JOINED: dict[type, str] = {ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}  # of truth values
 
 
 def _alternatives(slot: _Slot, known: frozenset[str]) -> Iterator[_Entry]:
@@ -214,8 +217,14 @@ def _alternatives(slot: _Slot, known: frozenset[str]) -> Iterator[_Entry]:
         yield "not added up", words, ast.Assign([node.target], node.value)
     elif isinstance(node, ast.Compare) and len(node.ops) == 1:
         yield from _other_comparisons(node)
+    elif isinstance(node, ast.BinOp) and type(node.op) in JOINED:
+        yield from _otherwise_joined(node)
     elif isinstance(node, ast.BinOp):
         yield from _other_operations(node, known)
+    elif isinstance(node, ast.If):
+        always, never = (ast.If(ast.Constant(v), node.body, node.orelse) for v in (True, False))
+        yield "never", "the lines below an “if” never run", never
+        yield "always", "the lines below an “if” always run", always
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Not)):
         word = "minus sign" if isinstance(node.op, ast.USub) else "“not”"
         yield "left out", f"a {word} is left out", node.operand
@@ -288,6 +297,20 @@ def _other_operations(node: ast.BinOp, known: frozenset[str]) -> Iterator[_Entry
         yield "turned", f"{article} {noun} is taken the other way round", turned
     if kind is ast.FloorDiv:
         yield "exact", "a quotient is not rounded down", ast.BinOp(node.left, ast.Div(), node.right)
+    if kind is ast.Div:
+        down = ast.BinOp(node.left, ast.FloorDiv(), node.right)
+        yield "rounded down", "a quotient is rounded down (// for /)", down
+
+
+def _otherwise_joined(node: ast.BinOp) -> Iterator[_Entry]:
+    """Two masks or conditions, `a & b`."""
+    own = JOINED[type(node.op)]
+    yield "only left", f"of two conditions joined by {own} only the first counts", node.left
+    yield "only right", f"of two conditions joined by {own} only the second counts", node.right
+    for kind, sign in JOINED.items():
+        if sign != own:
+            other = ast.BinOp(node.left, kind(), node.right)
+            yield sign, f"two conditions are joined by {sign} instead of {own}", other
 
 
 def _other_calls(node: ast.Call) -> Iterator[_Entry]:
@@ -300,10 +323,20 @@ def _other_calls(node: ast.Call) -> Iterator[_Entry]:
     if name in OTHER_CALLS:
         other = OTHER_CALLS[name]
         yield other, f"“{name}” is replaced by “{other}”", _called_otherwise(node, other)
+    if name in LIMITS and len(node.args) == 2:
+        yield from _without_limit(node, name)
     if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
         yield "left out", f"“{name}” is left out", node.args[0]
     if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
         yield "left out", f"“{name}” is left out", node.func.value
+
+
+def _without_limit(node: ast.Call, name: str) -> Iterator[_Entry]:
+    """`max(n, 0)`: what is limited is taken as it is."""
+    for limit, other in (node.args, node.args[::-1]):
+        if isinstance(limit, ast.Constant):
+            words = f"the limit at {limit.value} (“{name}”) is left out"
+            yield f"no {name} with {limit.value}", words, other
 
 
 def _called_otherwise(node: ast.Call, name: str) -> ast.Call:

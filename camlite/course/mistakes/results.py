@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 from scipy.special import log_softmax, softmax
@@ -69,6 +69,9 @@ def _values(ndim: int) -> Iterator[_Entry]:
     yield "> 0", "turned into true and false (greater than 0)", lambda a: (a > 0).astype(float)
     yield "round", "rounded", np.round
     yield "floor", "rounded down", np.floor
+    for n in (1, 2, 3):
+        words = f"rounded to {n} place{'s' * (n > 1)} after the point"
+        yield f"round {n}", words, lambda a, n=n: np.round(a, n)
     yield "+ 1", "larger by 1", lambda a: a + 1
     yield "- 1", "smaller by 1", lambda a: a - 1
 
@@ -138,12 +141,25 @@ def _orders(ndim: int) -> Iterator[_Entry]:
         yield "reshaped", words, lambda a: np.swapaxes(a, -1, -2).reshape(a.shape)
         yield "reshaped back", words, _reshaped_back
         yield "turn", "turned by 180 degrees", lambda a: np.flip(a, (-1, -2))
+    if ndim == 1:
+        yield from _other_places()
     for axis in reversed(range(ndim)):
         yield f"flip {axis}", f"reversed along axis {axis}", lambda a, n=axis: np.flip(a, n)
         for by in (1, -1):
             words = f"shifted by one place along axis {axis}"
             yield f"roll {axis} {by}", words, lambda a, n=axis, by=by: np.roll(a, by, n)
         yield f"cumsum {axis}", f"added up step by step along axis {axis}", _along(np.cumsum, axis)
+
+
+def _other_places() -> Iterator[_Entry]:
+    """Of three or four numbers, as of a box, each order."""
+    for size in (3, 4):
+        own = tuple(range(size))
+        for order in permutations(own):
+            if order not in (own, own[::-1]):
+                label = ", ".join(map(str, order))
+                words = f"with its numbers in another order: {label} of 0 to {size - 1}"
+                yield f"order {label}", words, lambda a, n=order: _picked(a, n)
 
 
 def _images(ndim: int) -> Iterator[_Entry]:
@@ -201,6 +217,8 @@ def _shapes(ndim: int) -> Iterator[_Entry]:
         )
     yield "squeeze", "without its axes of size 1", np.squeeze
     yield "flat", "as one long row", np.ravel
+    if ndim:
+        yield "places", "turned into the places where it is not 0 (nonzero)", np.argwhere
     if ndim > 2:
         yield "flat images", "with each image as one long row", lambda a: a.reshape(len(a), -1)
 
@@ -261,6 +279,12 @@ def _zeros_but(places: slice) -> Callable[[Array], Array]:
         return kept
 
     return change
+
+
+def _picked(a: Array, order: tuple[int, ...]) -> Array:
+    if len(a) != len(order):
+        raise ValueError
+    return a[list(order)]
 
 
 def _reshaped_back(a: Array) -> Array:

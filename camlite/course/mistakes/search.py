@@ -43,6 +43,7 @@ from camlite.course.observe import Observation, results
 
 SECONDS = 0.5  # of processor time, for single changes, and as much again for pairs
 LIKELY = 150  # changes that are tried in pairs: there is no time for more
+LONG = 500  # operations, in all cases together
 MANY = 2000  # operations: of a longer formulation not every case is looked at
 TOO_MANY = 20_000  # operations of one changed answer: its loop may have no end
 ENOUGH, ENOUGH_FOR_TWO = 2, 4  # different numbers that must agree, each to four digits
@@ -155,12 +156,14 @@ class Search:
         runs, taught = self.runs(i), self.exercise.taught
         yield from (self._one_run(run) for run in runs if run.name in taught)
         yield from self._of_result(i)
-        yield from (self._one_run(run) for run in runs if run.name not in taught)
+        rest = [run for run in runs if run.name not in taught]
+        yield from (self._one_run(run) for run in rest if run.right not in self._long)
         yield from self._times_a_size(i)
         yield from self._missing(i)
         yield from (self._one_run(run) for run in self._code_runs)
         yield from self._of_arguments(i)
         yield from self._some_right(i)
+        yield from (self._one_run(run) for run in rest if run.right in self._long)
 
     def _one_run(self, run: _Run) -> _Candidate:
         sentence = f"Your result is what the formula gives when {run.words}."
@@ -327,13 +330,27 @@ class Search:
         ]
 
     @cached_property
+    def _long(self) -> list[Callable[..., Any]]:
+        """Formulations that take long, all but the shortest: their steps are changed last."""
+        return [right for right, steps in self._formulations[1:] if steps.operations > LONG]
+
+    @cached_property
     def _code_runs(self) -> list[_Run]:
-        """Every right formulation, written otherwise in one place."""
-        return [
-            _Run(c.name, c.words, c.answer, _unchanged)
-            for right, _ in self._formulations
-            for c in code_changes(right)
-        ]
+        """Every right formulation, written otherwise in one place.
+
+        What stands in the formulation itself comes first; then the helpers, each of them once,
+        although several formulations may use it.
+        """
+        own: list[_Run] = []
+        helpers: dict[str, _Run] = {}
+        for right, _ in self._formulations:
+            for c in code_changes(right):
+                run = _Run(c.name, c.words, c.answer, _unchanged)
+                if c.name.startswith(f"code {right.__name__}."):
+                    own.append(run)
+                else:
+                    helpers.setdefault(c.name, run)
+        return [*own, *helpers.values()]
 
     @cached_property
     def _formulations(self) -> list[tuple[Callable[..., Any], Steps]]:
@@ -346,7 +363,7 @@ class Search:
                 if steps.operations > MANY or (found and time.thread_time() > self.end):
                     break
                 results(self.exercise, steps.watched, case)
-            if steps.operations or right is self.exercise.right:
+            if steps.operations or right is self.exercise.right or code_changes(right):
                 found.append((right, steps))
         return sorted(found, key=lambda one: one[1].operations)
 
