@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from camlite.course.exercises import Case, Exercise
+from camlite.course.exercises import Case, Exercise, WrongAnswer
 from camlite.course.mistakes.arguments import ArgumentChange, argument_changes
 from camlite.course.mistakes.code import code_changes, may_not_end
 from camlite.course.mistakes.numbers import (
@@ -254,28 +254,41 @@ class Search:
                     )
 
     def _known_and_more(self, i: int, likely: tuple[ResultChange, ...]) -> Iterator[_Candidate]:
-        """A wrong answer that the exercise knows, with a change before or after it."""
-        for known in self.exercise.wrong_answers:
-            alone = _Run(f"known: {known.name}", "", known.answer, _unchanged)
-            for change in likely:
-                yield _Candidate(
-                    f"{known.name}, result: {change.name}",
-                    f"{known.sentence} And then your result is {change.words}.",
-                    lambda j, a=alone, c=change: self._agree(j, self._after(self._show(a, j), c)),
-                    changes=2,
-                )
-            if not inspect.isfunction(known.answer):
-                continue
-            for more in argument_changes(self._given(i), {}):
-                if more.name.endswith("exchanged"):
-                    continue  # it may undo the known mistake, which is then not there at all
-                run = _Run(f"{known.name}, {more.name}", "", known.answer, _arguments_first(more))
-                yield _Candidate(
-                    run.name,
-                    f"{known.sentence} And besides, {more.words}.",
-                    lambda j, run=run: self._agree(j, self._show(run, j)),
-                    changes=2,
-                )
+        """A wrong answer that the exercise knows, with a change before or after it.
+
+        Likely changes of all answers come before unlikely ones of the first.
+        """
+        every = sorted(self.exercise.wrong_answers, key=lambda known: known.mistakes)
+        changes = sorted(argument_changes(self._given(i), {}), key=lambda change: change.rank)
+        yield from _by_turns(
+            (self._known_then(known, change) for change in likely for known in every),
+            (
+                self._known_after(known, change)
+                for change in changes
+                # an exchange may undo the known mistake, which is then not there at all
+                if not change.name.endswith("exchanged")
+                for known in every
+                if inspect.isfunction(known.answer)
+            ),
+        )
+
+    def _known_then(self, known: WrongAnswer, change: ResultChange) -> _Candidate:
+        alone = _Run(f"known: {known.name}", "", known.answer, _unchanged)
+        return _Candidate(
+            f"{known.name}, result: {change.name}",
+            f"{known.sentence} And then your result is {change.words}.",
+            lambda j: self._agree(j, self._after(self._show(alone, j), change)),
+            changes=2,
+        )
+
+    def _known_after(self, known: WrongAnswer, change: ArgumentChange) -> _Candidate:
+        run = _Run(f"{known.name}, {change.name}", "", known.answer, _arguments_first(change))
+        return _Candidate(
+            run.name,
+            f"{known.sentence} And besides, {change.words}.",
+            lambda j: self._agree(j, self._show(run, j)),
+            changes=2,
+        )
 
     def _run_then(self, run: _Run, change: ResultChange) -> _Candidate:
         return _Candidate(
