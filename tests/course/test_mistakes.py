@@ -77,6 +77,7 @@ FOUND = {
     "missing: sum 1": answer(end=lambda y: torch.stack((y / 3, y / 6, y / 2), 1)),
     # inside
     "ReLU: left out": answer(relu=lambda L: L),
+    "sum over axis 1: then clamp": answer(relu=lambda L: L.clamp(0, 1)),
     "quotient: only first": answer(over=lambda L: 1),
     "maximum over axes 1 and 2: sum": answer(over=lambda L: L.sum((1, 2), keepdim=True)),
     "maximum over axes 1 and 2: axes 0 and 1 and 2": answer(over=lambda L: L.max()),
@@ -171,6 +172,22 @@ def test_a_declared_answer_with_one_mistake_more():
     found = verdict(lambda F, G, classifier, c: (5 * F).sin().sum(1).relu(), exercise)
     assert found.diagnosis == "found: odd, result: relu"
     assert "You took the sine. And then your result is with negative values" in found.message
+
+
+def test_a_declared_answer_of_another_score():
+    """Found before the many changes of the images are tried."""
+
+    def sine(logits=lambda y: y):
+        def small_cam(F, G, classifier, c):
+            y = logits(classifier(G.mean((2, 3))))[torch.arange(len(F)), c]
+            return (5 * F).sin().sum(1) + y[:, None, None]
+
+        return small_cam
+
+    exercise = make()
+    exercise.wrongs(odd=(sine(), "You took the sine."))
+    found = verdict(sine(lambda y: y.log_softmax(1)), exercise)
+    assert found.diagnosis == "found: odd, log_softmax of classifier", found.message
 
 
 @pytest.mark.parametrize(

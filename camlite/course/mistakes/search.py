@@ -41,7 +41,8 @@ from camlite.course.mistakes.results import ResultChange, likely_changes, result
 from camlite.course.mistakes.steps import Limited, Steps
 from camlite.course.observe import Observation, results
 
-SECONDS = 0.5  # of processor time, for single changes, and as much again for pairs
+SECONDS = 0.5  # of processor time, for single changes
+TIMES_FOR_PAIRS = 2  # so much longer for two changes at once: there are many more
 LIKELY = 150  # changes that are tried in pairs: there is no time for more
 MANY = 2000  # operations: of a longer formulation not every case is looked at
 TOO_MANY = 20_000  # operations of one changed answer: its loop may have no end
@@ -111,8 +112,8 @@ class Search:
         numeric = [i for i in self.wrong if evidence(self.got[i], self.want[i])]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of changes that do not suit the numbers
-            for candidates in (self.single, self._pairs):
-                self.end = time.thread_time() + seconds
+            for candidates, times in ((self.single, 1), (self._pairs, TIMES_FOR_PAIRS)):
+                self.end = time.thread_time() + times * seconds
                 for i in numeric:
                     if time.thread_time() > self.end:
                         break
@@ -234,7 +235,8 @@ class Search:
         likely = likely_changes(self._ndim(i))
         yield from _by_turns(
             self._result_twice(i, likely),
-            self._known_and_more(i, likely),
+            self._known_then_more(likely),
+            self._more_then_known(i),
             (self._run_then(run, change) for run in runs for change in likely),
             (self._two_runs(a, b) for a, b in _likely_pairs(runs)),
         )
@@ -253,24 +255,30 @@ class Search:
                         changes=2,
                     )
 
-    def _known_and_more(self, i: int, likely: tuple[ResultChange, ...]) -> Iterator[_Candidate]:
-        """A wrong answer that the exercise knows, with a change before or after it.
+    def _known_then_more(self, likely: tuple[ResultChange, ...]) -> Iterator[_Candidate]:
+        """A wrong answer that the exercise knows, and a change of its result."""
+        for change in likely:
+            for known in self._known:
+                yield self._known_then(known, change)
 
-        Likely changes of all answers come before unlikely ones of the first.
+    def _more_then_known(self, i: int) -> Iterator[_Candidate]:
+        """A wrong answer that the exercise knows, of a changed argument.
+
+        Likely changes of all answers come before unlikely ones of the first: another class or
+        score before another image.
         """
-        every = sorted(self.exercise.wrong_answers, key=lambda known: known.mistakes)
-        changes = sorted(argument_changes(self._given(i), {}), key=lambda change: change.rank)
-        yield from _by_turns(
-            (self._known_then(known, change) for change in likely for known in every),
-            (
-                self._known_after(known, change)
-                for change in changes
-                # an exchange may undo the known mistake, which is then not there at all
-                if not change.name.endswith("exchanged")
-                for known in every
-                if inspect.isfunction(known.answer)
-            ),
-        )
+        changes = argument_changes(self._given(i), {})
+        for change in sorted(changes, key=lambda change: (change.of_data, change.rank)):
+            if change.name.endswith("exchanged"):
+                continue  # it may undo the known mistake, which is then not there at all
+            for known in self._known:
+                if inspect.isfunction(known.answer):
+                    yield self._known_after(known, change)
+
+    @property
+    def _known(self) -> list[WrongAnswer]:
+        """Those of one mistake."""
+        return [known for known in self.exercise.wrong_answers if known.mistakes == 1]
 
     def _known_then(self, known: WrongAnswer, change: ResultChange) -> _Candidate:
         alone = _Run(f"known: {known.name}", "", known.answer, _unchanged)

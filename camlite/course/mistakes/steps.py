@@ -427,6 +427,7 @@ def _followed_by(call: Call) -> Iterator[_Entry]:
         ("then sigmoid", "{} is followed by a sigmoid", torch.sigmoid),
         ("then minmax", "{} is scaled to [0, 1]", _minmax),
         ("then / sum", "{} is divided by its sum over axis 1", lambda y: _wide(y) / y.sum(1, True)),
+        ("then clamp", "{} is cut to [0, 1]", lambda y: y.clamp(0, 1)),
         ("then square", "{} is squared", torch.square),
         ("then sqrt", "{} is followed by a square root", torch.sqrt),
         ("then 1 -", "{} is subtracted from 1", lambda y: 1 - y),
