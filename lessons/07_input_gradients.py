@@ -938,11 +938,11 @@ for text, M in ranked.items():
 
 # %% [markdown]
 # Look at *guided*: it loses the most, with both fills. The rule that is **not** the derivative
-# finds the pixels whose loss hurts most, and most of them lie on the animal. (The last column; by
-# chance it is the area of the animals.) Saliency and SmoothGrad are close to each other; occlusion,
-# with its coarse squares, comes after them. The filter and the DeconvNet lose much less; the filter
-# still more than chance, because animals have edges. (Another fill or another share can give
-# another order. Try white, or 20 % of the pixels.)
+# finds the pixels whose loss hurts most. Most of what it erases lies on the animal (last column),
+# but about as much with saliency and occlusion: it counts which pixels *of the animal*. Saliency
+# and SmoothGrad are close to each other; occlusion, with its coarse squares, comes after them. The
+# filter and the DeconvNet lose much less; the filter still more than chance, because animals have
+# edges. (Another fill or another share can give another order. Try white, or 20 % of the pixels.)
 #
 # So guided back-propagation has failed test 1 and won test 2. Should we believe it? One more
 # question. These pixels are *important*. But for **what**?

@@ -174,6 +174,32 @@ def test_a_declared_answer_with_one_mistake_more():
     assert "You took the sine. And then your result is with negative values" in found.message
 
 
+def noisy(x, g):
+    return x + torch.randn(x.shape, generator=g)
+
+
+DRAWS = {
+    "uniform": lambda x, g: x + torch.rand(x.shape, generator=g),
+    "once for images": lambda x, g: x + torch.randn(x.shape[1:], generator=g),
+    "once for channels": lambda x, g: x + torch.randn(3, 1, 4, 5, generator=g),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_another_draw_of_random_numbers(name):
+    exercise = Exercise("9.4", "noisy", formula="x + ε", hints=("a", "b", "c"))
+
+    @exercise.cases
+    def _(rng):
+        for seed in (1, 2):
+            x = normal(rng, 3, 2, 4, 5)
+            yield Case("three images", x, torch.Generator().manual_seed(seed))
+
+    exercise.right = noisy
+    found = verdict(DRAWS[name], exercise)
+    assert found.diagnosis == f"found: random draw: {name}", found.message
+
+
 def test_a_declared_answer_of_another_score():
     """Found before the many changes of the images are tried."""
 

@@ -1040,6 +1040,18 @@ def number_for_place(f, x, c, patch, stride, fill):
     )
 
 
+LAST_PLACE = (
+    "The last place is missing. range ends before its second number, so it must be "
+    "side − patch + 1."
+)
+
+
+def last_place_missing(f, x, c, patch, stride, fill):
+    """A table of zeros, made before the loops: it may have no place at all."""
+    rows, columns = (len(range(0, side - patch, stride)) for side in x.shape[2:])
+    return drops()(f, x, c, patch, stride, fill)[:, :rows, :columns]
+
+
 def copied_once(f, x, c, patch, stride, fill):
     hidden = x.clone()
     return drops(hide=lambda _, *place: drawn_over(hidden, *place))(f, x, c, patch, stride, fill)
@@ -1111,11 +1123,11 @@ occlusion.wrongs(
         drops(places=lambda side, patch, stride: range(0, side - patch + 1, patch)),
         "You moved the square by its own size. It moves by stride, which can be smaller or larger.",
     ),
-    last_place_missing=(
+    last_place_missing_in_a_list=(
         drops(places=lambda side, patch, stride: range(0, side - patch, stride)),
-        "The last place is missing. range ends before its second number, so it must be "
-        "side − patch + 1.",
+        LAST_PLACE,
     ),
+    last_place_missing_in_a_table=(last_place_missing, LAST_PLACE),
     beyond_the_border=(
         drops(places=lambda side, patch, stride: range(0, side, stride)),
         "Your last squares stand beyond the border: only a part of them lies on the image. Keep "

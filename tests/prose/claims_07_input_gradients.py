@@ -230,11 +230,14 @@ def _(run):
         assert run.lost["Sobel"][kind] > run.lost["by chance"][kind] + 0.5
 
 
-@says("and most of them lie on the animal", "by chance it is the area of the animals")
+@says(
+    "Most of what it erases lies on the animal (last column), but about as much with saliency and "
+    "occlusion",
+)
 def _(run):
-    assert run.on_animal["guided"] > 0.6
-    assert run.on_animal["guided"] > run.on_animal["Sobel"]
-    assert abs(run.on_animal["by chance"] - float(run.mask.float().mean())) < 0.03
+    guided = run.on_animal["guided"]
+    assert guided > 0.6
+    assert all(abs(run.on_animal[text] - guided) < 0.08 for text in ("saliency", "occlusion"))
 
 
 @says("Sobel's filter does not notice anything, of course: 1.00 everywhere but between two images")
