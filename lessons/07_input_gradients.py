@@ -153,11 +153,23 @@ print("the same as camlite.saliency:", torch.allclose(S, camlite.saliency(net, f
 many = digits[: 12 if fast else 40]
 S_many = saliency(net, many, c[: len(many)])
 stroke = many[:, 0] > 0.2
-on_stroke = float(((S_many * stroke).sum((1, 2)) / S_many.sum((1, 2))).mean())
-print(
-    f"share of S on the strokes: {on_stroke:.0%}, area of the strokes {stroke.float().mean():.0%}"
-)
-print(f"so {1 - on_stroke:.0%} lies on black pixels (n = {len(many)} digits)")
+wide = functional.max_pool2d(stroke.float(), kernel_size=5, stride=1, padding=2) > 0
+
+
+def density(M: Tensor, zone: Tensor) -> float:
+    """How dense the positive part of M is in a zone, in units of a flat map (lesson 6)."""
+    P = M.clamp(min=0)
+    share = (P * zone).sum((1, 2)) / P.sum((1, 2))
+    return float((share / zone.float().mean((1, 2))).mean())
+
+
+zones = {"strokes": stroke, "two pixels around": wide & ~stroke, "all the rest": ~wide}
+for text, zone in zones.items():
+    share = float(((S_many * zone).sum((1, 2)) / S_many.sum((1, 2))).mean())
+    print(
+        f"{text:17} {share:4.0%} of the saliency, {zone.float().mean():4.0%} of the pixels: "
+        f"density {density(S_many, zone):.2f} (n = {len(many)} digits)"
+    )
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -179,8 +191,10 @@ size_grid(
 
 # %% [markdown]
 # **Your guess:** both. The strokes get more than their share, but most of the saliency lies on
-# *black* pixels. A black pixel is 0; there is nothing. But the logit would change if there were
-# ink. So do not read the picture as "these pixels made it this digit". Saliency is **sensitivity**:
+# *black* pixels. Many of these are close to a stroke: in the ring around it the map is denser than
+# on the stroke itself. (Density 1: as a map without any preference.) A black pixel is 0; there is
+# nothing. But the logit would change if there were ink, and ink beside a stroke may close a 6 to an
+# 8. So do not read the picture as "these pixels made it this digit". Saliency is **sensitivity**:
 # what would happen if. It is not contribution: what did happen. For $Y = 3x_1 + x_2$ at
 # $x = (0, 5)$ the saliency is $(3, 1)$, and the contributions are $(0, 5)$.
 #
@@ -204,15 +218,8 @@ X, cX, mask = (t[known][: 32 if fast else 80] for t in (pond.images, pond.labels
 print(f"accuracy {known.float().mean():.1%}; we explain {len(X)} images {tuple(X.shape[1:])}")
 
 
-def density(M: Tensor) -> float:
-    """How dense the positive part of M is on the animals, in units of a flat map (lesson 6)."""
-    P = M.clamp(min=0)
-    share = (P * mask).sum((1, 2)) / P.sum((1, 2))
-    return float((share / mask.float().mean((1, 2))).mean())
-
-
 S_pond = saliency(f, X, cX)
-dense = {"saliency": density(S_pond), "Sobel": density(metrics.sobel_edges(X))}
+dense = {"saliency": density(S_pond, mask), "Sobel": density(metrics.sobel_edges(X), mask)}
 print({text: round(value, 2) for text, value in dense.items()}, "times a flat map, on the animal")
 
 # %% [markdown]
@@ -248,8 +255,7 @@ def walk(f, x: Tensor, c: int, steps: int, length: float) -> tuple[Tensor, Tenso
 t, G_walk = walk(net, x, digit, 41 if fast else 121, 0.02)
 strongest = G_walk[0].abs().topk(9).indices[::4]
 rank = float(sanity.spearman(G_walk[:1], G_walk[-1:]))
-print(f"after the walk the order of the derivatives has a rank correlation of {rank:.2f}", end=" ")
-print("with that at the start")
+print(f"rank correlation of the derivatives (with sign) before and after the walk: {rank:.2f}")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
@@ -298,19 +304,31 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def flat(M: Tensor, sign: bool) -> Tensor:
+    """One number for each pixel (N, H, W): the colours added with sign, or the largest size."""
+    if M.dim() == 3:
+        return M if sign else M.abs()
+    return M.sum(1) if sign else M.abs().amax(1)
+
+
 samples, sigma = 10 if fast else 25, 0.1
-smooth = smooth_grad(f, X, cX, samples, sigma, seeded(0))
-smooth_digits = smooth_grad(net, five, c[:5], samples, sigma, seeded(0))
-dense["SmoothGrad"] = density(smooth.abs().amax(1))
-changes = {}
-for text, model, one, k, mean_G in (
-    ("digits", net, five, c[:5], smooth_digits),
-    ("animals", f, X, cX, smooth),
+before_after, alike_after, dense_after = {}, {}, {}
+print("          alike, with sign  without sign    density: saliency  SmoothGrad")
+for text, model, one, k, zone in (
+    ("digits", net, many, c[: len(many)], stroke),
+    ("animals", f, X, cX, mask),
 ):
-    sizes_of = [M.abs().amax(1) for M in (gradient(model, one, k), mean_G)]
-    changes[text] = float(sanity.spearman(*sizes_of).mean())
-print("rank correlation of the two pictures:", {k: round(v, 2) for k, v in changes.items()})
-print(f"on the animal: {dense['saliency']:.2f} (saliency), {dense['SmoothGrad']:.2f} (SmoothGrad)")
+    pair = gradient(model, one, k), smooth_grad(model, one, k, samples, sigma, seeded(0))
+    before_after[text] = pair
+    alike_after[text] = [
+        float(sanity.spearman(*(flat(M, sign) for M in pair)).mean()) for sign in (True, False)
+    ]
+    dense_after[text] = [density(flat(M, sign=False), zone) for M in pair]
+    with_sign, without = alike_after[text]
+    print(f"{text:8} {with_sign:12.2f} {without:15.2f}", end=" ")
+    print("{:21.2f} {:13.2f}".format(*dense_after[text]), f"  (n = {len(one)})")
+G_X, smooth = before_after["animals"]
+
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 shown = [int((cX == k).nonzero()[1]) for k in range(4)]  # one of each class
@@ -328,8 +346,7 @@ def on_black(M: Tensor) -> tuple[Tensor, Tensor]:
     return torch.zeros(1, *M.shape), M
 
 
-both = [(five, gradient(net, five, c[:5]), smooth_digits, (0, 1))]
-both.append((X, gradient(f, X, cX), smooth, shown[:2]))
+both = [(five, *before_after["digits"], (0, 1)), (X, G_X, smooth, shown[:2])]
 size_grid(
     [
         [(one[n], None), *(on_black(picture_of(M)[n]) for M in (G, G_smooth))]
@@ -338,14 +355,16 @@ size_grid(
     ],
     [f"digit {k}" for k in c[:2].tolist()] + row_of[:2],
     ["image", "saliency", f"SmoothGrad\n{samples} samples"],
-    title="SmoothGrad changes the digits' maps,\nnot the animals'",
+    title="Without sign, SmoothGrad changes\nthe digits' maps, hardly the animals'",
 )
 
 # %% [markdown]
-# For the digits it is another picture. For the animals it is nearly the old one, grain and all. So
-# **their grain is no noise**. Look closely: it is a grid. This network has two convolutions that
-# take every second place (stride 2, with a border of one zero around the image). Count rows and
-# columns from 0. **Guess:** which pixels does the first one see most often?
+# "Alike" is the rank correlation of saliency and SmoothGrad. The pictures show sizes, so look at the
+# second column first. For the digits it is another picture. For the animals it is nearly the old
+# one, grain and all, although many **signs** have changed (first column). So **their grain is no
+# noise**. Look closely: it is a grid. This network has two convolutions that take every second
+# place (stride 2, with a border of one zero around the image). Count rows and columns from 0.
+# **Guess:** which pixels does the first one see most often?
 
 # %%
 parity = torch.stack([S_pond[:, i::2, j::2].mean() for i in (0, 1) for j in (0, 1)]).view(2, 2)
@@ -362,10 +381,11 @@ print([round(v, 2) for v in parity_digits.tolist()])
 # times as much saliency for the first kind. The network of the digits has no strides, and no grid.
 # The grid says nothing about frogs. It is how the network is built.
 #
-# Is the calm picture **better**? Look at the last numbers before the figure: on the animals it is
-# not denser than the grainy one. Your eye may like it more; this measurement does not. (camlite's
-# own `smooth_grad` takes sigma as a share of the image's range; the paper recommends 10 to 20 % of
-# it, and about 50 samples.)
+# Is the calm picture **better**? One measurement for both networks stands in the last two columns:
+# density on the strokes, and on the animals. SmoothGrad is not denser on the animals, where its
+# picture stayed, and not on the digits, where it became another one. Your eye may like it more;
+# this measurement does not. (camlite's own `smooth_grad` takes sigma as a share of the image's
+# range; the paper recommends 10 to 20 % of it, and about 50 samples.)
 #
 # ## How many samples?
 #
@@ -389,10 +409,13 @@ for noise in (0.05, 0.1, 0.3):
     print(f"sigma {noise:4}: variance of 1 / variance of n =", [round(r, 1) for r in ratios])
 print(f"{'n =':>44}", sizes)
 limits_alike = {
-    noise: float(sanity.spearman(limits[0.05].sum(1), limits[noise].sum(1))) for noise in (0.1, 0.3)
+    (noise, sign): float(sanity.spearman(flat(limits[0.05], sign), flat(limits[noise], sign)))
+    for noise in (0.1, 0.3)
+    for sign in (True, False)
 }
-print(f"rank correlation of the means of {draws}, sigma 0.05 and another sigma:", end=" ")
-print({noise: round(value, 2) for noise, value in limits_alike.items()})
+print(f"rank correlation of the means of {draws}, sigma 0.05 and another sigma:")
+for (noise, sign), value in limits_alike.items():
+    print(f"   sigma {noise}, {'with' if sign else 'without'} sign: {value:.2f}")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
@@ -412,8 +435,8 @@ plt.show()
 # the line. To halve what the eye sees as grain, the standard deviation, you need four times the
 # samples.
 #
-# But *where to* does the mean go? That depends on sigma (the last line): with 0.3 it is another
-# picture than with 0.05. More samples take away the grain of the sampling. They do not bring you
+# But *where to* does the mean go? That depends on sigma (the last lines): with 0.3 it is another
+# picture than with 0.05, with its sign and without. More samples take away the grain of the sampling. They do not bring you
 # nearer to the derivative at the image. SmoothGrad is the exact gradient of another function: of
 # the mean logit over noisy images. That can be a good question. But say which sigma, as you say
 # which layer.
@@ -757,10 +780,10 @@ hidden_maps = {
 }
 first = hidden_maps["8×8, grey"]
 to_first = {text: float(sanity.spearman(first, M).mean()) for text, M in hidden_maps.items()}
-peaks = {
-    text: float(mask.flatten(1)[torch.arange(hide_n), M.flatten(1).argmax(1)].float().mean())
-    for text, M in hidden_maps.items()
-}
+peaks = {}
+for text, M in hidden_maps.items():  # the largest drop fills a square: all its pixels count
+    top = (M.amax((1, 2), keepdim=True) == M).float()
+    peaks[text] = float(((top * mask[:hide_n]).sum((1, 2)) / top.sum((1, 2))).mean())
 negative = {text: float((M < 0).float().mean()) for text, M in hidden_maps.items()}
 print(f"{'':17} like the first   largest drop on the animal   negative (n = {hide_n})")
 for text in settings:
@@ -790,8 +813,9 @@ plt.show()
 #
 # ## Six pictures: which one has not seen the network?
 #
-# Here are the five maps and Sobel's filter for three digits, without names and in mixed order.
-# **Guess first:** which column is the filter?
+# Here are the five maps and Sobel's filter for three animals, without names and in mixed order.
+# **Guess first, three columns:** Which one would you put into a report? Which one is the filter, so
+# it has not seen the network? And which one has not seen the image?
 
 # %%
 NAMES = ["saliency", "SmoothGrad", "DeconvNet", "guided", "occlusion", "Sobel"]
@@ -814,25 +838,28 @@ def six_maps(
     }
 
 
-quiz = six_maps(net, five[:3], c[:3], samples)
+quiz = six_maps(f, X[shown[:3]], cX[shown[:3]], samples)
 mixed = ["guided", "SmoothGrad", "Sobel", "saliency", "DeconvNet", "occlusion"]
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 size_grid(
-    [[(five[n], None), *(on_black(picture_of(quiz[text])[n]) for text in mixed)] for n in range(3)],
-    [f"a {k}" for k in c[:3].tolist()],
+    [
+        [(X[shown[n]], None), *(on_black(picture_of(quiz[text])[n]) for text in mixed)]
+        for n in range(3)
+    ],
+    row_of[:3],
     ["image", *"ABCDEF"],
-    title="Five maps and an edge filter: which column has never seen the network?",
+    title="Which column has never seen the network, and which one never the image?",
 )
 
 # %%
 print("  ".join(f"{letter} = {text}" for letter, text in zip("ABCDEF", mixed, strict=True)))
 
 # %% [markdown]
-# **The answer** stands above. Perhaps you knew it: its outlines are double. But would you have
-# asked, if it had stood there alone, as "the explanation"? A picture with clear outlines looks like
-# one, and an edge filter draws clear outlines without any network. A look is no test. So we test,
-# on the animals, where there is a ground that does not matter.
+# **The answer** stands above: Sobel's filter has not seen the network, and the DeconvNet not the
+# image (look at its frog above). The filter shows the animals most clearly. If it had stood there
+# alone, as "the explanation", would you have asked? Clear outlines need no network, and a look is
+# no test. So we test, on the animals, where there is a ground that does not matter.
 
 # %% [markdown]
 # ## Test 1: a small change
@@ -881,11 +908,15 @@ def order_of(M: Tensor) -> Tensor:
     return M.abs().amax(1) if M.dim() == 4 else M
 
 
-def erased(x: Tensor, M: Tensor, fill: Tensor, share: float = 0.05) -> Tensor:
-    """The images without the pixels where M (N, H, W) is largest; fill (N, C, 1, 1)."""
+def brightest(M: Tensor, share: float = 0.05) -> Tensor:
+    """1 at the pixels where M (N, H, W) is largest, 0 elsewhere."""
     k = round(share * M[0].numel())
-    gone = torch.zeros_like(M).flatten(1).scatter_(1, M.flatten(1).topk(k).indices, 1)
-    gone = gone.view_as(M)[:, None]
+    return torch.zeros_like(M).flatten(1).scatter_(1, M.flatten(1).topk(k).indices, 1).view_as(M)
+
+
+def erased(x: Tensor, M: Tensor, fill: Tensor) -> Tensor:
+    """The images without the brightest pixels of M; fill (N, C, 1, 1)."""
+    gone = brightest(M)[:, None]
     return x * (1 - gone) + fill * gone
 
 
@@ -894,23 +925,24 @@ ranked["by chance"] = torch.rand(mask.shape, generator=seeded(4))
 fills = {"grey": torch.full((len(X), 3, 1, 1), 0.5), "mean colour": X.mean((2, 3), keepdim=True)}
 lost, on_animal = {}, {}
 every = torch.arange(len(X))
-print(f"{'':11} logit lost: grey   mean colour     density on the animal (n = {len(X)})")
+print(f"{'':11} logit lost: grey   mean colour     erased pixels on the animal (n = {len(X)})")
 for text, M in ranked.items():
     with torch.no_grad():
         lost[text] = {
             kind: float((f(X) - f(erased(X, M, fill)))[every, cX].mean())
             for kind, fill in fills.items()
         }
-    on_animal[text] = density(M)
+    on_animal[text] = float((brightest(M) * mask).sum() / brightest(M).sum())
     first_two = "  ".join(f"{value:11.2f}" for value in lost[text].values())
-    print(f"{text:11} {first_two} {on_animal[text]:20.2f}")
+    print(f"{text:11} {first_two} {on_animal[text]:20.0%}")
 
 # %% [markdown]
 # Look at *guided*: it loses the most, with both fills. The rule that is **not** the derivative
-# finds the pixels whose loss hurts most, and they lie on the animal. Saliency and SmoothGrad are
-# close to each other; occlusion, with its coarse squares, comes after them. The filter and the
-# DeconvNet lose much less; the filter still more than chance, because animals have edges.
-# (Another fill or another share can give another order. Try white, or 20 % of the pixels.)
+# finds the pixels whose loss hurts most. Most of what it erases lies on the animal (last column),
+# but about as much with saliency and occlusion: it counts which pixels *of the animal*. Saliency
+# and SmoothGrad are close to each other; occlusion, with its coarse squares, comes after them. The
+# filter and the DeconvNet lose much less; the filter still more than chance, because animals have
+# edges. (Another fill or another share can give another order. Try white, or 20 % of the pixels.)
 #
 # So guided back-propagation has failed test 1 and won test 2. Should we believe it? One more
 # question. These pixels are *important*. But for **what**?
@@ -937,13 +969,6 @@ def randomised(model: nn.Module, x: Tensor, count: int | None, seed: int) -> nn.
     for layer in sanity.layers_from_top(model, x)[:count]:
         sanity.randomize(model.get_submodule(layer), generator=seeded(seed))
     return model
-
-
-def flat(M: Tensor, sign: bool) -> Tensor:
-    """One number for each pixel (N, H, W): the colours added with sign, or the largest size."""
-    if M.dim() == 3:
-        return M if sign else M.abs()
-    return M.sum(1) if sign else M.abs().amax(1)
 
 
 def alike(A: dict, B: dict, sign: bool) -> dict[str, float]:
@@ -1065,12 +1090,17 @@ if "resnet50" in weights.at_hand() and paths and not fast:
     for text, method in methods.items():
         big_maps[text] = method(big, photos, answers), method(broken, photos, answers)
     big_maps["Sobel"] = (metrics.sobel_edges(torch.cat(seen)),) * 2
+    print(f"n = {len(photos)} photographs: fc random (one seed), and the floor, another photograph")
     for sign in (True, False):
         for text, (one, other) in big_maps.items():
-            likeness = float(sanity.spearman(flat(one, sign), flat(other, sign)).mean())
-            big_table[text, sign] = likeness
-            print(f"{text:9} {'with sign' if sign else 'without  '} {likeness:+.2f}", end="   ")
-        print(f"(n = {len(photos)} photographs, fc random, one seed)")
+            big_table[text, sign] = [
+                float(sanity.spearman(flat(one, sign), flat(M, sign)).mean())
+                for M in (other, one.roll(1, 0))
+            ]
+            likeness, floor = big_table[text, sign]
+            kind = "with sign" if sign else "without"
+            print(f"{text:9} {kind:9} {likeness:+.2f}, floor {floor:+.2f}", end="   ")
+        print()
 else:
     print("ResNet50 or its photographs are not at hand (or this is a fast run): nothing to do here")
 
@@ -1091,9 +1121,11 @@ if big_maps:
 
 # %% [markdown]
 # If you have no ResNet50, here is what we got for three photographs and one random `fc`: guided
-# back-propagation +1.00 with sign and +0.99 without, the gradient +0.16 and +0.47. With a thousand
-# classes even the picture without sign changes clearly. The filter has +1.00, so by this number
-# guided back-propagation is as blind to the decision as an edge filter.
+# back-propagation +1.00 with sign and +0.99 without, the gradient +0.16 and +0.47. The floor,
+# another photograph: guided +0.00 and +0.20, the gradient −0.01 and +0.09. So with a thousand
+# classes even the picture without sign changes clearly, but it stays far from the floor. The filter
+# has +1.00, so by this number guided back-propagation is as blind to the decision as an edge
+# filter.
 #
 # ## The figure of this lesson
 #

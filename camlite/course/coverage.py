@@ -6,6 +6,7 @@ check with this wrong answer left out: the others, and the search, have to name 
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 import zipfile
@@ -21,6 +22,7 @@ from camlite.course.observe import observe
 
 FROZEN = paths.ROOT / "tests" / "coverage" / "wrong_answers.zip"
 SEED = 1
+HOW_MANY = re.compile(r"\d+ of \d+ cases (is|are) right\.")  # the last line of a verdict
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def _named(exercise: Exercise, wrong: WrongAnswer, searched: bool) -> Named:
     taught = {} if searched else exercise.taught
     rest = replace(exercise, wrong_answers=others, taught=taught)
     verdict = judge(rest, observe(rest, wrong.answer, SEED), SEED)
-    lines = [line for line in verdict.message.splitlines() if not line.endswith("are right.")]
+    lines = [line for line in verdict.message.splitlines() if not HOW_MANY.fullmatch(line)]
     return Named(
         exercise.id, wrong.name, wrong.sentence, verdict.status, verdict.diagnosis, lines[-1]
     )

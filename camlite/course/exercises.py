@@ -52,11 +52,15 @@ class Case:
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """A typical mistake: its name, the sentence that teaches, and the code that makes it."""
+    """A typical mistake: its name, the sentence that teaches, and the code that makes it.
+
+    `mistakes`: how many independent ones it is made of.
+    """
 
     name: str
     sentence: str
     answer: Answer
+    mistakes: int = 1
 
 
 @dataclass(eq=False)
@@ -122,7 +126,9 @@ class Exercise:
             if named:
                 name = "_and_".join(name for name, _ in named)
                 sentence = " ".join(sentence for _, sentence in named)
-                self.wrong_answers.append(WrongAnswer(name, sentence, build(**values)))
+                self.wrong_answers.append(
+                    WrongAnswer(name, sentence, build(**values), mistakes=len(named))
+                )
 
     def teaches(self, sentences: dict[str, str]) -> None:
         """Better sentences for mistakes that the search finds: {name of the found: sentence}.

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from camlite.course.exercises import Answer, Case, Exercise
 from camlite.course.mistakes import Search, evidence, special
@@ -75,9 +75,13 @@ def judge(exercise: Exercise, seen: list[Observation], seed: int) -> Verdict:
         f"Called {_call(exercise.name, cases[cause.case])}",
         *_both(want, got, exercise),
         cause.sentence,
-        *([f"{right} of {len(cases)} cases are right."] if right else []),
+        *([f"{right} of {len(cases)} cases {_are(right)} right."] if right else []),
         diagnosis=cause.diagnosis,
     )
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,9 @@ def _cause(
     if fits and fits[0].everywhere:
         return _Cause(first, fits[0].sentence, fits[0].name)
     if pairs[first][1].error:
-        return _Cause(first, f"Your code stopped with {pairs[first][1].detail}")
+        return _error_clue(first, *pairs[first])
+    if not fits and all(pairs[i][0].error for i in wrong):
+        return _clue(first, pairs, exercise)
     found = Search(exercise, cases, [w for w, _ in pairs], [g for _, g in pairs]).found()
     if found and (found.everywhere or not fits or len(found.wrong_cases) > len(fits[0].cases)):
         some = "" if len(found.wrong_cases) == len(wrong) else "In this case: "
@@ -174,11 +180,12 @@ def _known_wrong_answers(
 
 def _both(want: Observation, got: Observation, exercise: Exercise) -> list[str]:
     """Expected and yours, side by side, for the first part that differs."""
+    asked = [f"  expected  {want.error}"] if want.error else []
     if got.error:
-        return [f"  yours     {got.detail}"]
+        return [*asked, f"  yours     {got.detail}"]
     name = _first_difference(want, got, exercise.rtol)
     if want.error or name is None:
-        return []
+        return asked
     label = "" if name == "result" else f"{name}: "
     w, g = want.parts.get(name), got.parts.get(name)
     start = 0
@@ -196,9 +203,22 @@ def _first_difference(want: Observation, got: Observation, rtol: float) -> str |
     return next((name for name in got.parts if name not in want.parts), None)
 
 
+def _error_clue(first: int, want: Observation, got: Observation) -> _Cause:
+    """The answer stopped, and should not have, or with another error."""
+    if not want.error:
+        return _Cause(first, f"Your code stopped with {got.detail}")
+    words = f"Here {want.error} is asked for, and your code stopped with {got.error}."
+    return _Cause(first, words, "found: another error")
+
+
 def _clue(first: int, pairs: list[Pair], exercise: Exercise) -> _Cause:
     """What the first wrong case shows; a mistake has a name where it can be only this one."""
     want, got = pairs[first]
+    if want.error:
+        words = f"Here {want.error} is asked for, and your code did not stop: raise {want.error}."
+        return _Cause(first, words, "found: no error")
+    if joined := _joined_clue(first, pairs, exercise):
+        return joined
     name = _first_difference(want, got, exercise.rtol) or ""
     w, g = want.parts.get(name), got.parts.get(name)
     if name == "side effects":
@@ -223,6 +243,28 @@ def _clue(first: int, pairs: list[Pair], exercise: Exercise) -> _Cause:
             "found: not finite",
         )
     return _Cause(first, _observation(first, name, pairs, exercise))
+
+
+def _joined_clue(first: int, pairs: list[Pair], exercise: Exercise) -> _Cause | None:
+    """A list or tuple where one array is asked for: one item is right, or all of them stacked."""
+    want, got = pairs[first]
+    name = _first_difference(want, got, exercise.rtol) or ""
+    w = want.parts.get(name)
+    if not isinstance(w, np.ndarray) or f"length of {name}" not in got.parts:
+        return None
+    items = {n: v for n, v in got.parts.items() if n.startswith(f"{name}[")}
+    for n, item in items.items():
+        if close(w, item, exercise.rtol):
+            words = f"{n} is right. Give back this value alone, not in a list or tuple."
+            return _Cause(first, words, "found: in a list")
+    arrays = [v for v in items.values() if isinstance(v, np.ndarray)]
+    if not arrays or len(arrays) < len(items) or len({a.shape for a in arrays}) > 1:
+        return None
+    for axis in range(arrays[0].ndim + 1):
+        if close(w, np.stack(arrays, axis), exercise.rtol):
+            words = f"The values are right, but in a list: torch.stack(…, dim={axis}) joins them."
+            return _Cause(first, words, "found: not stacked")
+    return None
 
 
 def _lost_numbers(want: Value | None, got: Value | None) -> bool:
@@ -323,7 +365,7 @@ def _show(value: Value | None, start: int = 0) -> str:
 def _container(name: str, got: Observation) -> str:
     """What stands where one value was expected: its items are parts of their own."""
     if f"length of {name}" in got.parts:
-        return f"a list of {got.parts[f'length of {name}']}"
+        return f"a list or tuple of {got.parts[f'length of {name}']}"
     if f"keys of {name}" in got.parts:
         return f"a dict with the keys {_show(got.parts[f'keys of {name}'])}"
     return "(missing)"
@@ -346,6 +388,8 @@ def _argument(value: object) -> str:
         return f"array{value.shape}"
     if isinstance(value, nn.Module):
         return type(value).__name__
+    if isinstance(value, Generator):
+        return f"generator with seed {value.initial_seed()}"
     if callable(value):
         return getattr(value, "__name__", "f")
     text = repr(value)

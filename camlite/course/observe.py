@@ -210,7 +210,17 @@ def _copy(value: Any) -> Any:
         return torch.Generator().manual_seed(value.initial_seed())
     if type(value) is Tensor and value.is_leaf and value.grad is None:
         return value.detach().clone().requires_grad_(value.requires_grad)  # as deepcopy, but quick
-    return copy.deepcopy(value) if isinstance(value, (Tensor, nn.Module, np.ndarray)) else value
+    if isinstance(value, nn.Module):
+        return _copy_of_model(value)
+    return copy.deepcopy(value) if isinstance(value, (Tensor, np.ndarray)) else value
+
+
+def _copy_of_model(model: nn.Module) -> nn.Module:
+    """With the .grad of its weights, which torch's own deepcopy leaves out."""
+    copied = copy.deepcopy(model)
+    for new, old in zip(copied.parameters(), model.parameters(), strict=True):
+        new.grad = None if old.grad is None else old.grad.clone()
+    return copied
 
 
 def _fresh_generators(value: Any) -> Any:

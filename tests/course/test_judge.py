@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from camlite.course import Case, Exercise
 from camlite.course.lessons import find_exercise
-from tests.course.small import verdict
+from tests.course.small import FACTOR, verdict
 
 
 def odd(M):
@@ -37,10 +38,63 @@ def test_the_clue_is_true(name):
     answer, says = CLUES[name]
     if name == "an axis of size 1 lost":  # the first case has none
         found = verdict(lambda M: answer(M) if len(M) == 1 else 2 * M)
-        assert "1 of 2 cases are right." in found.message
+        assert "1 of 2 cases is right." in found.message
     else:
         found = verdict(answer)
     assert says in found.message, found.message
+
+
+LISTS = {
+    "a comma too many": (lambda M: (2 * M,), "result[0] is right.", "found: in a list"),
+    "a pair": (lambda M: [odd(M), 2 * M], "result[1] is right.", "found: in a list"),
+    "images in a list": (lambda M: [2 * m for m in M], "dim=0", "found: not stacked"),
+    "rows in a list": (lambda M: list(2 * M.movedim(1, 0)), "dim=1", "found: not stacked"),
+    "another list": (lambda M: [odd(m) for m in M], "a list or tuple of 2\n", None),
+    "a ragged list": (lambda M: [2 * M, M[0]], "result[0] is right.", "found: in a list"),
+    "nothing in a list": (lambda M: [], "a list or tuple of 0\n", None),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_where_one_array_is_asked_for(name):
+    answer, says, diagnosis = LISTS[name]
+    found = verdict(answer)
+    assert (says in found.message, found.diagnosis) == (True, diagnosis), found.message
+
+
+def raises(kind):
+    def answer(n):
+        if n < 0:
+            raise kind(n)
+        return n + FACTOR
+
+    return answer
+
+
+ERRORS = {
+    "another error": (raises(KeyError), "ValueError is asked for", "found: another error"),
+    "no error": (lambda n: n + FACTOR, "raise ValueError.", "found: no error"),
+    "an error too many": (lambda n: raises(ValueError)(n - 9), "stopped with ValueError", None),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_case_that_asks_for_an_error(name):
+    exercise = Exercise("9.6", "positive", formula="n + 2", hints=("a", "b", "c"))
+    exercise.make_cases = lambda rng: iter([Case("a number", 7.5), Case("none", -1.5)])
+    exercise.right = raises(ValueError)
+    answer, says, diagnosis = ERRORS[name]
+    found = verdict(answer, exercise)
+    assert (says in found.message, found.diagnosis) == (True, diagnosis), found.message
+    assert verdict(raises(ValueError), exercise).status == "passed"
+
+
+def test_the_call_is_shown_in_words():
+    exercise = Exercise("9.7", "draw", formula="noise", hints=("a", "b", "c"))
+    exercise.make_cases = lambda rng: iter([Case("a draw", torch.Generator().manual_seed(4))])
+    exercise.right = lambda g: torch.randn(5, generator=g)
+    found = verdict(lambda g: torch.zeros(2, 2), exercise)
+    assert "Called draw(generator with seed 4)" in found.message
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ FOUND = {
     "missing: sum 1": answer(end=lambda y: torch.stack((y / 3, y / 6, y / 2), 1)),
     # inside
     "ReLU: left out": answer(relu=lambda L: L),
+    "sum over axis 1: then clamp": answer(relu=lambda L: L.clamp(0, 1)),
     "quotient: only first": answer(over=lambda L: 1),
     "maximum over axes 1 and 2: sum": answer(over=lambda L: L.sum((1, 2), keepdim=True)),
     "maximum over axes 1 and 2: axes 0 and 1 and 2": answer(over=lambda L: L.max()),
@@ -172,6 +173,48 @@ def test_a_declared_answer_with_one_mistake_more():
     found = verdict(lambda F, G, classifier, c: (5 * F).sin().sum(1).relu(), exercise)
     assert found.diagnosis == "found: odd, result: relu"
     assert "You took the sine. And then your result is with negative values" in found.message
+
+
+def noisy(x, g):
+    return x + torch.randn(x.shape, generator=g)
+
+
+DRAWS = {
+    "uniform": lambda x, g: x + torch.rand(x.shape, generator=g),
+    "once for images": lambda x, g: x + torch.randn(x.shape[1:], generator=g),
+    "once for channels": lambda x, g: x + torch.randn(3, 1, 4, 5, generator=g),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_another_draw_of_random_numbers(name):
+    exercise = Exercise("9.4", "noisy", formula="x + ε", hints=("a", "b", "c"))
+
+    @exercise.cases
+    def _(rng):
+        for seed in (1, 2):
+            x = normal(rng, 3, 2, 4, 5)
+            yield Case("three images", x, torch.Generator().manual_seed(seed))
+
+    exercise.right = noisy
+    found = verdict(DRAWS[name], exercise)
+    assert found.diagnosis == f"found: random draw: {name}", found.message
+
+
+def test_a_declared_answer_of_another_score():
+    """Found before the many changes of the images are tried."""
+
+    def sine(logits=lambda y: y):
+        def small_cam(F, G, classifier, c):
+            y = logits(classifier(G.mean((2, 3))))[torch.arange(len(F)), c]
+            return (5 * F).sin().sum(1) + y[:, None, None]
+
+        return small_cam
+
+    exercise = make()
+    exercise.wrongs(odd=(sine(), "You took the sine."))
+    found = verdict(sine(lambda y: y.log_softmax(1)), exercise)
+    assert found.diagnosis == "found: odd, log_softmax of classifier", found.message
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,23 @@ def test_changes_inside_of_lists_dicts_and_models_are_seen(name):
     assert seen.startswith(f"changed: {name}"), seen
 
 
+def test_gradients_that_a_model_had_before_stay():
+    """torch's deepcopy leaves them out; who throws them away must be seen."""
+    model = nn.Linear(3, 1)
+    model.weight.grad = torch.ones(1, 3)
+    kept = Exercise("9.5", "kept", formula="w", hints=("a", "b", "c"))
+    kept.make_cases = lambda rng: iter([Case("a gradient is there", model)])
+    kept.right = lambda model: model.weight.detach()
+
+    def throws_away(model):
+        model.zero_grad()
+        return model.weight.detach()
+
+    assert verdict(lambda model: model.weight.detach().numpy(), kept).status == "passed"
+    assert "changed: .grad of the model's weights" in verdict(throws_away, kept).message
+    assert torch.equal(model.weight.grad, torch.ones(1, 3))
+
+
 def test_an_exercise_with_a_probe_sees_changes_of_its_data_too():
     step = Exercise("9.4", "step", formula="w − rate · ∂/∂w", hints=("a", "b", "c"))
     step.make_cases = lambda rng: iter([Case("one step", nn.Linear(3, 1), torch.ones(2, 3))])
@@ -244,8 +261,8 @@ RESULTS = {
     "dates": (lambda M: np.array(["2020-01-01"], dtype="M8[D]"), "wrong", "not the kind"),
     "a generator": (lambda M: (2 * m for m in M), "wrong", "a generator"),
     "a class": (lambda M: torch.Tensor, "wrong", "a _TensorMeta"),
-    "a list in itself": (lambda M: endless(), "wrong", "a list of 1\n"),
-    "a very long list": (lambda M: [None] * 10**6, "wrong", "a list of 1000000\n"),
+    "a list in itself": (lambda M: endless(), "wrong", "a list or tuple of 1\n"),
+    "a very long list": (lambda M: [None] * 10**6, "wrong", "a list or tuple of 1000000\n"),
     "a very large tensor": (lambda M: torch.zeros(1).expand(10**12), "wrong", "too large"),
     "a very long text": (lambda M: "a" * 10**7, "wrong", "aaa…"),
     "a tensor without data": (lambda M: M.to("meta"), "error", "meta tensor"),

@@ -41,6 +41,11 @@ SCORES = {
         lambda Y, c: of_class(Y.softmax(1), c),
         "You used the probability. Y_c is the logit, the number before the softmax.",
     ),
+    "log_probability": (
+        lambda Y, c: of_class(Y.log_softmax(1), c),
+        "You used the logarithm of the probability. Y_c is the logit, the number before the "
+        "softmax.",
+    ),
     "winner": (
         lambda Y, c: Y.amax(1),
         "You took the largest logit. c says which class is asked for, and it need not be the "
@@ -85,7 +90,9 @@ def _(rng):
     x = normal(rng, 2, 3, 5, 4)
     yield Case("two colour images, one class for both", bent_net((3, 5, 4), 4), x, 2)
     x, c = normal(rng, 3, 3, 4, 6), torch.tensor([3, 0, 2])
-    yield Case("three images, a class for each", bent_net((3, 4, 6), 5), x, c)
+    in_training = bent_net((3, 4, 6), 5)
+    in_training(x).sum().backward()
+    yield Case("three images, a class for each; the weights have a .grad", in_training, x, c)
     frozen = bent_net((1, 3, 7), 3).requires_grad_(False)
     yield Case("one grey image, all weights are frozen", frozen, normal(rng, 1, 1, 3, 7), 1)
     x = normal(rng, 2, 2, 4, 3)
@@ -154,10 +161,28 @@ saliency.products(
 )
 
 
-def with_backward(f, x, c):
-    start = x.detach().clone().requires_grad_()
-    of_class(f(start), c).sum().backward()
-    return start.grad.abs().amax(1)
+def with_backward(before=lambda f: None, after=lambda f: None):
+    """Right values, but with the .grad of all weights."""
+
+    def answer(f, x, c):
+        before(f)
+        start = x.detach().clone().requires_grad_()
+        of_class(f(start), c).sum().backward()
+        after(f)
+        return start.grad.abs().amax(1)
+
+    return answer
+
+
+def zero_grad_of_a_network(f):
+    if isinstance(f, nn.Module):
+        f.zero_grad()
+
+
+THROWN_AWAY = (
+    "zero_grad() throws away the .grad of all weights, also what the caller had in it. Leave the "
+    "weights alone: torch.autograd.grad(number, start)."
+)
 
 
 def flag_set(f, x, c):
@@ -169,14 +194,14 @@ def largest_is_one(f, x, c):
     return S / S.amax((1, 2), keepdim=True)
 
 
-def tuple_kept(f, x, c):
-    start = x.detach().clone().requires_grad_()
-    return torch.autograd.grad(of_class(f(start), c).sum(), start).abs().amax(1)
+def with_grad(end, start=lambda x: x.detach().clone().requires_grad_()):
+    """Saliency with another end: of the picked logits and the start."""
 
+    def answer(f, x, c):
+        own = start(x)
+        return end(of_class(f(own), c), own).abs().amax(1)
 
-def not_summed(f, x, c):
-    start = x.detach().clone().requires_grad_()
-    return torch.autograd.grad(of_class(f(start), c), start)[0].abs().amax(1)
+    return answer
 
 
 saliency.wrongs(
@@ -185,25 +210,49 @@ saliency.wrongs(
         "max(dim) gives a pair, the values and their places. Take .values, or use amax.",
     ),
     tuple_kept=(
-        tuple_kept,
+        with_grad(lambda picked, start: torch.autograd.grad(picked.sum(), start)),
         "torch.autograd.grad gives a tuple, with one gradient for each start. Take the first one: "
         "[0].",
     ),
     not_summed=(
-        not_summed,
+        with_grad(lambda picked, start: torch.autograd.grad(picked, start)[0]),
         "A gradient belongs to one number, and you gave it one for each image. Sum the picked "
         "logits first.",
     ),
     no_start=(
-        lambda f, x, c: torch.autograd.grad(of_class(f(x), c).sum(), x)[0].abs().amax(1),
+        with_grad(lambda picked, x: torch.autograd.grad(picked.sum(), x)[0], lambda x: x),
         "PyTorch has not followed x: it is no start. Make one with "
         "x.detach().clone().requires_grad_(), and give that to f and to grad.",
     ),
+    no_gradient_kept=(
+        with_grad(lambda picked, start: None),  # what copy.grad is; torch also warns of it
+        "There is no .grad (None): a copy made after requires_grad_() is no start. First the "
+        "copy, then requires_grad_(), and torch.autograd.grad(number, start).",
+    ),
+    class_must_be_a_tensor=(
+        lambda f, x, c: gradient(f, x, c.expand(len(x))).abs().amax(1),
+        "c can be a plain number, which has no expand: torch.as_tensor(c) makes a tensor of both.",
+    ),
+    class_must_be_a_number=(
+        lambda f, x, c: gradient(f, x, int(c)).abs().amax(1),
+        "c can hold one class for each image, and int(c) takes a single number: "
+        "torch.as_tensor(c).expand(N) suits both.",
+    ),
     backward_fills_the_weights=(
-        with_backward,
+        with_backward(),
         "The values are right, but backward() also fills the .grad of all weights of the network: "
         "the next training step would be wrong. torch.autograd.grad(number, start) leaves them "
         "alone.",
+    ),
+    zero_grad_afterwards=(with_backward(after=lambda f: f.zero_grad()), THROWN_AWAY),
+    zero_grad_of_networks_afterwards=(
+        with_backward(after=zero_grad_of_a_network),
+        f"The values are right, but {THROWN_AWAY}",
+    ),
+    zero_grad_before=(with_backward(before=lambda f: f.zero_grad()), THROWN_AWAY),
+    first_colour_only=(
+        lambda f, x, c: gradient(f, x, c).abs()[:, 0],
+        "You took the first colour of each pixel. The strongest one counts.",
     ),
     flag_of_x_changed=(
         flag_set,
@@ -314,7 +363,7 @@ def _(rng):
     f, x = given(2, 1, 8, 2, 3, 1e-5)
     yield Case("small gradients, 7 samples", f, 0.2 * x, torch.tensor([2, 0]), 7, 0.1, seeded(4))
     f, x = given(2, 3, 4, 4, 4)
-    yield Case("sigma is 0: no noise", f, x, 3, 2, 0.0, seeded(5))
+    yield Case("sigma is 0: no noise", f, x, 3, 5, 0.0, seeded(5))
 
 
 @smooth_grad.probe
@@ -326,7 +375,7 @@ def _(answer, f, x, c, samples, sigma, generator):
     # a result that is none at all is the first thing to speak about
     nothing = getattr(result, "shape", None) != x.shape
     used = nothing or sigma == 0 or not torch.equal(before, generator.get_state())
-    return {"the noise comes": "from the generator" if used else "from elsewhere", "result": result}
+    return {"the noise": "of the generator" if used else "not of the generator", "result": result}
 
 
 @smooth_grad.reference
@@ -418,53 +467,26 @@ def image_changed(f, x, c, samples, sigma, generator):
     return total / samples
 
 
-def one_sample_missing(f, x, c, samples, sigma, generator):
-    draws = many_draws(x, samples, generator)[1:]
-    return sum([gradient(f, x + sigma * ε, c) for ε in draws], torch.zeros_like(x)) / samples
+def of_draws(made):
+    """An answer `made(G, x, noise)` of the gradient, the image, and σ ε for all samples."""
+
+    def answer(f, x, c, samples, sigma, generator):
+        draws = [sigma * torch.randn(x.shape, generator=generator) for _ in range(samples)]
+        return made(lambda start: gradient(f, start, c), x, torch.stack(draws))
+
+    return answer
 
 
-def one_draw_for_all(f, x, c, samples, sigma, generator):
-    ε = torch.randn(x.shape, generator=generator)
-    return gradient(f, x + sigma * ε, c)
+def gradients(G, x, noise):
+    """At all noisy images, one after the other: (samples, N, C, H, W)."""
+    return torch.stack([G(x + one) for one in noise])
 
 
-def noise_adds_up(f, x, c, samples, sigma, generator):
-    total = torch.zeros_like(x)
-    for _ in range(samples):
-        x = x + sigma * torch.randn(x.shape, generator=generator)
-        total += gradient(f, x, c)
-    return total / samples
-
-
-def many_draws(x, samples, generator):
-    return [torch.randn(x.shape, generator=generator) for _ in range(samples)]
-
-
-def sum_of_gradients(f, x, c, samples, sigma, generator):
-    return sum(gradient(f, x + sigma * ε, c) for ε in many_draws(x, samples, generator))
-
-
-def noise_on_the_map(f, x, c, samples, sigma, generator):
-    G = gradient(f, x, c)
-    return sum(G + sigma * ε for ε in many_draws(x, samples, generator)) / samples
-
-
-def clean_one_counted(f, x, c, samples, sigma, generator):
-    noisy = sum_of_gradients(f, x, c, samples, sigma, generator)
-    return (gradient(f, x, c) + noisy) / (samples + 1)
-
-
-def only_the_last(f, x, c, samples, sigma, generator):
-    return gradient(f, x + sigma * many_draws(x, samples, generator)[-1], c)
-
-
-def gradient_of_the_mean_image(f, x, c, samples, sigma, generator):
-    ε = torch.stack(many_draws(x, samples, generator)).mean(0)
-    return gradient(f, x + sigma * ε, c)
-
-
-def largest_of_the_mean(f, x, c, samples, sigma, generator):
-    return mean_gradient()(f, x, c, samples, sigma, generator).abs().amax(1)
+def wrong_classes(f, x, c, samples, sigma, generator):
+    noise = torch.cat([torch.randn(x.shape, generator=generator) for _ in range(samples)])
+    classes = torch.as_tensor(c).expand(len(x)).repeat_interleave(samples)
+    G = gradient(f, x.repeat(samples, 1, 1, 1) + sigma * noise, classes)
+    return G.unflatten(0, (samples, len(x))).mean(0)
 
 
 smooth_grad.wrongs(
@@ -478,6 +500,20 @@ smooth_grad.wrongs(
         "You drew the noise without the generator. Give it to torch.randn(x.shape, "
         "generator=generator), or nobody can draw your map again.",
     ),
+    generator_of_its_own=(
+        mean_gradient(noise=lambda x, g: torch.randn(x.shape, generator=torch.Generator())),
+        "You made a generator of your own, which gives the same numbers each time. Draw with the "
+        "one that the caller gives.",
+    ),
+    generator_begins_anew=(
+        mean_gradient(noise=lambda x, g: torch.randn(x.shape, generator=g.manual_seed(0))),
+        "You set the generator back to its seed for each sample, so all samples have the same "
+        "noise. Only draw with it.",
+    ),
+    no_noise=(
+        lambda f, x, c, samples, sigma, generator: gradient(f, x, c),
+        "This is the gradient at the image itself. The mean is over noisy copies of it.",
+    ),
     uniform_noise=(
         mean_gradient(noise=lambda x, g: torch.rand(x.shape, generator=g)),
         "You drew from torch.rand: between 0 and 1, never negative. The noise is normal: "
@@ -487,53 +523,76 @@ smooth_grad.wrongs(
         mean_gradient(noise=lambda x, g: torch.randn(x.shape[1:], generator=g)),
         "All images got the same noise. torch.randn(x.shape, …) draws noise of its own for each.",
     ),
+    noise_of_one_colour_for_all=(
+        mean_gradient(noise=lambda x, g: torch.randn(x[:, :1].shape, generator=g)),
+        "All colours of a pixel got the same noise. torch.randn(x.shape, …) draws noise of its own "
+        "for each.",
+    ),
     image_itself_changed=(
         image_changed,
         "x += … writes the noise into the image itself: the noise of all samples adds up, and the "
         "caller's image is lost. Compute x + sigma · ε anew for each sample.",
     ),
+    wrong_classes_in_one_batch=(
+        wrong_classes,
+        "In your batch the images follow each other as 1 2 1 2, the classes as 1 1 2 2. "
+        "classes.repeat(samples) has the order of the images.",
+    ),
     one_sample_missing=(
-        one_sample_missing,
+        of_draws(lambda G, x, noise: sum(gradients(G, x, noise)[1:], 0 * x) / len(noise)),
         "One sample is missing: range(1, n) makes n − 1 steps. Use range(n).",
     ),
     one_noise_for_all_samples=(
-        one_draw_for_all,
+        lambda f, x, c, samples, sigma, g: gradient(f, x + sigma * normal(g, *x.shape), c),
         "You drew the noise once, before the loop. All samples are the same then, and their mean "
         "is one of them. Draw anew for each sample.",
     ),
+    returned_in_the_loop=(
+        of_draws(lambda G, x, noise: G(x + noise[0]) / len(noise)),
+        "This is the first gradient, divided by the number of samples. Is the return inside the "
+        "loop? It ends the function at once.",
+    ),
     noise_adds_up=(
-        noise_adds_up,
+        of_draws(lambda G, x, noise: gradients(G, x, noise.cumsum(0)).mean(0)),
         "The noise adds up: each sample starts from the noisy image of the one before. Add the "
         "noise to the clean x each time.",
     ),
     sum_of_gradients=(
-        sum_of_gradients,
+        of_draws(lambda *given: gradients(*given).sum(0)),
         "This is the sum of the gradients. Divide by the number of samples.",
     ),
+    divided_by_one_less=(
+        of_draws(lambda G, x, noise: gradients(G, x, noise).sum(0) / (len(noise) - 1)),
+        "You divided by samples − 1. A mean divides by the number of samples.",
+    ),
+    median=(
+        of_draws(lambda *given: gradients(*given).median(0).values),
+        "You took the median of the gradients. SmoothGrad is their mean.",
+    ),
     noise_on_the_map=(
-        noise_on_the_map,
+        of_draws(lambda G, x, noise: G(x) + noise.mean(0)),
         "You added the noise to the gradient. It belongs on the image, before the network.",
     ),
     clean_one_counted=(
-        clean_one_counted,
+        of_draws(lambda G, x, noise: (G(x) + gradients(G, x, noise).sum(0)) / (len(noise) + 1)),
         "You counted the clean image as one more sample. Only the noisy copies are averaged.",
     ),
     only_the_last=(
-        only_the_last,
+        of_draws(lambda G, x, noise: G(x + noise[-1])),
         "Only the last sample is left. Add the gradients of all samples.",
     ),
     gradient_of_the_mean_image=(
-        gradient_of_the_mean_image,
+        of_draws(lambda G, x, noise: G(x + noise.mean(0))),
         "You averaged the noisy images and took one gradient. The gradient of the mean is not the "
         "mean of the gradients.",
     ),
     largest_of_the_mean=(
-        largest_of_the_mean,
+        of_draws(lambda *given: gradients(*given).mean(0).abs().amax(1)),
         "You took the largest colour at the end. The result is the signed mean gradient with all "
         "colours, (N, C, H, W); the picture is made later.",
     ),
     abs_of_the_mean=(
-        lambda *given: mean_gradient()(*given).abs(),
+        of_draws(lambda *given: gradients(*given).mean(0).abs()),
         "You took the absolute value at the end. The result keeps its sign; the picture is made "
         "later.",
     ),
@@ -662,6 +721,40 @@ relu_rule.wrongs(
         ruled(gradient=lambda f, R: R * (f > 0) * (R > 0)),
         "Your gradient cuts off negative signals. The true derivative has both signs: only f "
         "decides.",
+    ),
+    gradient_has_no_gate=(
+        ruled(gradient=lambda f, R: R),
+        "Your gradient lets the whole signal through. A ReLU that was closed, f ≤ 0, sends back "
+        "nothing.",
+    ),
+    sign_of_f=(
+        ruled(gradient=lambda f, R: R * f.sign()),
+        "You multiplied by the sign of f: −1 where the ReLU is closed. A closed gate sends back 0.",
+    ),
+    deconvnet_of_f=(
+        ruled(deconvnet=lambda f, R: f.relu()),
+        "Your deconvnet is the ReLU of f. It is the ReLU of the signal R: the DeconvNet forgets f.",
+    ),
+    deconvnet_of_sizes=(
+        ruled(deconvnet=lambda f, R: R.abs()),
+        "Your deconvnet makes negative signals positive. It lets them not pass: 0.",
+    ),
+    only_the_open_places=(
+        ruled(lambda f, R: R[f > 0], lambda f, R: R[R > 0], lambda f, R: R[(f > 0) & (R > 0)]),
+        "signal[condition] leaves only the open places, in one long row. Multiply by the "
+        "condition, and the closed ones are 0.",
+    ),
+    and_of_tensors=(
+        ruled(guided=lambda f, R: R * (f > 0 and R > 0)),
+        "Python's “and” asks for one truth value, and a tensor has many. Write (f > 0) & (R > 0) "
+        "with the brackets, or multiply both conditions.",
+    ),
+    written_into_the_signal=(
+        ruled(
+            lambda f, R: R.mul_(f > 0), lambda f, R: R.relu_(), lambda f, R: R.relu_().mul_(f > 0)
+        ),
+        "The values are right, but you changed the caller's signal. Make a new tensor: "
+        "signal * condition.",
     ),
     gate_open_at_zero=(
         ruled(lambda f, R: R * (f >= 0), guided=lambda f, R: R * (f >= 0) * (R > 0)),
@@ -883,6 +976,20 @@ HIDE = {
         "Your square is one pixel too large. A slice ends before its second number: top : top + "
         "patch holds patch rows.",
     ),
+    "one_pixel_too_few": (
+        lambda x, top, left, patch, fill: cover(x, top, left, patch - 1, fill),
+        "Your square is one pixel too small. A slice ends before its second number already: top : "
+        "top + patch holds patch rows.",
+    ),
+    "rows_for_columns": (
+        lambda x, top, left, patch, fill: cover(x, left, top, patch, fill),
+        "Your square stands at row s, column r. In [:, :, rows, columns] the rows, top, come "
+        "first.",
+    ),
+    "mean_of_the_image": (
+        lambda x, top, left, patch, fill: cover(x, top, left, patch, x.mean((2, 3), True)),
+        "You filled the square with the mean colour. The caller says with fill what stands in it.",
+    ),
     "centred": (
         centred,
         "You centred the square on the place. The place is its top left corner.",
@@ -920,6 +1027,43 @@ VALUES = {
 occlusion.products(drops, value=VALUES, hide=HIDE)
 
 
+def height_for_both(f, x, c, patch, stride, fill):
+    """As if the image were square."""
+    places = edges(x.shape[2], patch, stride)
+    return drops(places=lambda *_: places)(f, x, c, patch, stride, fill)
+
+
+def number_for_place(f, x, c, patch, stride, fill):
+    """r and s are not multiplied by the stride."""
+    return drops(hide=lambda x, r, s, *rest: cover(x, r // stride, s // stride, *rest))(
+        f, x, c, patch, stride, fill
+    )
+
+
+LAST_PLACE = (
+    "The last place is missing. range ends before its second number, so it must be "
+    "side − patch + 1."
+)
+
+
+def last_place_missing(f, x, c, patch, stride, fill):
+    """A table of zeros, made before the loops: it may have no place at all."""
+    rows, columns = (len(range(0, side - patch, stride)) for side in x.shape[2:])
+    return drops()(f, x, c, patch, stride, fill)[:, :rows, :columns]
+
+
+def copied_once(f, x, c, patch, stride, fill):
+    hidden = x.clone()
+    return drops(hide=lambda _, *place: drawn_over(hidden, *place))(f, x, c, patch, stride, fill)
+
+
+def filled_image_first(f, x, c, patch, stride, fill):
+    """Compared with an image that is all fill."""
+    M = drops()(f, x, c, patch, stride, fill)
+    gone = of_class(f(x), c) - of_class(f(torch.full_like(x, fill)), c)
+    return M - gone[:, None, None]
+
+
 def turned(f, x, c, patch, stride, fill):
     return drops()(f, x, c, patch, stride, fill).transpose(1, 2)
 
@@ -953,6 +1097,24 @@ occlusion.wrongs(
         "The squares before stay filled, and the caller's image is changed: you write into x "
         "itself. Take x.clone() for each place.",
     ),
+    copied_once=(
+        copied_once,
+        "The squares before stay filled: you made one copy for all places. Take x.clone() anew for "
+        "each place.",
+    ),
+    filled_image_first=(
+        filled_image_first,
+        "You compared with an image that is all fill. The drop is f(x) − f(hidden), with the whole "
+        "image x.",
+    ),
+    height_for_both=(
+        height_for_both,
+        "You counted the columns with the height of the image. Columns need its width: x.shape[3].",
+    ),
+    number_for_place=(
+        number_for_place,
+        "Your squares lie at (r, s). They lie at (r · stride, s · stride).",
+    ),
     stride_ignored=(
         drops(places=lambda side, patch, stride: range(side - patch + 1)),
         "You moved the square by one pixel. It moves by stride.",
@@ -961,11 +1123,11 @@ occlusion.wrongs(
         drops(places=lambda side, patch, stride: range(0, side - patch + 1, patch)),
         "You moved the square by its own size. It moves by stride, which can be smaller or larger.",
     ),
-    last_place_missing=(
-        drops(places=lambda side, patch, stride: range(0, max(side - patch, 1), stride)),
-        "The last place is missing. range ends before its second number, so it must be "
-        "side − patch + 1.",
+    last_place_missing_in_a_list=(
+        drops(places=lambda side, patch, stride: range(0, side - patch, stride)),
+        LAST_PLACE,
     ),
+    last_place_missing_in_a_table=(last_place_missing, LAST_PLACE),
     beyond_the_border=(
         drops(places=lambda side, patch, stride: range(0, side, stride)),
         "Your last squares stand beyond the border: only a part of them lies on the image. Keep "

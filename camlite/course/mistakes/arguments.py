@@ -18,13 +18,15 @@ Given = dict[str, Any]
 class ArgumentChange:
     """`name` for programs, `words` behind "when …", and the change of all arguments.
 
-    `rank`: 0 is the likeliest change of its argument.
+    `rank`: 0 is the likeliest change of its argument. `of_data`: of an array of real numbers, not
+    of a class, an option or a function.
     """
 
     name: str
     words: str
     apply: Callable[[Given], Given]
     rank: int = 0
+    of_data: bool = False
 
 
 def argument_changes(given: Given, defaults: Given) -> Iterator[ArgumentChange]:
@@ -36,6 +38,7 @@ def argument_changes(given: Given, defaults: Given) -> Iterator[ArgumentChange]:
                 words.replace("{}", name),
                 lambda given, name=name, change=change: given | {name: change(given[name])},
                 rank,
+                _is_float(value, 0) or isinstance(value, np.ndarray),
             )
         if name in defaults and _differ(value, defaults[name]):
             default = defaults[name]

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from camlite.course.exercises import Case, Exercise
+from camlite.course.exercises import Case, Exercise, WrongAnswer
 from camlite.course.mistakes.arguments import ArgumentChange, argument_changes
 from camlite.course.mistakes.code import code_changes, may_not_end
 from camlite.course.mistakes.numbers import (
@@ -41,7 +41,8 @@ from camlite.course.mistakes.results import ResultChange, likely_changes, result
 from camlite.course.mistakes.steps import Limited, Steps
 from camlite.course.observe import Observation, results
 
-SECONDS = 0.5  # of processor time, for single changes, and as much again for pairs
+SECONDS = 0.5  # of processor time, for single changes
+TIMES_FOR_PAIRS = 2  # so much longer for two changes at once: there are many more
 LIKELY = 150  # changes that are tried in pairs: there is no time for more
 LONG = 500  # operations, in all cases together
 MANY = 2000  # operations: of a longer formulation not every case is looked at
@@ -112,8 +113,8 @@ class Search:
         numeric = [i for i in self.wrong if evidence(self.got[i], self.want[i])]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of changes that do not suit the numbers
-            for candidates in (self.single, self._pairs):
-                self.end = time.thread_time() + seconds
+            for candidates, times in ((self.single, 1), (self._pairs, TIMES_FOR_PAIRS)):
+                self.end = time.thread_time() + times * seconds
                 for i in numeric:
                     if time.thread_time() > self.end:
                         break
@@ -237,7 +238,8 @@ class Search:
         likely = likely_changes(self._ndim(i))
         yield from _by_turns(
             self._result_twice(i, likely),
-            self._known_and_more(i, likely),
+            self._known_then_more(likely),
+            self._more_then_known(i),
             (self._run_then(run, change) for run in runs for change in likely),
             (self._two_runs(a, b) for a, b in _likely_pairs(runs)),
         )
@@ -256,29 +258,48 @@ class Search:
                         changes=2,
                     )
 
-    def _known_and_more(self, i: int, likely: tuple[ResultChange, ...]) -> Iterator[_Candidate]:
-        """A wrong answer that the exercise knows, with a change before or after it."""
-        for known in self.exercise.wrong_answers:
-            alone = _Run(f"known: {known.name}", "", known.answer, _unchanged)
-            for change in likely:
-                yield _Candidate(
-                    f"{known.name}, result: {change.name}",
-                    f"{known.sentence} And then your result is {change.words}.",
-                    lambda j, a=alone, c=change: self._agree(j, self._after(self._show(a, j), c)),
-                    changes=2,
-                )
-            if not inspect.isfunction(known.answer):
-                continue
-            for more in argument_changes(self._given(i), {}):
-                if more.name.endswith("exchanged"):
-                    continue  # it may undo the known mistake, which is then not there at all
-                run = _Run(f"{known.name}, {more.name}", "", known.answer, _arguments_first(more))
-                yield _Candidate(
-                    run.name,
-                    f"{known.sentence} And besides, {more.words}.",
-                    lambda j, run=run: self._agree(j, self._show(run, j)),
-                    changes=2,
-                )
+    def _known_then_more(self, likely: tuple[ResultChange, ...]) -> Iterator[_Candidate]:
+        """A wrong answer that the exercise knows, and a change of its result."""
+        for change in likely:
+            for known in self._known:
+                yield self._known_then(known, change)
+
+    def _more_then_known(self, i: int) -> Iterator[_Candidate]:
+        """A wrong answer that the exercise knows, of a changed argument.
+
+        Likely changes of all answers come before unlikely ones of the first: another class or
+        score before another image.
+        """
+        changes = argument_changes(self._given(i), {})
+        for change in sorted(changes, key=lambda change: (change.of_data, change.rank)):
+            if change.name.endswith("exchanged"):
+                continue  # it may undo the known mistake, which is then not there at all
+            for known in self._known:
+                if inspect.isfunction(known.answer):
+                    yield self._known_after(known, change)
+
+    @property
+    def _known(self) -> list[WrongAnswer]:
+        """Those of one mistake."""
+        return [known for known in self.exercise.wrong_answers if known.mistakes == 1]
+
+    def _known_then(self, known: WrongAnswer, change: ResultChange) -> _Candidate:
+        alone = _Run(f"known: {known.name}", "", known.answer, _unchanged)
+        return _Candidate(
+            f"{known.name}, result: {change.name}",
+            f"{known.sentence} And then your result is {change.words}.",
+            lambda j: self._agree(j, self._after(self._show(alone, j), change)),
+            changes=2,
+        )
+
+    def _known_after(self, known: WrongAnswer, change: ArgumentChange) -> _Candidate:
+        run = _Run(f"{known.name}, {change.name}", "", known.answer, _arguments_first(change))
+        return _Candidate(
+            run.name,
+            f"{known.sentence} And besides, {change.words}.",
+            lambda j: self._agree(j, self._show(run, j)),
+            changes=2,
+        )
 
     def _run_then(self, run: _Run, change: ResultChange) -> _Candidate:
         return _Candidate(

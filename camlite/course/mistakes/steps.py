@@ -157,6 +157,7 @@ BINARY |= {"maximum": "larger of two", "minimum": "smaller of two", "matmul": "m
 COMPARISONS = {"gt": "comparison", "ge": "comparison", "lt": "comparison", "le": "comparison"}
 OTHERS = {"where": "choice (where)", "interpolate": "resizing", "__getitem__": "selection"}
 OTHERS |= {"__setitem__": "assignment", "einsum": "einsum", "conv2d": "convolution"}
+OTHERS |= {"randn": "random draw"}
 NOUNS = REDUCTIONS | ALONG | UNARY | BINARY | COMPARISONS | OTHERS
 
 
@@ -215,7 +216,9 @@ def _alternatives(call: Call) -> Iterator[_Entry]:
         yield from _other_resizing(call)
     if name == "__setitem__":
         yield from _other_values(call)
-    if name not in ("clone", "detach", "__setitem__", *COMPARISONS):
+    if name == "randn":
+        yield from _other_draws()
+    if name not in ("clone", "detach", "__setitem__", "randn", *COMPARISONS):
         yield from _followed_by(call)
 
 
@@ -407,6 +410,22 @@ def _other_values(call: Call) -> Iterator[_Entry]:
     yield "left out", "{} is left out", lambda f, a, k: None
 
 
+def _other_draws() -> Iterator[_Entry]:
+    """`torch.randn(shape)`: from elsewhere, or fewer numbers."""
+    yield "uniform", "{} is uniform (rand), not normal", lambda f, a, k: torch.rand(*a, **k)
+    yield "left out", "{} is left out (0)", lambda f, a, k: torch.zeros(*a)
+    yield (
+        "once for images",
+        "{} is made once for all images",
+        lambda f, a, k: f(_shape(a)[1:], **k).expand(_shape(a)),
+    )
+    yield (
+        "once for channels",
+        "{} is made once for all channels",
+        lambda f, a, k: f((_shape(a)[0], 1, *_shape(a)[2:]), **k).expand(_shape(a)),
+    )
+
+
 def _followed_by(call: Call) -> Iterator[_Entry]:
     """The step as it is, and then something more; of a selection only which images it takes.
 
@@ -427,6 +446,7 @@ def _followed_by(call: Call) -> Iterator[_Entry]:
         ("then sigmoid", "{} is followed by a sigmoid", torch.sigmoid),
         ("then minmax", "{} is scaled to [0, 1]", _minmax),
         ("then / sum", "{} is divided by its sum over axis 1", lambda y: _wide(y) / y.sum(1, True)),
+        ("then clamp", "{} is cut to [0, 1]", lambda y: y.clamp(0, 1)),
         ("then square", "{} is squared", torch.square),
         ("then sqrt", "{} is followed by a square root", torch.sqrt),
         ("then 1 -", "{} is subtracted from 1", lambda y: 1 - y),
@@ -458,6 +478,11 @@ def _like(right: Tensor, part: Any) -> Tensor:
         return part.expand_as(right)
     except RuntimeError:
         return part
+
+
+def _shape(args: tuple[Any, ...]) -> tuple[int, ...]:
+    """Of `torch.randn(2, 3)` and `torch.randn((2, 3))`."""
+    return tuple(args[0]) if len(args) == 1 and not isinstance(args[0], int) else args
 
 
 def _several(y: Tensor) -> Tensor:
