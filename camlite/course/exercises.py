@@ -80,6 +80,7 @@ class Exercise:
     wrong_answers: list[WrongAnswer] = field(default_factory=list)
     accepted: list[Answer] = field(default_factory=list)
     taught: dict[str, str] = field(default_factory=dict)
+    parts_taught: dict[str, str] = field(default_factory=dict)
 
     def reference(self, answer: Answer) -> Answer:
         """The right answer, as plainly as it can be written."""
@@ -130,6 +131,14 @@ class Exercise:
         `camlite dev mistakes 3.1` lists the names. The first that fits is the one that is said.
         """
         self.taught |= sentences
+
+    def teaches_parts(self, sentences: dict[str, str]) -> None:
+        """What a part of the probe says when it is the first to differ: {part: sentence}.
+
+        For a part that can be wrong in one way only ("weights that learn"), where nothing declared
+        and nothing searched fits.
+        """
+        self.parts_taught |= sentences
 
     def accepts(self, answer: Answer) -> Answer:
         """Another correct formulation, which the check must let pass."""

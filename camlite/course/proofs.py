@@ -7,7 +7,7 @@ A check that cannot fail teaches nothing. So for every exercise: the solution pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,8 @@ def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
         )  # type: ignore[misc]
     for name in exercise.taught:
         yield Proof(f"{exercise.id}-teaches-{name}", partial(_teaches, exercise, name, expect))
+    for part in exercise.parts_taught:
+        yield Proof(f"{exercise.id}-part-{part}", partial(_teaches_part, exercise, part))  # type: ignore[misc]
     for other in exercise.accepted:
         yield Proof(f"{exercise.id}-accepts-{other.__name__}", partial(expect, other, "passed"))  # type: ignore[misc]
 
@@ -155,6 +157,16 @@ def _teaches(exercise: Exercise, name: str, expect: Callable[..., None]) -> None
     answer = answer_of(exercise, name, exercise.draw_cases(SEEDS[0]))
     assert answer is not None, f"no mistake {name!r} is searched for: camlite dev mistakes"
     expect(answer, "wrong", f"found: {name}")
+
+
+def _teaches_part(exercise: Exercise, part: str) -> None:
+    """A declared wrong answer would get the sentence of this part, if nothing else named it."""
+    alone = replace(exercise, wrong_answers=[], taught={})
+    for wrong in exercise.wrong_answers:
+        verdict = judge(alone, observe(alone, wrong.answer, SEEDS[0]), SEEDS[0])
+        if verdict.diagnosis == f"found: part {part}":
+            return
+    raise AssertionError(f"no wrong answer is declared that shows first in the part {part!r}")
 
 
 def _defined_in(text: str, exercise: Exercise) -> Callable[..., Any]:
