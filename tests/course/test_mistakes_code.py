@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+from torch import nn
 
 from camlite.course import Case, Exercise
 from camlite.course.mistakes.code import code_changes, may_not_end
@@ -53,6 +56,47 @@ def test_each_change_is_of_one_place_and_gives_what_its_words_say():
     loops = [c.answer(*SIZES) for c in code_changes(count) if c.words.endswith("out the last")]
     assert RIGHT - 17 in loops
     assert count(*SIZES) == RIGHT  # and the right one is as it was
+
+
+def first_words(words, kinds=(str, bytes)):
+    """A loop that ends, a choice of several, a condition of two parts, a side, a copy."""
+    found = []
+    for word in words:
+        if not isinstance(word, kinds) or isinstance(word, (int, float)):
+            break
+        if word and len(word) > 2:
+            found.append(word)
+    return [*copy.deepcopy(found), found[-1]]
+
+
+def test_loops_choices_and_conditions_are_changed():
+    words = ["abc", "", "de", "fgh", 7, "ijk"]
+    right = ["abc", "fgh", "fgh"]
+    given = {c.words: c.answer for c in code_changes(first_words)}
+    expected = {
+        "a loop leaves out the one that should end it, and takes those after it": [
+            *("abc", "fgh", "ijk"),
+            "ijk",
+        ],
+        "int is no longer among the choices": right,
+        "one of several conditions is left out": None,
+        "one case is left out: a condition (if) always holds": None,
+        "the first is taken instead of the last": ["abc", "fgh", "abc"],
+        "“deepcopy” is left out": right,
+        "“deepcopy” is replaced by “copy”": right,
+    }
+    assert first_words(words) == right
+    for says, result in expected.items():
+        assert says in given, sorted(given)
+        if result is not None:
+            assert given[says](words) == result, says
+    sides = {c.words for c in code_changes(layer_after)}
+    assert "out_channels is replaced by in_channels" in sides
+    assert "“Linear” has no bias (bias=False)" in sides
+
+
+def layer_after(convolution):
+    return nn.Linear(convolution.out_channels, 2)
 
 
 def test_what_has_no_source_or_may_not_end_is_left_alone():

@@ -659,33 +659,30 @@ swap_head.teaches_parts(
 )
 
 
-def ends(layer):
+def ends_the_trunk(layer):
     to_one = isinstance(layer, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d))
     return (to_one and layer.output_size in (1, (1, 1))) or isinstance(
         layer, (nn.Flatten, nn.Linear)
     )
 
 
-def opened(model):
+def layers_in_order(model):
     for layer in model.children():
-        yield from opened(layer) if isinstance(layer, nn.Sequential) else [layer]
-
-
-def trunk_of(model):
-    if hasattr(model, "features"):
-        return model.features
-    layers = []
-    for layer in opened(model):
-        if ends(layer):
-            break
-        layers.append(layer)
-    return nn.Sequential(*layers)
+        yield from layers_in_order(layer) if isinstance(layer, nn.Sequential) else [layer]
 
 
 @swap_head.reference
 def swapped(model, num_classes):
     copied = copy.deepcopy(model)
-    features = trunk_of(copied)
+    if hasattr(copied, "features"):
+        features = copied.features
+    else:
+        layers = []
+        for layer in layers_in_order(copied):
+            if ends_the_trunk(layer):
+                break
+            layers.append(layer)
+        features = nn.Sequential(*layers)
     features.requires_grad_(False)
     K = [m.out_channels for m in features.modules() if isinstance(m, nn.Conv2d)][-1]
     pool, linear = nn.AdaptiveAvgPool2d(1), nn.Linear(K, num_classes)
@@ -694,6 +691,12 @@ def swapped(model, num_classes):
 
 
 # the same in pieces, of which a wrong answer exchanges one
+
+
+def trunk_of(model):
+    if hasattr(model, "features"):
+        return model.features
+    return chain(*itertools.takewhile(lambda m: not ends_the_trunk(m), layers_in_order(model)))
 
 
 def frozen(features):
@@ -717,13 +720,16 @@ def in_order(*names, **more):
     return build
 
 
+ALL_FOUR = in_order(*PARTS)
+
+
 def swapper(
     cut=trunk_of,
     freeze=frozen,
     width=lambda model, features: last_width(features),
     pool=lambda: nn.AdaptiveAvgPool2d(1),
     linear=nn.Linear,
-    build=in_order(*PARTS),
+    build=ALL_FOUR,
     copied=copy.deepcopy,
     after=lambda model, new: new,
 ):
@@ -766,13 +772,13 @@ def children_before_the_first(model):
     """As the text asks, but a Sequential inside is not opened."""
     if hasattr(model, "features"):
         return model.features
-    return chain(*itertools.takewhile(lambda layer: not ends(layer), model.children()))
+    return chain(*itertools.takewhile(lambda layer: not ends_the_trunk(layer), model.children()))
 
 
 def all_that_do_not_end(model):
     if hasattr(model, "features"):
         return model.features
-    return chain(*(layer for layer in opened(model) if not ends(layer)))
+    return chain(*(layer for layer in layers_in_order(model) if not ends_the_trunk(layer)))
 
 
 def frozen_weight(linear):
@@ -849,12 +855,12 @@ CUTS = {
         "dropout of the old head is in your trunk now. Stop at the first of them (break).",
     ),
     "cut_at_the_first_pooling": (
-        until(lambda m: ends(m) or isinstance(m, (nn.MaxPool2d, nn.AvgPool2d))),
+        until(lambda m: ends_the_trunk(m) or isinstance(m, (nn.MaxPool2d, nn.AvgPool2d))),
         "You cut at the first pooling of any kind. A pooling with small windows belongs to the "
         "trunk: only one to 1×1 loses the place.",
     ),
     "blocks_taken_apart": (
-        until(ends, nn.Module),
+        until(ends_the_trunk, nn.Module),
         "You took every block apart into single layers (modules() does that). A block that adds its "
         "input is more than its layers in a row: open only nn.Sequential.",
     ),
@@ -1156,7 +1162,7 @@ def trunk_copied_layer_by_layer(model, num_classes):
         features = copy.deepcopy(model.features)
     else:
         features, todo = nn.Sequential(), list(model.children())
-        while todo and not ends(todo[0]):
+        while todo and not ends_the_trunk(todo[0]):
             layer = todo.pop(0)
             if isinstance(layer, nn.Sequential):
                 todo = [*layer, *todo]

@@ -342,9 +342,11 @@ class Search:
         for right in (self.exercise.right, *self.exercise.accepted):
             assert right is not None
             steps = Steps(right)
-            for case in self.cases:  # a step may be taken in some cases only
+            for n, case in enumerate(self.cases):  # a step may be taken in some cases only
                 if steps.operations > MANY or (found and time.thread_time() > self.end):
                     break
+                if n > 1 and not steps.operations:
+                    break  # it builds networks, or works with Python's own numbers
                 results(self.exercise, steps.watched, case)
             if steps.operations or right is self.exercise.right:
                 found.append((right, steps))
