@@ -583,12 +583,16 @@ for head in ("gap_linear", "gmp_linear"):
     print(f"{head:10} {shares}")
 
 # %% [markdown]
-# Every GAP network covers more of its digits than every GMP network. (Coverage alone is no quality:
-# a flat map covers 100 %. It says how far the evidence reaches.) The paper's explanation: a maximum
-# is content with the one best place, and gives the others no reason to grow: it marks a *part*. A
-# mean becomes larger with every place that joins in: it marks the *extent*. The paper measured this
-# with boxes on photographs: GoogLeNet-GMP has a localization error of 57.8 %, GoogLeNet-GAP 56.4 %.
-# On our digits the difference is larger than there. Lesson 5 makes boxes of maps.
+# Every GAP network covers more of its digits than every GMP network. But look at the second number:
+# GAP's maps are larger everywhere: they light up more of the *picture*, too. For their size, GMP's
+# maps lie on the digit as well as GAP's, or better. So coverage says how far the evidence reaches,
+# not how well it aims. (A flat map covers 100 % of the digit, by 100 % of the picture.)
+#
+# The paper's explanation: a maximum is content with the one best place, and gives the others no
+# reason to grow: it marks a *part*. A mean becomes larger with every place that joins in: it marks
+# the *extent*. The paper measured this with boxes on photographs: GoogLeNet-GMP has a localization
+# error of 57.8 %, GoogLeNet-GAP 56.4 %. On our digits the difference is larger than there. Lesson 5
+# makes boxes of maps.
 #
 # ## Is it *the* map?
 #
@@ -927,9 +931,9 @@ print(f"trained for long, anywhere: flatten {cost_long[0]:.1%} → new head {cos
 # Where the digits move nothing is lost; also not after the long training. Where they stay in place
 # the new head makes twice as many errors, or more. Only the place differs, so it is the place: if
 # it tells something, the trunk may leave work to the head ("a stroke in the upper right corner").
-# GAP cannot see the corner, and the frozen trunk cannot help. **Look at the floor, too.** In place, a
-# random trunk with a new head comes close to the trained one: such a trunk is worth little without
-# its own head.
+# GAP cannot see the corner, and the frozen trunk cannot help. **Look at the floor, too.** In
+# place, the random trunk with a new head is nearer to the trained one with a new head than the old
+# network is: without its own head, such a trunk is worth little.
 #
 # Can it be repaired? The paper did it for AlexNet: add **two more convolutions** before GAP
 # (AlexNet\*-GAP). They look at neighbouring places together, and so can see again what lies where.
@@ -1103,8 +1107,8 @@ for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 plot.bar(list(axes[1:].flat), "against ← 0 → for\nscaled per map", signed=True, line=True)
 figure.suptitle(
-    f"Train or car? Borrowed trunks answer, with their evidence spread about  (n = {len(rail_test)};\n"
-    "each row: where the trunk has learned; maps of the true class)"
+    f"Train or car? Borrowed trunks answer, and so does a random one  (n = {len(rail_test)}).\n"
+    "Each row: where the trunk has learned. Maps of the true class: only one lies on the vehicle"
 )
 plt.show()
 
@@ -1294,7 +1298,7 @@ print(f"largest difference to the logit: {off_flat:.1e}")
 # * A class activation map is fixed only up to one map that all classes share. The **difference** of
 #   two classes is fixed, and complete.
 # * A new head on a frozen trunk takes seconds. What it costs depends on how much of the work the
-#   old head did. Freeze, and run in evaluation mode.
+#   old head did. Freeze, and run in evaluation mode. Put a random trunk beside every success.
 #
 # **The question from the start.** *What must a network look like, so that its map is its score?*
 # The logit must be a sum to which each place adds its own part. CAM's formula asks for one thing

@@ -64,7 +64,8 @@ class Exercise:
     """What is asked and how an answer is judged. See the module's text for how to fill it.
 
     `seconds` is how long a submitted answer may run; `rtol` is relative to the largest expected
-    value. `parts` turns a learner's object into named results where calling it once is not enough
+    value; `patience`: so many times longer than usual is a mistake searched (networks are slow to
+    build). `parts` turns a learner's object into named results where calling it once is not enough
     (a class, a training step): `parts(answer, *case.args) -> dict`; results are compared in order.
     """
 
@@ -74,6 +75,7 @@ class Exercise:
     hints: tuple[str, str, str]
     seconds: float = 20.0
     rtol: float = 1e-4
+    patience: float = 1
     right: Answer | None = None
     make_cases: Callable[[torch.Generator], Iterator[Case]] | None = None
     parts: Callable[..., dict[str, Any]] | None = None

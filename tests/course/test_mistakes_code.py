@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import pytest
 from torch import nn
@@ -112,7 +113,14 @@ def test_what_has_no_source_or_may_not_end_is_left_alone():
                 places.append(place + 1)
         return places
 
+    def counts(n):
+        for k in itertools.count():
+            if k > n:
+                break
+        return k
+
     power = 3
+    assert code_changes(counts) == ()
     assert code_changes(lambda n: n + 1) == ()
     assert code_changes(len) == ()
     assert code_changes(loops) == code_changes(grows) == ()

@@ -455,6 +455,7 @@ def numpy_loop(F, W, c, d):
 swap_head = Exercise(
     "4.4",
     "swap_head",
+    patience=3,
     formula="Y = W · GAP(features(x)) + b;  features: a frozen copy;  W, b: new",
     hints=(
         "Work on a copy of the model. What stands before the old head becomes features, and does "

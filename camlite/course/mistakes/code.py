@@ -94,15 +94,22 @@ def may_not_end(right: Answer) -> bool:
 
 
 def _may_not_end(tree: ast.AST) -> bool:
-    """`while`, or `for x in places: … places.append(y)`."""
+    """`while`, `for n in count()`, or `for x in places: … places.append(y)`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.While):
+            return True
+        called = _name(node.iter) if _is_loop_over_a_call(node) else ""
+        if called in ENDLESS:
             return True
         if isinstance(node, ast.For) and isinstance(node.iter, ast.Name):
             grown = (n.func.value for n in ast.walk(node) if _is_method(n))
             if any(isinstance(one, ast.Name) and one.id == node.iter.id for one in grown):
                 return True
     return False
+
+
+def _is_loop_over_a_call(node: ast.AST) -> TypeGuard[Any]:
+    return isinstance(node, ast.For) and isinstance(node.iter, ast.Call)
 
 
 def _is_method(node: ast.AST) -> TypeGuard[Any]:
@@ -207,6 +214,7 @@ OTHER_CALLS |= {"AdaptiveMaxPool2d": "AdaptiveAvgPool2d"}
 OTHER_SIDES = {"in_channels": "out_channels", "in_features": "out_features"}
 OTHER_SIDES |= {other: one for one, other in OTHER_SIDES.items()}
 WITH_BIAS = ("Linear", "Conv1d", "Conv2d")
+ENDLESS = ("count", "cycle", "repeat")
 LIBRARIES = ("copy", "math", "np", "torch")
 
 

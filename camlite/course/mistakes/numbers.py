@@ -115,7 +115,12 @@ def bases(given: dict[str, Any]) -> Iterator[tuple[str, Callable[[dict[str, Any]
         if arrays[one].shape == arrays[other].shape:
             yield f"{one} · {other}", lambda g, a=one, b=other: g[a] * g[b]
         elif arrays[one].shape[-1] == arrays[other].shape[0] and arrays[one].ndim > 1:
-            yield f"{one} @ {other}", lambda g, a=one, b=other: as_array(g[a]) @ as_array(g[b])
+            yield f"{one} @ {other}", lambda g, a=one, b=other: _product(g[a], g[b])
+
+
+def _product(one: Any, other: Any) -> np.ndarray | None:
+    a, b = as_array(one), as_array(other)
+    return None if a is None or b is None else a @ b
 
 
 def sizes(given: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -103,11 +103,12 @@ class Search:
         self.wrong = [i for i, (w, g) in pairs if g and not same(w, g, rtol)]
         self.shown: dict[tuple[str, Any, int], Parts | None] = {}
         self.given: dict[int, dict[str, Any]] = {}
-        self.end = time.thread_time() + SECONDS
+        self.seconds = SECONDS * exercise.patience
+        self.end = time.thread_time() + self.seconds
 
     def found(self, seconds: float | None = None) -> Found | None:
         """The best explanation of the first wrong case that has one."""
-        seconds = SECONDS if seconds is None else seconds
+        seconds = self.seconds if seconds is None else seconds
         numeric = [i for i in self.wrong if evidence(self.got[i], self.want[i])]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of changes that do not suit the numbers
