@@ -583,7 +583,7 @@ for head in ("gap_linear", "gmp_linear"):
 
 # %% [markdown]
 # Every GAP network covers more of its digits than every GMP network. But look at the second number:
-# its maps are larger everywhere, they light up more of the *picture*, too. For their size, GMP's
+# GAP's maps are larger everywhere: they light up more of the *picture*, too. For their size, GMP's
 # maps lie on the digit as well as GAP's, or better. So coverage says how far the evidence reaches,
 # not how well it aims. (A flat map covers 100 % of the digit, by 100 % of the picture.)
 #
@@ -1084,8 +1084,8 @@ for axis in axes.flat:
     axis.set(xticks=[], yticks=[])
 plot.bar(list(axes[1:].flat), "against ← 0 → for\nscaled per map", signed=True, line=True)
 figure.suptitle(
-    f"Train or car? Borrowed trunks answer, with their evidence spread about  (n = {len(rail_test)};\n"
-    "each row: where the trunk has learned; maps of the true class)"
+    f"Train or car? Borrowed trunks answer, and so does a random one  (n = {len(rail_test)}).\n"
+    "Each row: where the trunk has learned. Maps of the true class: only one lies on the vehicle"
 )
 plt.show()
 
@@ -1275,7 +1275,7 @@ print(f"largest difference to the logit: {off_flat:.1e}")
 # * A class activation map is fixed only up to one map that all classes share. The **difference** of
 #   two classes is fixed, and complete.
 # * A new head on a frozen trunk takes seconds. What it costs depends on how much of the work the
-#   old head did. Freeze, and run in evaluation mode.
+#   old head did. Freeze, and run in evaluation mode. Put a random trunk beside every success.
 #
 # **The question from the start.** *What must a network look like, so that its map is its score?*
 # The logit must be a sum to which each place adds its own part. CAM's formula asks for one thing

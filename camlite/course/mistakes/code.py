@@ -260,8 +260,8 @@ def _alternatives(slot: _Slot, known: frozenset[str]) -> Iterator[_Entry]:
         yield from _other_numbers(node.value)
     elif isinstance(node, ast.Tuple) and _are_choices(parent):
         for n, one in enumerate(node.elts):
-            rest = ast.Tuple([*node.elts[:n], *node.elts[n + 1 :]], ast.Load())
-            yield f"without {n}", f"{ast.unparse(one)} is no longer among the choices", rest
+            others = ast.Tuple([*node.elts[:n], *node.elts[n + 1 :]], ast.Load())
+            yield f"without {n}", f"{ast.unparse(one)} is no longer among the choices", others
     elif isinstance(node, ast.Attribute) and node.attr in OTHER_SIDES:
         other = OTHER_SIDES[node.attr]
         words = f"{node.attr} is replaced by {other}"
