@@ -71,7 +71,8 @@ def coverage(only: str | None = None, searched: bool = False) -> Iterator[Named]
 def _named(exercise: Exercise, wrong: WrongAnswer, searched: bool) -> Named:
     others = [w for w in exercise.wrong_answers if w.name != wrong.name and not searched]
     taught = {} if searched else exercise.taught
-    rest = replace(exercise, wrong_answers=others, taught=taught)
+    parts = {} if searched else exercise.parts_taught
+    rest = replace(exercise, wrong_answers=others, taught=taught, parts_taught=parts)
     verdict = judge(rest, observe(rest, wrong.answer, SEED), SEED)
     lines = [line for line in verdict.message.splitlines() if not HOW_MANY.fullmatch(line)]
     return Named(

@@ -68,7 +68,8 @@ class Exercise:
     """What is asked and how an answer is judged. See the module's text for how to fill it.
 
     `seconds` is how long a submitted answer may run; `rtol` is relative to the largest expected
-    value. `parts` turns a learner's object into named results where calling it once is not enough
+    value; `patience`: so many times longer than usual is a mistake searched (networks are slow to
+    build). `parts` turns a learner's object into named results where calling it once is not enough
     (a class, a training step): `parts(answer, *case.args) -> dict`; results are compared in order.
     """
 
@@ -78,12 +79,14 @@ class Exercise:
     hints: tuple[str, str, str]
     seconds: float = 20.0
     rtol: float = 1e-4
+    patience: float = 1
     right: Answer | None = None
     make_cases: Callable[[torch.Generator], Iterator[Case]] | None = None
     parts: Callable[..., dict[str, Any]] | None = None
     wrong_answers: list[WrongAnswer] = field(default_factory=list)
     accepted: list[Answer] = field(default_factory=list)
     taught: dict[str, str] = field(default_factory=dict)
+    parts_taught: dict[str, str] = field(default_factory=dict)
 
     def reference(self, answer: Answer) -> Answer:
         """The right answer, as plainly as it can be written."""
@@ -136,6 +139,14 @@ class Exercise:
         `camlite dev mistakes 3.1` lists the names. The first that fits is the one that is said.
         """
         self.taught |= sentences
+
+    def teaches_parts(self, sentences: dict[str, str]) -> None:
+        """What a part of the probe says when it is the first to differ: {part: sentence}.
+
+        For a part that can be wrong in one way only ("weights that learn"), where nothing declared
+        and nothing searched fits.
+        """
+        self.parts_taught |= sentences
 
     def accepts(self, answer: Answer) -> Answer:
         """Another correct formulation, which the check must let pass."""

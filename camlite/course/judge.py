@@ -234,7 +234,7 @@ def _clue(first: int, pairs: list[Pair], exercise: Exercise) -> _Cause:
             "from the first, or drawn at random?",
             "found: second call",
         )
-    if isinstance(g, str) and g == NOTHING and not isinstance(w, str):
+    if isinstance(g, str) and g == NOTHING and not (isinstance(w, str) and w == NOTHING):
         return _Cause(first, "Did you forget the return?", "found: no return")
     if _lost_numbers(w, g):
         return _Cause(
@@ -242,6 +242,8 @@ def _clue(first: int, pairs: list[Pair], exercise: Exercise) -> _Cause:
             "Your result holds NaN or infinite values: is there a division by zero?",
             "found: not finite",
         )
+    if name in exercise.parts_taught:
+        return _Cause(first, exercise.parts_taught[name], f"found: part {name}")
     return _Cause(first, _observation(first, name, pairs, exercise))
 
 

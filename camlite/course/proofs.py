@@ -25,7 +25,7 @@ from camlite.course.lessons import (
     solution_lines,
 )
 from camlite.course.mistakes.by_name import answer_of
-from camlite.course.observe import observe
+from camlite.course.observe import Value, close, observe
 from camlite.course.skeleton import TO_FILL, is_written, left_to_fill
 from camlite.course.submission import cells, definition, read_submission
 
@@ -146,6 +146,8 @@ def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
         )  # type: ignore[misc]
     for name in exercise.taught:
         yield Proof(f"{exercise.id}-teaches-{name}", partial(_teaches, exercise, name, expect))
+    for part in exercise.parts_taught:
+        yield Proof(f"{exercise.id}-part-{part}", partial(_teaches_part, exercise, part))  # type: ignore[misc]
     for other in exercise.accepted:
         yield Proof(f"{exercise.id}-accepts-{other.__name__}", partial(expect, other, "passed"))  # type: ignore[misc]
 
@@ -155,6 +157,21 @@ def _teaches(exercise: Exercise, name: str, expect: Callable[..., None]) -> None
     answer = answer_of(exercise, name, exercise.draw_cases(SEEDS[0]))
     assert answer is not None, f"no mistake {name!r} is searched for: camlite dev mistakes"
     expect(answer, "wrong", f"found: {name}")
+
+
+def _teaches_part(exercise: Exercise, part: str) -> None:
+    """A declared wrong answer differs first in this part."""
+    right = observe(exercise, exercise.right, SEEDS[0])  # type: ignore[arg-type]
+    for wrong in exercise.wrong_answers:
+        for want, got in zip(right, observe(exercise, wrong.answer, SEEDS[0]), strict=True):
+            differ = (n for n, v in want.parts.items() if not _same(v, got.parts.get(n), exercise))
+            if not got.error and next(differ, None) == part:
+                return
+    raise AssertionError(f"no wrong answer is declared that differs first in the part {part!r}")
+
+
+def _same(want: Value, got: Value | None, exercise: Exercise) -> bool:
+    return got is not None and close(want, got, exercise.rtol)
 
 
 def _defined_in(text: str, exercise: Exercise) -> Callable[..., Any]:

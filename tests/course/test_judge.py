@@ -109,3 +109,16 @@ def test_nothing_is_said_of_a_sum_where_the_shape_is_wrong(id, answer):
     assert found.status == "wrong"
     assert "The shape is not right: axis" in found.message
     assert "sums over" not in found.message
+
+
+def test_a_part_in_words_says_its_own_sentence():
+    made = Exercise("9.5", "layers", formula="…", hints=("a", "b", "c"))
+    made.cases(lambda rng: [Case("three", 3)])
+    made.reference(lambda n: f"3×{n}")
+    made.probe(lambda answer, n: {"weights": answer(n), "layers": "one"})
+    assert "Look at: weights." in verdict(lambda n: "none", made).message
+    made.teaches_parts({"weights": "No weight is there."})
+    told = verdict(lambda n: "none", made)
+    assert told.diagnosis == "found: part weights"
+    assert told.message.endswith("No weight is there.")
+    assert "Did you forget the return?" in verdict(lambda n: None, made).message

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+
 import pytest
+from torch import nn
 
 from camlite.course import Case, Exercise
 from camlite.course.mistakes.code import code_changes, may_not_end
@@ -92,6 +96,47 @@ def test_without_the_limit_or_the_if_a_value_falls_below():
     assert share([True] * 5, [False] * 5, 5) == 1 / 5
 
 
+def first_words(words, kinds=(str, bytes)):
+    """A loop that ends, a choice of several, a condition of two parts, a side, a copy."""
+    found = []
+    for word in words:
+        if not isinstance(word, kinds) or isinstance(word, (int, float)):
+            break
+        if word and len(word) > 2:
+            found.append(word)
+    return [*copy.deepcopy(found), found[-1]]
+
+
+def test_loops_choices_and_conditions_are_changed():
+    words = ["abc", "", "de", "fgh", 7, "ijk"]
+    right = ["abc", "fgh", "fgh"]
+    given = {c.words: c.answer for c in code_changes(first_words)}
+    expected = {
+        "a loop leaves out the one that should end it, and takes those after it": [
+            *("abc", "fgh", "ijk"),
+            "ijk",
+        ],
+        "int is no longer among the choices": right,
+        "one of several conditions is left out": None,
+        "the lines below an “if” always run": None,
+        "the first is taken instead of the last": ["abc", "fgh", "abc"],
+        "“deepcopy” is left out": right,
+        "“deepcopy” is replaced by “copy”": right,
+    }
+    assert first_words(words) == right
+    for says, result in expected.items():
+        assert says in given, sorted(given)
+        if result is not None:
+            assert given[says](words) == result, says
+    sides = {c.words for c in code_changes(layer_after)}
+    assert "out_channels is replaced by in_channels" in sides
+    assert "“Linear” has no bias (bias=False)" in sides
+
+
+def layer_after(convolution):
+    return nn.Linear(convolution.out_channels, 2)
+
+
 def test_what_has_no_source_or_may_not_end_is_left_alone():
     def loops(n):
         while n > 1:
@@ -105,7 +150,14 @@ def test_what_has_no_source_or_may_not_end_is_left_alone():
                 places.append(place + 1)
         return places
 
+    def counts(n):
+        for k in itertools.count():
+            if k > n:
+                break
+        return k
+
     power = 3
+    assert code_changes(counts) == ()
     assert code_changes(lambda n: n + 1) == ()
     assert code_changes(len) == ()
     assert code_changes(loops) == code_changes(grows) == ()

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from camlite.course import Case, Exercise, normal
+from camlite.course.observe import NOTHING
 from camlite.course.state import changes, condition
 
 # ------------------------------------------------------------------ 4.1
@@ -454,6 +455,7 @@ def numpy_loop(F, W, c, d):
 swap_head = Exercise(
     "4.4",
     "swap_head",
+    patience=3,
     formula="Y = W · GAP(features(x)) + b;  features: a frozen copy;  W, b: new",
     hints=(
         "Work on a copy of the model. What stands before the old head becomes features, and does "
@@ -509,7 +511,8 @@ def chain(*layers):
 
 
 def linears(inputs, classes):
-    return [nn.Linear(inputs, 7), nn.ReLU(inplace=True), nn.Linear(7, classes)]
+    """Two layers; what stands between them would change the maps, if it were left in the trunk."""
+    return [nn.Linear(inputs, 7), nn.Tanh(), nn.Linear(7, classes)]
 
 
 @swap_head.cases
@@ -567,6 +570,13 @@ def shapes(parameters):
     return ", ".join(sorted("×".join(map(str, p.shape)) for p in parameters)) or "nothing"
 
 
+def shared(one, others):
+    """The shapes of the weights that one network has in common with others."""
+    return shapes(
+        p for p in one.parameters() if any(p is q or p.data_ptr() == q.data_ptr() for q in others)
+    )
+
+
 @swap_head.probe
 def _(answer, model, num_classes):
     for weight in model.parameters():  # gradients of the caller, which must stay
@@ -578,27 +588,30 @@ def _(answer, model, num_classes):
     if "the model's layers" in changed:  # then all else is another too
         changed = ["the model's layers"]
     if not isinstance(got, nn.Module):
-        what = "nothing (None)" if got is None else f"a {type(got).__name__}"
-        return {"what comes back": f"{what}, not a network"}
-    parts = ("features", "classifier")
-    seen = {"what comes back": "a network"} | {
-        f".{p}": "is a layer" if isinstance(getattr(got, p, None), nn.Module) else "is missing"
-        for p in parts
-    }
+        return {"what comes back": NOTHING if got is None else f"a {type(got).__name__}"}
+    if any(isinstance(p, nn.UninitializedParameter) for p in got.parameters()):
+        return {"what comes back": "a network with a layer that has no weights yet (lazy)"}
+    weights = head_of(got, old)
     got.eval()
-    seen["features(x)"] = attempt(lambda: got.features(small))
-    attempt(lambda: got(small))  # a lazy layer takes its shape
-    return seen | {
+    return {
+        "what comes back": "a network",
+        "its parts": ", ".join(p for p in ("features", "classifier") if is_part(got, p)) or "none",
         "changed in the given model": ", ".join(changed) or "nothing",
+        "weights of the head": weights,
+        "features(x)": attempt(lambda: got.features(small)),
         "weights that learn": shapes(p for p in got.parameters() if p.requires_grad),
         "frozen numbers": sum(p.numel() for p in got.parameters() if not p.requires_grad),
-        "weights shared with the given model": shapes(
-            p for p in got.parameters() if any(p is q or p.data_ptr() == q.data_ptr() for q in old)
+        "weights shared with the given model": shared(got, old),
+        "weights shared with the result of a second call": attempt(
+            lambda: shared(got, list(answer(model, num_classes).parameters()))
         ),
-        "weights of the head": head_is_new(got, old),
         **logits_of(got, small, wide),
         "weights that get a gradient": attempt(lambda: reached(got, small)),
     }
+
+
+def is_part(network, name):
+    return isinstance(getattr(network, name, None), nn.Module)
 
 
 def reached(got, x):
@@ -610,9 +623,12 @@ def reached(got, x):
     return shapes(p for p in got.parameters() if p.grad is not None)
 
 
-def head_is_new(got, old):
-    head = [p for p in got.parameters() if p.dim() == 2]
-    same = any(torch.equal(p, q) for p in head for q in old)
+def head_of(got, old):
+    """What the weights of the linear layers are before anything has run."""
+    head = [p for p in got.parameters() if p.dim() < 3]
+    if not all(p.isfinite().all() for p in head):
+        return "not finite"
+    same = any(torch.equal(p, q) for p in head for q in old if p.dim() == 2)
     return "those of the given model" if same else "new"
 
 
@@ -626,54 +642,95 @@ def logits_of(got, small, wide):
         return seen | {"logits of pictures of another size": attempt(lambda: got(wide))}
 
 
-def ends(layer):
+swap_head.teaches_parts(
+    {
+        "its parts": "The result needs two parts with the names .features and .classifier: an "
+        "OrderedDict in nn.Sequential gives names, and so does a class.",
+        "changed in the given model": "The given model is not as it was. Begin with "
+        "copy.deepcopy(model) (copy.copy shares the layers), and set flags, modes and layers of "
+        "the copy only.",
+        "features(x)": "Your .features does not give the maps of the model's trunk: all layers "
+        "before the first pooling to 1×1, Flatten or Linear, in their order, as they are.",
+        "weights that learn": "Not the right weights learn. All of the trunk is frozen; of the "
+        "head one nn.Linear learns, with as many inputs as the trunk has maps, one output for each "
+        "class, and a bias.",
+        "logits": "The maps and the weights are right, the logits are not: GAP, then the linear "
+        "layer, and nothing else between or after them.",
+    }
+)
+
+
+def ends_the_trunk(layer):
     to_one = isinstance(layer, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d))
     return (to_one and layer.output_size in (1, (1, 1))) or isinstance(
         layer, (nn.Flatten, nn.Linear)
     )
 
 
-def opened(model, inside=nn.Sequential):
-    """The layers in order; what is `inside` is opened."""
+def layers_in_order(model):
     for layer in model.children():
-        yield from opened(layer, inside) if isinstance(layer, inside) else [layer]
+        yield from layers_in_order(layer) if isinstance(layer, nn.Sequential) else [layer]
 
 
-def until(stops, inside=nn.Sequential):
-    """The trunk: `.features`, or all that stands before the first layer that `stops`."""
+@swap_head.reference
+def swapped(model, num_classes):
+    copied = copy.deepcopy(model)
+    if hasattr(copied, "features"):
+        features = copied.features
+    else:
+        layers = []
+        for layer in layers_in_order(copied):
+            if ends_the_trunk(layer):
+                break
+            layers.append(layer)
+        features = nn.Sequential(*layers)
+    features.requires_grad_(False)
+    K = [m.out_channels for m in features.modules() if isinstance(m, nn.Conv2d)][-1]
+    pool, linear = nn.AdaptiveAvgPool2d(1), nn.Linear(K, num_classes)
+    parts = OrderedDict(features=features, pool=pool, flatten=nn.Flatten(), classifier=linear)
+    return nn.Sequential(parts)
 
-    def cut(model):
-        if hasattr(model, "features"):
-            return model.features
-        layers = list(opened(model, inside))
-        return chain(*layers[: next((i for i, m in enumerate(layers) if stops(m)), len(layers))])
 
-    return cut
+# the same in pieces, of which a wrong answer exchanges one
 
 
-TRUNK = until(ends)
+def trunk_of(model):
+    if hasattr(model, "features"):
+        return model.features
+    return chain(*itertools.takewhile(lambda m: not ends_the_trunk(m), layers_in_order(model)))
 
 
 def frozen(features):
     return features.requires_grad_(False)
 
 
-def last_width(model, features):
+def last_width(features):
     return [m.out_channels for m in features.modules() if isinstance(m, nn.Conv2d)][-1]
 
 
-def named(features, pool, linear, end=()):
-    parts = {"features": features, "pool": pool, "flatten": nn.Flatten(), "classifier": linear}
-    return chain(OrderedDict(parts | dict(end)))
+PARTS = ("features", "pool", "flatten", "classifier")
+
+
+def in_order(*names, **more):
+    """A network of the parts with these names, in this order; `more` are other layers."""
+
+    def build(features, pool, linear):
+        parts = dict(zip(PARTS, (features, pool, nn.Flatten(), linear), strict=True)) | more
+        return chain(OrderedDict((name, parts[name]) for name in names))
+
+    return build
+
+
+ALL_FOUR = in_order(*PARTS)
 
 
 def swapper(
-    cut=TRUNK,
+    cut=trunk_of,
     freeze=frozen,
-    width=last_width,
+    width=lambda model, features: last_width(features),
     pool=lambda: nn.AdaptiveAvgPool2d(1),
     linear=nn.Linear,
-    build=named,
+    build=ALL_FOUR,
     copied=copy.deepcopy,
     after=lambda model, new: new,
 ):
@@ -685,7 +742,19 @@ def swapper(
     return answer
 
 
-swap_head.reference(swapper())
+def until(stops, inside=nn.Sequential):
+    """The trunk: `.features`, or all that stands before the first layer that `stops`."""
+
+    def layers(model):
+        for layer in model.children():
+            yield from layers(layer) if isinstance(layer, inside) else [layer]
+
+    def cut(model):
+        if hasattr(model, "features"):
+            return model.features
+        return chain(*itertools.takewhile(lambda layer: not stops(layer), layers(model)))
+
+    return cut
 
 
 def random_again(features):
@@ -695,201 +764,36 @@ def random_again(features):
     return frozen(features)
 
 
-def without_its_end(model):
-    return TRUNK(model)[:-1]
-
-
 def in_place(model, num_classes):
     """The given model gets a new head and is returned."""
-    new = swapper(copied=lambda model: model)(model, num_classes)
-    return new
-
-
-def old_last_linear(model, num_classes):
-    return [m for m in model.modules() if isinstance(m, nn.Linear)][-1].in_features
+    return swapper(copied=lambda model: model)(model, num_classes)
 
 
 def children_before_the_first(model):
     """As the text asks, but a Sequential inside is not opened."""
     if hasattr(model, "features"):
         return model.features
-    layers = list(model.children())
-    return chain(*layers[: next((i for i, m in enumerate(layers) if ends(m)), len(layers))])
+    return chain(*itertools.takewhile(lambda layer: not ends_the_trunk(layer), model.children()))
 
 
-swap_head.wrongs(
-    all_children_but_the_last=(
-        swapper(lambda model: chain(*list(model.children())[:-1])),
-        "You took all parts but the last one. The old head can have several parts (pooling, "
-        "flatten, linear layers), so they are still in your trunk. Cut at the first of them.",
-    ),
-    sequential_not_opened=(
-        swapper(children_before_the_first),
-        "A head can stand inside of an nn.Sequential: you looked only at the outermost parts. "
-        "layers_in_order opens them.",
-    ),
-    only_with_features=(
-        swapper(lambda model: model.features),
-        "Not every model has .features. Where it has none, collect its layers up to the first that "
-        "ends the trunk.",
-    ),
-    inputs_of_the_old_head=(
-        swapper(
-            width=lambda model, features: (
-                [m.in_features for m in model.modules() if isinstance(m, nn.Linear)] or [1]
-            )[0]
-        ),
-        "You took the number of inputs from the old linear layer. After a flatten that is one for "
-        "each channel and place. After GAP it is one for each map: out_channels of the last "
-        "convolution.",
-    ),
-    width_of_the_first_convolution=(
-        swapper(
-            width=lambda model, features: next(
-                m.out_channels for m in features.modules() if isinstance(m, nn.Conv2d)
-            )
-        ),
-        "You took out_channels of the first convolution. The trunk has as many maps as its last "
-        "convolution makes.",
-    ),
-    flattened_without_average=(
-        swapper(pool=nn.Identity, linear=lambda k, n: nn.LazyLinear(n)),
-        "There is no GAP: you flatten the maps, and the linear layer has a weight for each place.",
-    ),
-    not_flattened=(
-        swapper(
-            build=lambda features, pool, linear: chain(
-                OrderedDict(features=features, pool=pool, classifier=linear)
-            )
-        ),
-        "After the pooling the maps are still (N, K, 1, 1), and the linear layer wants (N, K). Put "
-        "nn.Flatten() between them.",
-    ),
-    no_gradient_for_the_head=(
-        swapper(build=lambda features, pool, linear: Blind(features, linear)),
-        "Your whole forward runs without a graph (no_grad), so the new layer gets no gradient and "
-        "cannot learn. Only the trunk may run so.",
-    ),
-    nothing_returned=(lambda model, num_classes: None, "Did you forget the return?"),
-    weights_shared=(
-        in_place,
-        "You took the layers of the given model itself, without a copy: now its own weights are "
-        "frozen too. Begin with copy.deepcopy(model).",
-    ),
-    frozen_before_the_copy=(
-        lambda model, n: swapper()(model.requires_grad_(False), n),
-        "You froze the given model, and copied it afterwards. Copy first, then freeze the copy.",
-    ),
-    given_model_in_eval_mode=(
-        lambda model, n: swapper()(model.eval(), n),
-        "You switched the given model to evaluation mode. It must be as it was.",
-    ),
-    not_frozen=(
-        swapper(freeze=lambda features: features.requires_grad_(True)),
-        "Everything learns in your network. The trunk must be frozen: "
-        "features.requires_grad_(False).",
-    ),
-    eval_is_not_frozen=(
-        swapper(freeze=lambda features: features.eval()),
-        "The trunk still learns. eval() changes what dropout and batch normalisation do; it freezes "
-        "no weight. Use requires_grad_(False).",
-    ),
-    all_frozen=(
-        swapper(after=lambda model, new: new.requires_grad_(False)),
-        "Nothing can learn: you froze the new linear layer too. Freeze the trunk before you add the "
-        "head.",
-    ),
-    weight_frozen_bias_learns=(
-        swapper(linear=lambda k, n: frozen_weight(nn.Linear(k, n))),
-        "The weight of the new linear layer is frozen; only its bias learns.",
-    ),
-    no_bias=(
-        swapper(linear=lambda k, n: nn.Linear(k, n, bias=False)),
-        "The new linear layer has no bias. Leave bias=True, which is the default.",
-    ),
-    maximum_instead_of_mean=(
-        swapper(pool=lambda: nn.AdaptiveMaxPool2d(1)),
-        "You pool with the maximum. That is GMP: a map would not add up to the score. Use "
-        "nn.AdaptiveAvgPool2d(1).",
-    ),
-    cut_at_the_first_pooling=(
-        swapper(
-            until(lambda m: ends(m) or isinstance(m, (nn.MaxPool2d, nn.AvgPool2d))),
-        ),
-        "You cut at the first pooling of any kind. A pooling with small windows belongs to the "
-        "trunk: only one to 1×1 loses the place.",
-    ),
-    blocks_taken_apart=(
-        swapper(until(ends, nn.Module)),
-        "You took every block apart into single layers (modules() does that). A block that adds its "
-        "input is more than its layers in a row: open only nn.Sequential.",
-    ),
-    only_flatten_ends=(
-        swapper(until(lambda m: isinstance(m, (nn.Flatten, nn.Linear)))),
-        "A pooling to 1×1 is still in your trunk: its maps have one place only, and no map can be "
-        "drawn. Cut before it.",
-    ),
-    last_layer_missing=(
-        swapper(without_its_end),
-        "The last layer of the trunk is missing. It stands before the pooling, so it stays.",
-    ),
-    trunk_random_again=(
-        swapper(freeze=random_again),
-        "The weights of your trunk are random again. What it has learned is the very thing that we "
-        "want to keep: copy the model with its weights.",
-    ),
-    softmax_at_the_end=(
-        swapper(build=lambda *parts: named(*parts, end={"softmax": nn.Softmax(1)})),
-        "Your network ends with a softmax. Return logits: the loss does the softmax, and CAM "
-        "explains the logit.",
-    ),
-    relu_at_the_end=(
-        swapper(build=lambda *parts: named(*parts, end={"relu": nn.ReLU()})),
-        "There is a ReLU after the linear layer: no logit can be negative, and the map does not add "
-        "up to it.",
-    ),
-    two_linear_layers=(
-        swapper(
-            linear=lambda k, n: chain(nn.Linear(k, k), nn.ReLU(), nn.Linear(k, n)),
-        ),
-        "Your new head has two linear layers with a ReLU between them. CAM needs exactly one.",
-    ),
-    parts_without_names=(
-        swapper(build=lambda features, pool, linear: chain(features, pool, nn.Flatten(), linear)),
-        "The network is right, but its parts have no names. The result needs .features and "
-        ".classifier: use an OrderedDict in nn.Sequential, or a class.",
-    ),
-    average_inside_features=(
-        swapper(
-            build=lambda features, pool, linear: chain(
-                OrderedDict(features=chain(features, pool), flatten=nn.Flatten(), classifier=linear)
-            )
-        ),
-        "The average lies inside of features. features must return maps, or there is nothing to "
-        "draw.",
-    ),
-    features_and_classifier_as_a_pair=(
-        swapper(build=lambda features, pool, linear: (features, linear)),
-        "You return the two parts. Return one network that runs them: features, GAP, classifier.",
-    ),
-    maps_summed=(
-        swapper(build=lambda features, pool, linear: Summing(features, linear)),
-        "You sum each map. GAP takes the mean: divide by the number of places.",
-    ),
-    last_convolution_of_the_whole_model=(
-        swapper(
-            width=lambda model, features: last_width(model, model),
-            linear=lambda k, n: nn.Linear(k, n),
-        ),
-        "The last convolution of the whole model need not belong to the trunk: an old head can have "
-        "one too (SqueezeNet). Look for it in features.",
-    ),
-)
+def all_that_do_not_end(model):
+    if hasattr(model, "features"):
+        return model.features
+    return chain(*(layer for layer in layers_in_order(model) if not ends_the_trunk(layer)))
 
 
 def frozen_weight(linear):
     linear.weight.requires_grad_(False)
     return linear
+
+
+def filled(linear, value):
+    nn.init.constant_(linear.weight, value)
+    return linear
+
+
+def old_linears(model):
+    return [m for m in model.modules() if isinstance(m, nn.Linear)]
 
 
 class Averaging(nn.Module):
@@ -921,6 +825,250 @@ class Blind(Averaging):
         return super().forward(x)
 
 
+CUTS = {
+    "all_children_but_the_last": (
+        lambda model: chain(*list(model.children())[:-1]),
+        "You took all parts but the last one. The old head can have several parts (pooling, "
+        "flatten, linear layers), so they are still in your trunk. Cut at the first of them.",
+    ),
+    "children_of_features_but_the_last": (
+        lambda model: (
+            chain(*list(model.features.children())[:-1])
+            if hasattr(model, "features")
+            else trunk_of(model)
+        ),
+        "The last layer of the model's own .features is missing (children()[:-1]). Where a model "
+        "has .features, take all of it.",
+    ),
+    "sequential_not_opened": (
+        children_before_the_first,
+        "A head can stand inside of an nn.Sequential: you looked only at the outermost parts. "
+        "layers_in_order opens them.",
+    ),
+    "only_with_features": (
+        lambda model: model.features,
+        "Not every model has .features. Where it has none, collect its layers up to the first that "
+        "ends the trunk.",
+    ),
+    "filter_instead_of_a_cut": (
+        all_that_do_not_end,
+        "You left out the layers that end the trunk, and kept what comes after them: a ReLU or a "
+        "dropout of the old head is in your trunk now. Stop at the first of them (break).",
+    ),
+    "cut_at_the_first_pooling": (
+        until(lambda m: ends_the_trunk(m) or isinstance(m, (nn.MaxPool2d, nn.AvgPool2d))),
+        "You cut at the first pooling of any kind. A pooling with small windows belongs to the "
+        "trunk: only one to 1×1 loses the place.",
+    ),
+    "blocks_taken_apart": (
+        until(ends_the_trunk, nn.Module),
+        "You took every block apart into single layers (modules() does that). A block that adds its "
+        "input is more than its layers in a row: open only nn.Sequential.",
+    ),
+    "only_flatten_ends": (
+        until(lambda m: isinstance(m, (nn.Flatten, nn.Linear))),
+        "A pooling to 1×1 is still in your trunk: its maps have one place only, and no map can be "
+        "drawn. Cut before it.",
+    ),
+    "last_layer_missing": (
+        lambda model: trunk_of(model)[:-1],
+        "The last layer of the trunk is missing. It stands before the pooling, so it stays.",
+    ),
+}
+FREEZES = {
+    "not_frozen": (
+        lambda features: features.requires_grad_(True),
+        "Everything learns in your network. The trunk must be frozen: "
+        "features.requires_grad_(False).",
+    ),
+    "eval_is_not_frozen": (
+        lambda features: features.eval(),
+        "The trunk still learns. eval() changes what dropout and batch normalisation do; it freezes "
+        "no weight. Use requires_grad_(False).",
+    ),
+    "trunk_random_again": (
+        random_again,
+        "The weights of your trunk are random again. What it has learned is the very thing that we "
+        "want to keep: copy the model with its weights.",
+    ),
+}
+WIDTHS = {
+    "inputs_of_the_old_head": (
+        lambda model, features: [*(m.in_features for m in old_linears(model)), 1][0],
+        "You took the number of inputs from the old linear layer. After a flatten that is one for "
+        "each channel and place. After GAP it is one for each map: out_channels of the last "
+        "convolution.",
+    ),
+    "width_of_the_first_convolution": (
+        lambda model, features: next(
+            m.out_channels for m in features.modules() if isinstance(m, nn.Conv2d)
+        ),
+        "You took out_channels of the first convolution. The trunk has as many maps as its last "
+        "convolution makes.",
+    ),
+    "inputs_of_the_last_convolution": (
+        lambda model, features: [
+            m.in_channels for m in features.modules() if isinstance(m, nn.Conv2d)
+        ][-1],
+        "You took in_channels of the last convolution. It makes out_channels maps.",
+    ),
+    "last_convolution_of_the_whole_model": (
+        lambda model, features: last_width(model),
+        "The last convolution of the whole model need not belong to the trunk: an old head can have "
+        "one too (SqueezeNet). Look for it in features.",
+    ),
+    "always_32": (
+        lambda model, features: 32,
+        "Your new layer has 32 inputs, whatever the model is. Other trunks have more or fewer maps: "
+        "out_channels of the last convolution.",
+    ),
+}
+POOLS = {
+    "maximum_instead_of_mean": (
+        lambda: nn.AdaptiveMaxPool2d(1),
+        "You pool with the maximum. That is GMP: a map would not add up to the score. Use "
+        "nn.AdaptiveAvgPool2d(1).",
+    ),
+    "two_by_two": (
+        lambda: nn.AdaptiveAvgPool2d(2),
+        "Your pooling leaves 2×2 places, four numbers for each map. Global means one: "
+        "nn.AdaptiveAvgPool2d(1).",
+    ),
+}
+LINEARS = {
+    "always_ten_classes": (
+        lambda k, n: nn.Linear(k, 10),
+        "Your new layer has 10 outputs, whatever num_classes is.",
+    ),
+    "lazy": (
+        lambda k, n: nn.LazyLinear(n),
+        "nn.LazyLinear has no weights before the first picture: nothing can be written into them, "
+        "and no optimizer gets them. You know the number of inputs, so use nn.Linear.",
+    ),
+    "not_a_number": (
+        lambda k, n: filled(nn.Linear(k, n), float("nan")),
+        "The weights of the new layer are NaN or infinite. Leave the start that nn.Linear has "
+        "drawn; torch.empty is no start.",
+    ),
+    "weight_frozen_bias_learns": (
+        lambda k, n: frozen_weight(nn.Linear(k, n)),
+        "The weight of the new linear layer is frozen; only its bias learns.",
+    ),
+    "no_bias": (
+        lambda k, n: nn.Linear(k, n, bias=False),
+        "The new linear layer has no bias. Leave bias=True, which is the default.",
+    ),
+    "two_linear_layers": (
+        lambda k, n: chain(nn.Linear(k, k), nn.ReLU(), nn.Linear(k, n)),
+        "Your new head has two linear layers with a ReLU between them. CAM needs exactly one.",
+    ),
+    "two_linears_in_a_row": (
+        lambda k, n: chain(nn.Linear(k, k), nn.Linear(k, n)),
+        "Your new head has two linear layers. With nothing between them they are one, as in D of "
+        "the quiz: give one.",
+    ),
+}
+BUILDS = {
+    "pooling_left_out": (
+        in_order("features", "flatten", "classifier"),
+        "There is no GAP: you flatten the maps, and the linear layer meets one number for each "
+        "place. Put nn.AdaptiveAvgPool2d(1) before.",
+    ),
+    "not_flattened": (
+        in_order("features", "pool", "classifier"),
+        "After the pooling the maps are still (N, K, 1, 1), and the linear layer wants (N, K). Put "
+        "nn.Flatten() between them.",
+    ),
+    "relu_after_gap": (
+        in_order("features", "pool", "flatten", "relu", "classifier", relu=nn.ReLU()),
+        "There is a ReLU between GAP and the linear layer. It does no harm where the maps are not "
+        "negative; after another trunk (Tanh) it bends the means. Leave it out.",
+    ),
+    "softmax_at_the_end": (
+        in_order(*PARTS, "softmax", softmax=nn.Softmax(1)),
+        "Your network ends with a softmax. Return logits: the loss does the softmax, and CAM "
+        "explains the logit.",
+    ),
+    "relu_at_the_end": (
+        in_order(*PARTS, "relu", relu=nn.ReLU()),
+        "There is a ReLU after the linear layer: no logit can be negative, and the map does not add "
+        "up to it.",
+    ),
+    "no_gradient_for_the_head": (
+        lambda features, pool, linear: Blind(features, linear),
+        "Your whole forward runs without a graph (no_grad), so the new layer gets no gradient and "
+        "cannot learn. Only the trunk may run so.",
+    ),
+    "maps_summed": (
+        lambda features, pool, linear: Summing(features, linear),
+        "You sum each map. GAP takes the mean: divide by the number of places.",
+    ),
+    "parts_without_names": (
+        lambda features, pool, linear: chain(features, pool, nn.Flatten(), linear),
+        "The network is right, but its parts have no names. The result needs .features and "
+        ".classifier: use an OrderedDict in nn.Sequential, or a class.",
+    ),
+    "average_inside_features": (
+        lambda features, pool, linear: chain(
+            OrderedDict(features=chain(features, pool), flatten=nn.Flatten(), classifier=linear)
+        ),
+        "The average lies inside of features. features must return maps, or there is nothing to "
+        "draw.",
+    ),
+    "features_and_classifier_as_a_pair": (
+        lambda features, pool, linear: (features, linear),
+        "You return the two parts. Return one network that runs them: features, GAP, classifier.",
+    ),
+    "only_the_head": (
+        lambda features, pool, linear: chain(pool, nn.Flatten(), linear),
+        "You return only the new head. Return one network with the trunk before it.",
+    ),
+}
+for piece, table in {
+    "cut": CUTS,
+    "freeze": FREEZES,
+    "width": WIDTHS,
+    "pool": POOLS,
+    "linear": LINEARS,
+    "build": BUILDS,
+}.items():
+    swap_head.wrongs(
+        **{name: (swapper(**{piece: value}), says) for name, (value, says) in table.items()}
+    )
+
+swap_head.wrongs(
+    nothing_returned=(lambda model, num_classes: None, "Did you forget the return?"),
+    weights_shared=(
+        in_place,
+        "You took the layers of the given model itself (copy.copy shares them too): now its own "
+        "weights are frozen. Begin with copy.deepcopy(model).",
+    ),
+    frozen_before_the_copy=(
+        lambda model, n: swapper()(model.requires_grad_(False), n),
+        "You froze the given model, and copied it afterwards. Copy first, then freeze the copy.",
+    ),
+    given_model_learns_again=(
+        lambda model, n: swapper()(model.requires_grad_(True), n),
+        "You called requires_grad_(True) on the given model. A layer of it that was frozen learns "
+        "now. Its flags stay as they were.",
+    ),
+    given_model_in_eval_mode=(
+        lambda model, n: swapper()(model.eval(), n),
+        "You switched the given model to evaluation mode. It must be as it was.",
+    ),
+    all_frozen=(
+        swapper(after=lambda model, new: new.requires_grad_(False)),
+        "Nothing can learn: you froze the new linear layer too. Freeze the trunk before you add the "
+        "head.",
+    ),
+    double_precision=(
+        swapper(after=lambda model, new: new.double()),
+        "Your network has weights of type float64, and refuses the pictures of the given model. "
+        "Leave .double() out.",
+    ),
+)
+
+
 @swap_head.wrong(
     "You gave the copy a new .classifier and left the rest. Then what stood between the trunk and the old "
     "head (another pooling, a flatten) still runs, and a model without these names does not use it. "
@@ -939,13 +1087,9 @@ def given_model_changed(model, num_classes):
 
 
 def with_classifier(new, num_classes):
-    features = TRUNK(new).requires_grad_(False)
-    head = [
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(last_width(new, features), num_classes),
-    ]
-    new.classifier = chain(*head)
+    features = frozen(trunk_of(new))
+    pool, linear = nn.AdaptiveAvgPool2d(1), nn.Linear(last_width(features), num_classes)
+    new.classifier = chain(pool, nn.Flatten(), linear)
     return new
 
 
@@ -954,13 +1098,12 @@ def with_classifier(new, num_classes):
     "one linear layer directly after the maps."
 )
 def last_linear_replaced(model, num_classes):
-    new = copy.deepcopy(model).requires_grad_(False)
-    *_, (name, last) = [(n, m) for n, m in new.named_modules() if isinstance(m, nn.Linear)] or [
-        ("", None)
-    ]
-    if last is not None:
-        owner, _, leaf = name.rpartition(".")
-        setattr(new.get_submodule(owner), leaf, nn.Linear(last.in_features, num_classes))
+    new = frozen(copy.deepcopy(model))
+    names = [name for name, m in new.named_modules() if isinstance(m, nn.Linear)]
+    if names:
+        owner, _, leaf = names[-1].rpartition(".")
+        inputs = old_linears(new)[-1].in_features
+        setattr(new.get_submodule(owner), leaf, nn.Linear(inputs, num_classes))
     return new
 
 
@@ -968,11 +1111,34 @@ def last_linear_replaced(model, num_classes):
     "The new layer has the weights of the old one. Make a new nn.Linear: it is trained for its own task."
 )
 def old_linear_kept(model, num_classes):
-    new = swapper()(model, num_classes)
-    for m in model.modules():
-        if isinstance(m, nn.Linear) and m.weight.shape == new.classifier.weight.shape:
-            new.classifier.load_state_dict(m.state_dict())
+    new = swapped(model, num_classes)
+    for old in old_linears(model):
+        if old.weight.shape == new.classifier.weight.shape:
+            new.classifier.load_state_dict(old.state_dict())
     return new
+
+
+@swap_head.wrong(
+    "You kept the old linear layer. It has other inputs (a weight for each place after a flatten), "
+    "and other classes. Make a new one: nn.Linear(K, num_classes)."
+)
+def old_linear_reused(model, num_classes):
+    copied = copy.deepcopy(model)
+    linear = [*old_linears(copied), nn.Linear(1, 1)][-1].requires_grad_(True)
+    return swapper(linear=lambda k, n: linear)(model, num_classes)
+
+
+GIVEN_BEFORE = {}
+
+
+@swap_head.wrong(
+    "A second call gives the network of the first one again: what the first has learned is in it. "
+    "Make a new copy in each call, and keep no network outside of the function."
+)
+def kept_from_the_first_call(model, num_classes):
+    if GIVEN_BEFORE.get("model") is not model:
+        GIVEN_BEFORE.update(model=model, new=swapped(model, num_classes))
+    return GIVEN_BEFORE["new"]
 
 
 swap_head.accepts_all(
@@ -985,16 +1151,10 @@ swap_head.accepts_all(
             OrderedDict(features=features, classifier=chain(pool, nn.Flatten(), linear))
         )
     ),
-    lazy_linear=swapper(linear=lambda k, n: nn.LazyLinear(n)),
     left_in_eval_mode=swapper(after=lambda model, new: new.eval()),
     left_in_training_mode=swapper(after=lambda model, new: new.train()),
-    zeros_to_begin_with=swapper(linear=lambda k, n: zeroed(nn.Linear(k, n))),
+    zeros_to_begin_with=swapper(linear=lambda k, n: filled(nn.Linear(k, n), 0.0)),
 )
-
-
-def zeroed(linear):
-    nn.init.zeros_(linear.weight)
-    return linear
 
 
 @swap_head.accepts
@@ -1003,7 +1163,7 @@ def trunk_copied_layer_by_layer(model, num_classes):
         features = copy.deepcopy(model.features)
     else:
         features, todo = nn.Sequential(), list(model.children())
-        while todo and not ends(todo[0]):
+        while todo and not ends_the_trunk(todo[0]):
             layer = todo.pop(0)
             if isinstance(layer, nn.Sequential):
                 todo = [*layer, *todo]

@@ -94,15 +94,22 @@ def may_not_end(right: Answer) -> bool:
 
 
 def _may_not_end(tree: ast.AST) -> bool:
-    """`while`, or `for x in places: … places.append(y)`."""
+    """`while`, `for n in count()`, or `for x in places: … places.append(y)`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.While):
+            return True
+        called = _name(node.iter) if _is_loop_over_a_call(node) else ""
+        if called in ENDLESS:
             return True
         if isinstance(node, ast.For) and isinstance(node.iter, ast.Name):
             grown = (n.func.value for n in ast.walk(node) if _is_method(n))
             if any(isinstance(one, ast.Name) and one.id == node.iter.id for one in grown):
                 return True
     return False
+
+
+def _is_loop_over_a_call(node: ast.AST) -> TypeGuard[Any]:
+    return isinstance(node, ast.For) and isinstance(node.iter, ast.Call)
 
 
 def _is_method(node: ast.AST) -> TypeGuard[Any]:
@@ -203,8 +210,15 @@ TURNED: dict[type, tuple[type[ast.operator], str]] = {
 OTHER_CALLS = {"max": "min", "min": "max", "any": "all", "all": "any", "sum": "max"}
 OTHER_CALLS |= {"argmax": "argmin", "argmin": "argmax", "floor": "ceil", "ceil": "floor"}
 OTHER_CALLS |= {"maximum": "minimum", "minimum": "maximum", "amax": "amin", "amin": "amax"}
+OTHER_CALLS |= {"deepcopy": "copy", "AdaptiveAvgPool2d": "AdaptiveMaxPool2d"}
+OTHER_CALLS |= {"AdaptiveMaxPool2d": "AdaptiveAvgPool2d"}
 LIMITS = ("max", "min", "maximum", "minimum")
 JOINED: dict[type, str] = {ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^"}  # of truth values
+OTHER_SIDES = {"in_channels": "out_channels", "in_features": "out_features"}
+OTHER_SIDES |= {other: one for one, other in OTHER_SIDES.items()}
+WITH_BIAS = ("Linear", "Conv1d", "Conv2d")
+ENDLESS = ("count", "cycle", "repeat")
+LIBRARIES = ("copy", "math", "np", "torch")
 
 
 def _alternatives(slot: _Slot, known: frozenset[str]) -> Iterator[_Entry]:
@@ -212,6 +226,10 @@ def _alternatives(slot: _Slot, known: frozenset[str]) -> Iterator[_Entry]:
     node = _at(slot)
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         yield "left out", f"the call of {_name(node.value)} is left out", None
+    elif isinstance(node, ast.Break):
+        yield "left out", "a loop is not ended (no break)", None
+        words = "a loop leaves out the one that should end it, and takes those after it"
+        yield "continue", words, ast.Continue()
     elif isinstance(node, ast.AugAssign):
         words = "values are not added up: only the last one counts"
         yield "not added up", words, ast.Assign([node.target], node.value)
@@ -231,6 +249,10 @@ def _alternatives(slot: _Slot, known: frozenset[str]) -> Iterator[_Entry]:
     elif isinstance(node, ast.BoolOp):
         turned = ast.Or() if isinstance(node.op, ast.And) else ast.And()
         yield "turned", "“and” and “or” are exchanged", ast.BoolOp(turned, node.values)
+        for n in range(len(node.values)):
+            rest = [*node.values[:n], *node.values[n + 1 :]]
+            fewer = ast.BoolOp(node.op, rest) if len(rest) > 1 else rest[0]
+            yield f"without {n}", "one of several conditions is left out", fewer
     elif isinstance(node, ast.IfExp):
         yield "first", "one case is left out: always the first of two", node.body
         yield "second", "one case is left out: always the second of two", node.orelse
@@ -241,11 +263,28 @@ def _alternatives(slot: _Slot, known: frozenset[str]) -> Iterator[_Entry]:
         yield "all", "all are taken: a condition (if) is left out", every
     elif isinstance(node, ast.Constant):
         yield from _other_numbers(node.value)
+    elif isinstance(node, ast.Tuple) and _are_choices(parent):
+        for n, one in enumerate(node.elts):
+            others = ast.Tuple([*node.elts[:n], *node.elts[n + 1 :]], ast.Load())
+            yield f"without {n}", f"{ast.unparse(one)} is no longer among the choices", others
+    elif isinstance(node, ast.Attribute) and node.attr in OTHER_SIDES:
+        other = OTHER_SIDES[node.attr]
+        words = f"{node.attr} is replaced by {other}"
+        yield other, words, ast.Attribute(node.value, other, ast.Load())
     elif isinstance(node, ast.Tuple) and isinstance(parent, ast.Return) and len(node.elts) == 2:
         turned_round = ast.Tuple([node.elts[1], node.elts[0]], ast.Load())
         yield "exchanged", "the two results are exchanged", turned_round
     if field == "iter":
         yield from _shorter_loops(node)
+    if field == "slice" and isinstance(node, ast.UnaryOp):
+        yield "first", "the first is taken instead of the last", ast.Constant(0)
+
+
+def _are_choices(parent: ast.AST) -> bool:
+    """`isinstance(x, (A, B))`, `x in (1, 2)`."""
+    if isinstance(parent, ast.Call):
+        return _name(parent) == "isinstance"
+    return isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.In, ast.NotIn))
 
 
 def _name(call: ast.Call) -> str:
@@ -325,7 +364,17 @@ def _other_calls(node: ast.Call) -> Iterator[_Entry]:
         yield other, f"“{name}” is replaced by “{other}”", _called_otherwise(node, other)
     if name in LIMITS and len(node.args) == 2:
         yield from _without_limit(node, name)
-    if isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
+    if name in WITH_BIAS:
+        bias = ast.keyword("bias", ast.Constant(False))
+        without = ast.Call(node.func, node.args, [*node.keywords, bias])
+        yield "no bias", f"“{name}” has no bias (bias=False)", without
+    of_a_library = (
+        isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in LIBRARIES
+    )
+    alone = len(node.args) == 1 and not node.keywords
+    if alone and (isinstance(node.func, ast.Name) or of_a_library):
         yield "left out", f"“{name}” is left out", node.args[0]
     if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
         yield "left out", f"“{name}” is left out", node.func.value

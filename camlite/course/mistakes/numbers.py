@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any
@@ -15,6 +16,7 @@ from camlite.course.mistakes.results import ResultChange
 from camlite.course.observe import ABOUT_THE_CALL, Observation, Value, close
 
 Parts = dict[str, Value]
+NUMBER = re.compile(r"\d[\d×]*")
 
 
 def results_of(o: Observation) -> Parts:
@@ -70,6 +72,7 @@ def evidence(got: Parts, want: Parts) -> float:
     for name, value in got.items():
         array, other = as_array(value), as_array(want.get(name))
         if array is None:
+            count += _numbers_in(value, want.get(name, ""))
             continue
         if other is not None and other.shape != array.shape:
             count += 2  # the shape agrees too
@@ -81,6 +84,14 @@ def evidence(got: Parts, want: Parts) -> float:
         rounded = [f"{v:.4g}" for v in array.ravel()[:100]]
         count += _digits(array) / 4 if whole else len(set(rounded) - {"nan", "0"})
     return count
+
+
+def _numbers_in(text: Value, other: Value) -> float:
+    """Of the numbers in a text, as whole numbers: "weights that learn: 3×7". Not those in both."""
+    if not isinstance(text, str):
+        return 0
+    found, known = (set(NUMBER.findall(t)) if isinstance(t, str) else set() for t in (text, other))
+    return sum(min(sum(c.isdigit() for c in one), 4) for one in found - known) / 4
 
 
 def _digits(whole: np.ndarray) -> int:
@@ -96,13 +107,20 @@ def special(case: Case) -> bool:
 
 
 def bases(given: dict[str, Any]) -> Iterator[tuple[str, Callable[[dict[str, Any]], Any]]]:
-    """The arguments that are arrays, and products of two of one shape."""
+    """The arguments that are arrays, and products of two that fit."""
     arrays = {n: a for n, v in given.items() if (a := as_array(v)) is not None and a.ndim}
     for name in arrays:
         yield name, lambda g, name=name: g[name]
     for one, other in combinations(arrays, 2):
         if arrays[one].shape == arrays[other].shape:
             yield f"{one} · {other}", lambda g, a=one, b=other: g[a] * g[b]
+        elif arrays[one].shape[-1] == arrays[other].shape[0] and arrays[one].ndim > 1:
+            yield f"{one} @ {other}", lambda g, a=one, b=other: _product(g[a], g[b])
+
+
+def _product(one: Any, other: Any) -> np.ndarray | None:
+    a, b = as_array(one), as_array(other)
+    return None if a is None or b is None else a @ b
 
 
 def sizes(given: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -82,8 +82,9 @@ def _scales(ndim: int) -> Iterator[_Entry]:
     groups += [(" of all", "of all together", tuple(range(ndim)))] if ndim else []
     if ndim > 2:
         groups += [(f" of {ndim - 1}", "of each row", (ndim - 1,))]
-    if ndim > 2:
-        groups += [(f" along {n}", f"along axis {n}", (n,)) for n in (1, 0)]
+    if ndim > 1:
+        axes_alone = (1, 0) if ndim > 2 else (0,)
+        groups += [(f" along {n}", f"along axis {n}", (n,)) for n in axes_alone]
     if ndim > 3:
         groups += [(" of map", "of each map", (ndim - 2, ndim - 1))]
     for name, whose, axes in groups:

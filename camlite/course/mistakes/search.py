@@ -105,11 +105,12 @@ class Search:
         self.wrong = [i for i, (w, g) in pairs if g and not same(w, g, rtol)]
         self.shown: dict[tuple[str, Any, int], Parts | None] = {}
         self.given: dict[int, dict[str, Any]] = {}
-        self.end = time.thread_time() + SECONDS
+        self.seconds = SECONDS * exercise.patience
+        self.end = time.thread_time() + self.seconds
 
     def found(self, seconds: float | None = None) -> Found | None:
         """The best explanation of the first wrong case that has one."""
-        seconds = SECONDS if seconds is None else seconds
+        seconds = self.seconds if seconds is None else seconds
         numeric = [i for i in self.wrong if evidence(self.got[i], self.want[i])]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of changes that do not suit the numbers
@@ -380,9 +381,11 @@ class Search:
         for right in (self.exercise.right, *self.exercise.accepted):
             assert right is not None
             steps = Steps(right)
-            for case in self.cases:  # a step may be taken in some cases only
+            for n, case in enumerate(self.cases):  # a step may be taken in some cases only
                 if steps.operations > MANY or (found and time.thread_time() > self.end):
                     break
+                if n > 1 and not steps.operations:
+                    break  # it builds networks, or works with Python's own numbers
                 results(self.exercise, steps.watched, case)
             if steps.operations or right is self.exercise.right or code_changes(right):
                 found.append((right, steps))

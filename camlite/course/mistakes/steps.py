@@ -263,6 +263,7 @@ def _other_reductions(call: Call) -> Iterator[_Entry]:
     )
     count = x.dim()
     others = [(n,) for n in range(count)] + [tuple(range(n, count)) for n in range(count - 1)]
+    others += [(1, 2)] if count == 4 else []  # as if the channels came last
     own_axes = None if axes is None else tuple(n % max(count, 1) for n in axes)
     for other in others:
         if other != own_axes:
