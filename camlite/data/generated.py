@@ -413,6 +413,70 @@ def _tile(parts: Tensor) -> Tensor:
     return grid.reshape(N, C, 2 * H, 2 * W)
 
 
+# --- look-alikes ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LookAlikes:
+    """Birds of two kinds that differ in one part, the wing, and two other animals.
+
+    `images` (N, 3, H, W) in [0, 1]; `labels` (N,) indices into `class_names`; `swapped`
+    (N, 3, H, W) the same pictures, but each bird has the other kind's wing. Masks are (N, H, W)
+    bool: `object_mask` the animal, `part_mask` its wing, empty where there is no bird.
+    """
+
+    images: Tensor
+    labels: Tensor
+    swapped: Tensor
+    object_mask: Tensor
+    part_mask: Tensor
+    class_names: list[str]
+
+
+_WINGS = {"white-wing": drawing.WHITE, "dark-wing": drawing.DARK}
+
+
+def lookalikes(count: int = 100, seed: int = 0, size: int = 48) -> LookAlikes:
+    """Does a map show what tells two classes apart? White-wings and dark-wings, frogs and fish.
+
+    Any colour on any ground; classes take turns. Image i and swapped image i differ in the colour
+    of the wing and in nothing else. The first n images do not depend on `count`. Raises ValueError
+    for a negative count or a size below 16.
+    """
+    if count < 0 or size < 16:
+        raise ValueError(f"count must be at least 0 and size at least 16, not {count} and {size}")
+    others = [list(drawing.ANIMALS).index(name) for name in ("frog", "fish")]
+    labels = [i % (len(_WINGS) + len(others)) for i in range(count)]
+    pictures: list[list[Image.Image]] = [[], []]  # as they are, and with the other wing
+    whole, parts = [], []
+    for i, label in enumerate(labels):
+        for swap in (1, 0):  # what the second pass draws is kept for the masks: both are the same
+            rng, side = np.random.default_rng((seed, 5, i)), size * OVERSAMPLE
+            picture = list(drawing.GROUNDS.values())[rng.integers(4)](rng, side)
+            body, second = PALETTE[rng.integers(len(PALETTE))]
+            scale = rng.uniform(0.32, 0.40)
+            x, y = rng.uniform(1.12 * scale, 1 - 1.12 * scale, 2) * side
+            place = (x, y), scale * side, rng.normal(0, 8), bool(rng.integers(2))
+            pen, part = Pen(picture, *place), Pen(Image.new("RGB", picture.size), *place)
+            if label < len(_WINGS):
+                own_wing = list(_WINGS.values())[label ^ swap]
+                drawing.bird(pen, body, second, own_wing)
+                part.fill(drawing.WING, own_wing)
+            else:
+                list(drawing.ANIMALS.values())[others[label - 2]](pen, body, second)
+            pictures[swap].append(picture)
+        whole.append(drawing.shrink(pen.sheet))
+        parts.append(drawing.shrink(part.sheet))
+    return LookAlikes(
+        _stack(pictures[0], size),
+        torch.tensor(labels, dtype=torch.long),
+        _stack(pictures[1], size),
+        _stack_masks(whole, size),
+        _stack_masks(parts, size),
+        [*_WINGS, "frog", "fish"],
+    )
+
+
 # --- signals -------------------------------------------------------------------------------------
 
 
