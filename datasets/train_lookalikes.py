@@ -17,7 +17,7 @@ from camlite import data
 from camlite.nets import SceneNet, accuracy, bundled, count_parameters, fit
 
 HERE = Path(__file__).parent
-COUNT, TEST_COUNT, TEST_SEED, EPOCHS, RATE = 1000, 400, 100, 12, 1e-2
+COUNT, TEST_COUNT, TEST_SEED, EPOCHS, BATCH, RATE = 600, 200, 100, 8, 8, 5e-3
 
 
 def save(seed: int) -> None:
@@ -26,22 +26,21 @@ def save(seed: int) -> None:
     learned = data.lookalikes(COUNT, seed=seed)
     torch.manual_seed(seed)
     model = SceneNet(classes=len(learned.class_names))
-    fit(model, learned.images, learned.labels, epochs=EPOCHS, rate=RATE, seed=seed)
+    recipe = {"epochs": EPOCHS, "rate": RATE, "batch_size": BATCH}
+    fit(model, learned.images, learned.labels, **recipe, seed=seed)
     weights = model.state_dict()
     torch.save({k: v.half() if v.is_floating_point() else v for k, v in weights.items()}, path)
     model = bundled(path.stem)
     test = data.lookalikes(TEST_COUNT, seed=TEST_SEED)
-    birds = test.labels < 2
     facts = {
         "network": f"SceneNet, {count_parameters(model):,} parameters, saved in half precision",
         "data": f"data.lookalikes({COUNT}, seed={seed})",
-        "recipe": f"Adam, batch 32, one cycle of the learning rate up to {RATE}, {EPOCHS} epochs",
+        "recipe": f"Adam, batch {BATCH}, one cycle of the rate up to {RATE}, {EPOCHS} epochs",
         "seed": seed,
         "test_data": f"data.lookalikes({TEST_COUNT}, seed={TEST_SEED})",
         "test_accuracy": round(accuracy(model, test.images, test.labels), 4),
-        "test_accuracy_of_birds": round(accuracy(model, test.images[birds], test.labels[birds]), 4),
-        "test_accuracy_of_birds_with_the_other_wing": round(
-            accuracy(model, test.swapped[birds], 1 - test.labels[birds]), 4
+        "test_accuracy_with_the_other_mark": round(
+            accuracy(model, test.swapped, test.labels ^ 1), 4
         ),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }

@@ -146,8 +146,8 @@ def frog(pen: Pen, body: Colour, second: Colour) -> None:
 WING = smooth([(0.20, -0.12), (0.24, 0.16), (-0.16, 0.34), (-0.76, 0.28), (-0.30, -0.06)])
 
 
-def bird(pen: Pen, body: Colour, second: Colour, own_wing: Colour | None = None) -> None:
-    """A small round bird, from the side; `own_wing` colours its wing and nothing else."""
+def bird(pen: Pen, body: Colour, second: Colour) -> None:
+    """A small round bird, from the side."""
     wing = mix(body, DARK, 0.30)
     for x in (-0.06, 0.16):
         pen.line([(x, 0.48), (x + 0.04, 0.90), (x + 0.20, 0.92)], (190, 120, 50), 0.075)
@@ -173,7 +173,7 @@ def bird(pen: Pen, body: Colour, second: Colour, own_wing: Colour | None = None)
         second,
         edge=0,
     )
-    pen.fill(WING, own_wing or wing)
+    pen.fill(WING, wing)
     pen.line([(-0.60, 0.24), (-0.10, 0.16)], mix(wing, WHITE, 0.35), 0.05)
     pen.fill([(0.80, -0.52), (1.14, -0.36), (0.80, -0.24)], (246, 170, 50))
     eye(pen, 0.54, -0.44, 0.14)
