@@ -17,7 +17,7 @@ from camlite import data
 from camlite.nets import SceneNet, accuracy, bundled, count_parameters, fit
 
 HERE = Path(__file__).parent
-COUNT, TEST_COUNT, TEST_SEED, EPOCHS, BATCH, RATE = 600, 200, 100, 8, 8, 5e-3
+COUNT, TEST_COUNT, TEST_SEED, EPOCHS, BATCH, RATE = 600, 200, 100, 14, 8, 5e-3
 
 
 def save(seed: int) -> None:

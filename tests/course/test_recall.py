@@ -319,9 +319,9 @@ def slopes_of_the_softmax() -> str:
 def contrast_with_two() -> str:
     S_c, S_i, p = 6, torch.tensor([4.0, 1.0]), torch.tensor([0.15, 0.05])
     w = p / p.sum()
-    text = f"0.15 / 0.2 = {w[0]:.2f} and 0.05 / 0.2 = {w[1]:.2f}. With α = 1 it is 0.75 · 2 + 0.25 · 5 = "
+    text = f"0.15 / 0.2 = {w[0]:.2f} and 0.05 / 0.2 = {w[1]:.2f}. With α = 1 it is "
     assert (w * S_c).sum() == 6
-    return f"{text}{(w * (S_c - S_i)).sum():g}"
+    return f"{text}0.75 · 2 + 0.25 · 5 = {(w * (S_c - S_i)).sum():g}"
 
 
 def below_the_median() -> str:

@@ -162,8 +162,8 @@ def _(run):
     "the neck is warm for the dog, a little",
     "It is very warm for",
     'cold for "rather than the cat"',
-    "blurring the neck moves all three scores a little, in the same direction, no more than several "
-    "other boxes do",
+    "blurring the neck moves all three scores a little, in the same direction, no more than "
+    "several other boxes do",
 )
 def _(run):
     if not run.real:
