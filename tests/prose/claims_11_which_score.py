@@ -158,6 +158,17 @@ def _(run):
             assert strongest(name, thing) < strongest("shapley_cam", thing), name
 
 
+@says("Finer-CAM's map of the dog is bright red on the cat")
+def _(run):
+    if not run.real:
+        return
+    M = run.gallery["finer_cam", "dog"][0]
+    assert M[5:].max() > 0.8 * M.max()
+    closest = run.big(run.z)[0].topk(4).indices.tolist()
+    assert closest[0] == run.asked["dog"]
+    assert run.asked["cat"] not in closest
+
+
 @says(
     "the neck is warm for the dog, a little",
     "It is very warm for",
@@ -191,3 +202,64 @@ def _(run):
 def _(run):
     assert run.identity_off < 1e-10
     assert run.finer_off < 1e-5
+
+
+@says(
+    "Rather than the look-alike: most on the mark, least on the rest",
+    "Rather than the other animal: less on the mark, more on the rest",
+    "The plain logit lies on the mark nearly as much as the contrast does",
+    "in the third column more of the evidence is on the line's inside",
+)
+def _(run):
+    logit, contrast, other = (
+        run.mean_of[text] for text in ("logit", "look-alike, α = 1", "other animal, α = 1")
+    )
+    assert contrast[0] > other[0] + 0.5
+    assert contrast[1] < other[1] - 0.2
+    assert abs(contrast[0] - logit[0]) < 0.15 * logit[0]
+    names = ("look-alike, α = 1", "logit", "other animal, α = 1")
+    assert run.times[names[0]] > run.times[names[1]] > run.times[names[2]]
+
+
+@says("It proves that the mark decides between the look-alikes")
+def _(run):
+    assert min(run.knows) > 0.9
+    assert min(run.follows) > 0.9
+
+
+@says("still this map is densest on the mark")
+def _(run):
+    on_mark, on_rest = run.mean_of["other animal, α = 1"]
+    assert on_mark > 1.5 * on_rest
+
+
+@says(
+    "The lead over the look-alike is lost twice over",
+    "The lead over the other animal loses much less",
+)
+def _(run):
+    for of_look_alike, of_other in zip(
+        run.noticed["look-alike, α = 1"], run.noticed["other animal, α = 1"], strict=True
+    ):
+        assert 1.6 < of_look_alike < 2.4
+        assert of_other < 0.8
+
+
+@says(
+    "only for the logit, with ReLUs",
+    "The logarithm of a softmax is curved, and so is Hardswish; there the term is not 0",
+)
+def _(run):
+    assert run.second["flatten", "logit"] < 1e-6
+    for which, value in run.second.items():
+        assert which == ("flatten", "logit") or value > 1e-3
+
+
+@says("α = (weight_of[1] - weight_of[0]) / (12 * 24)")
+def _(run):
+    with torch.no_grad():
+        F = run.pond.features(run.pairs)
+    α = (run.weight_of[1] - run.weight_of[0]) / (12 * 24)
+    counterfactual = torch.einsum("k,nkxy->nxy", α, F).relu()
+    assert torch.allclose(counterfactual, run.wanted, atol=1e-6)
+    assert run.wanted.max() > 1e-2
