@@ -222,7 +222,8 @@ def bundled(name: str) -> nn.Module:
     `gapnet_mnist` and `gapnet_digits` read images (N, 1, 28, 28) in [0, 1]. `pond_biased`,
     `pond_repaired`, `rail_biased` and `rail_repaired` are `SceneNet`s and read the generated
     scenes (N, 3, 48, 48); so do `pond_gap_1` and the other `pond_…`, with GAP or GMP, and
-    `pond_rival`, a `BoxNet`. `heads_gap_linear` and the other five `heads_…` are `HeadNet`s and
+    `pond_rival`, a `BoxNet`. `lookalikes_0`, `_1` and `_2` are `SceneNet`s for the pictures of
+    `camlite.data.lookalikes`. `heads_gap_linear` and the other five `heads_…` are `HeadNet`s and
     read small digits somewhere in an image, (N, 1, 28, 28). What each one learned from, and how
     well it does, stands in datasets/<name>.json. Raises ValueError for another name.
     """
@@ -234,7 +235,7 @@ def bundled(name: str) -> nn.Module:
     model: nn.Module = GapNet()
     if name == "pond_rival":
         model = BoxNet()
-    elif name.startswith(("pond_", "rail_")):
+    elif name.startswith(("pond_", "rail_", "lookalikes_")):
         pooling = "max" if "gmp" in name else "mean"
         model = SceneNet(classes=len(weights["classifier.bias"]), pooling=pooling)
     elif name.startswith("heads_"):

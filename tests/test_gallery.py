@@ -57,6 +57,36 @@ def test_every_method_has_its_place_on_the_wall():
     assert sum(panel.note == "" for panel in panels) > 30
 
 
+def test_every_method_that_has_a_sign_shows_it():
+    """The heat speaks for the class; without the ReLU a map may also speak against it."""
+    one = scene()
+    signed = {m: drawn.panel(one, 3, m, progress=False) for m in METHODS if METHODS[m].has_sign}
+    assert {"cam", "grad_cam", "finer_cam", "score_cam", "group_cam", "ablation_cam"} <= set(signed)
+    assert not {"saliency", "random_cam", "recipro_cam"} & set(signed)
+    for name, panel in signed.items():
+        assert panel.signed.shape == (28, 28), name
+        assert panel.signed.isfinite().all(), name
+        torch.testing.assert_close(panel.heat, drawn.heat_of(name, one, 3), msg=name)
+    against = {name for name, panel in signed.items() if bool((panel.signed < 0).any())}
+    assert {"cam", "grad_cam", "hires_cam", "finer_cam", "integrated_grad_cam"} <= against
+    assert not {"grad_cam_plus_plus", "layer_cam", "score_cam"} & against, "they cannot"
+
+
+def test_methods_without_a_sign_say_so():
+    one = scene()
+    with pytest.raises(ValueError, match="saliency gives no map with a sign"):
+        METHODS["saliency"].signed(one.net.model, one.layer, one.x, 3)
+
+
+def test_the_wall_of_signs_has_the_methods_that_every_class_has():
+    one = scene()
+    walls = {
+        c: [drawn.panel(one, c, m, progress=False) for m in names]
+        for c, names in ((3, ("cam", "saliency", "hires_cam")), (8, ("cam",)))
+    }
+    assert drawn.with_sign(walls) == ["cam"]
+
+
 def test_two_classes_have_two_maps():
     one = scene()
     assert not torch.equal(drawn.heat_of("cam", one, 3), drawn.heat_of("cam", one, 8))
@@ -195,11 +225,12 @@ def test_figures_are_written_as_soon_as_they_are_ready(photo):
     answer = run(photo, chosen, 10, tell=tell)
     assert re.match(rf"3 of 3 methods for 2 classes with {MODEL}: about \d+ s", lines[0])
     assert there[0] == set(), "the estimate comes first"
-    names = [f"photo-{MODEL}-{what}.png" for what in ("signs", "methods-3", "methods-7", "layers")]
+    figures = ("signs", "methods-3", "methods-7", "signed", "layers")
+    names = [f"photo-{MODEL}-{what}.png" for what in figures]
     assert [Path(file).name for file in answer["figures"]] == names
     written = [i for i, line in enumerate(lines) if ".png (" in line]
     assert [Path(lines[i].split(" (")[0]).name for i in written] == names
-    assert [there[i] for i in written] == [set(names[: n + 1]) for n in range(4)]
+    assert [there[i] for i in written] == [set(names[: n + 1]) for n in range(5)]
     begun = [line.split(", about")[0] for line in lines if ", about" in line and "/" in line[:3]]
     assert begun == ["1/3 Grad-CAM", "2/3 Saliency", "3/3 CAM"]
     assert list(answer["methods"][3]) == chosen, "in the order they were asked for"
@@ -284,6 +315,7 @@ def test_a_stopped_run_keeps_what_is_finished(photo, only_walls, monkeypatch, nu
     assert {file.name for file in (photo.parent / "o").iterdir()} == {
         f"photo-{MODEL}-signs.png",
         f"photo-{MODEL}-methods-3.png",
+        f"photo-{MODEL}-signed.png",
     }
     assert "Stopped. Not drawn: the figure of layers" in done.stdout
     assert "Stopped. Not drawn: saliency (1 min)" in done.stdout
@@ -358,6 +390,7 @@ def test_the_figures_are_pictures(tmp_path):
     files = [
         drawn.draw_wall(one, 3, panels, str(tmp_path / "wall.png")),
         drawn.draw_signs(one, [3, 8], str(tmp_path / "signs.png")),
+        drawn.draw_signed_wall(one, {3: panels, 8: panels}, str(tmp_path / "signed.png")),
         drawn.draw_ladder(one, [3], str(tmp_path / "ladder.png")),
         drawn.draw_networks([one, other], [3], str(tmp_path / "networks.png")),
     ]
@@ -409,5 +442,5 @@ def test_dog_and_cat_with_real_networks(tmp_path):
     assert answer["estimated_seconds"] <= 90
     drawn_ones = set(answer["methods"]["243"])
     assert drawn_ones | set(answer["left_out"]) == set(METHODS)
-    assert len(answer["figures"]) == 5
+    assert len(answer["figures"]) == 6
     assert all(Path(file).stat().st_size > 50_000 for file in answer["figures"])

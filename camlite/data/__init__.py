@@ -14,7 +14,7 @@ from camlite.data.files import (
     mnist,
     photos,
 )
-from camlite.data.generated import Scenes, mosaic, scenes, signals, twins
+from camlite.data.generated import Scenes, lookalikes, mosaic, scenes, signals, twins
 
 __all__ = [
     "Scenes",
@@ -24,6 +24,7 @@ __all__ = [
     "handwriting",
     "like_mnist",
     "load_image",
+    "lookalikes",
     "mnist",
     "mosaic",
     "photos",

@@ -143,6 +143,9 @@ def frog(pen: Pen, body: Colour, second: Colour) -> None:
         pen.fill(oval(side * 0.12, -0.24, 0.03, 0.03), DARK, edge=0)
 
 
+WING = smooth([(0.20, -0.12), (0.24, 0.16), (-0.16, 0.34), (-0.76, 0.28), (-0.30, -0.06)])
+
+
 def bird(pen: Pen, body: Colour, second: Colour) -> None:
     """A small round bird, from the side."""
     wing = mix(body, DARK, 0.30)
@@ -170,9 +173,7 @@ def bird(pen: Pen, body: Colour, second: Colour) -> None:
         second,
         edge=0,
     )
-    pen.fill(
-        smooth([(0.20, -0.12), (0.24, 0.16), (-0.16, 0.34), (-0.76, 0.28), (-0.30, -0.06)]), wing
-    )
+    pen.fill(WING, wing)
     pen.line([(-0.60, 0.24), (-0.10, 0.16)], mix(wing, WHITE, 0.35), 0.05)
     pen.fill([(0.80, -0.52), (1.14, -0.36), (0.80, -0.24)], (246, 170, 50))
     eye(pen, 0.54, -0.44, 0.14)

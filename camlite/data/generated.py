@@ -413,6 +413,70 @@ def _tile(parts: Tensor) -> Tensor:
     return grid.reshape(N, C, 2 * H, 2 * W)
 
 
+# --- look-alikes ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LookAlikes:
+    """Birds and fish with a white or a dark mark: each class has a look-alike in all but the mark.
+
+    `images` (N, 3, H, W) in [0, 1]; `labels` (N,) indices into `class_names`, 2 · animal + mark;
+    `swapped` (N, 3, H, W) the same pictures with the other mark. Masks are (N, H, W) bool:
+    `object_mask` the animal, `part_mask` its mark.
+    """
+
+    images: Tensor
+    labels: Tensor
+    swapped: Tensor
+    object_mask: Tensor
+    part_mask: Tensor
+    class_names: list[str]
+
+
+_MARKS = {"white": drawing.WHITE, "dark": drawing.DARK}
+_MARKED = {"bird": drawing.bird, "fish": drawing.fish}
+
+
+def lookalikes(count: int = 100, seed: int = 0, size: int = 96) -> LookAlikes:
+    """Does a map show what tells two classes apart? "white bird", "dark bird", the same as fish.
+
+    The mark is the wing of the bird, and a patch of that shape on the fish. Any colour on any
+    ground; classes take turns. At the default size the mark is as large as what one place of a
+    small network's map sees. Image i and swapped image i differ in the colour of the mark and in
+    nothing else. The first n images do not depend on `count`. Raises ValueError for a negative
+    count or a size below 16.
+    """
+    if count < 0 or size < 16:
+        raise ValueError(f"count must be at least 0 and size at least 16, not {count} and {size}")
+    names = [f"{mark} {animal}" for animal in _MARKED for mark in _MARKS]
+    labels = [i % len(names) for i in range(count)]
+    as_it_is = [_marked(i, label, seed, size) for i, label in enumerate(labels)]
+    swapped = [_marked(i, label ^ 1, seed, size) for i, label in enumerate(labels)]
+    return LookAlikes(
+        _stack([d.picture for d in as_it_is], size),
+        torch.tensor(labels, dtype=torch.long),
+        _stack([d.picture for d in swapped], size),
+        _stack_masks([d.object_mask for d in as_it_is], size),
+        _stack_masks([d.context_mask for d in as_it_is], size),
+        names,
+    )
+
+
+def _marked(i: int, label: int, seed: int, size: int) -> _Drawn:
+    """Picture i with the animal and the mark of this label; the context is the mark."""
+    rng, side = np.random.default_rng((seed, 5, i)), size * OVERSAMPLE
+    picture = list(drawing.GROUNDS.values())[rng.integers(4)](rng, side)
+    body, second = PALETTE[rng.integers(len(PALETTE))]
+    scale = rng.uniform(0.32, 0.40)
+    x, y = rng.uniform(1.12 * scale, 1 - 1.12 * scale, 2) * side
+    place = (x, y), scale * side, rng.normal(0, 8), bool(rng.integers(2))
+    pen, mark = Pen(picture, *place), Pen(picture, *place)
+    list(_MARKED.values())[label // 2](pen, body, second)
+    mark.fill(drawing.WING, list(_MARKS.values())[label % 2])
+    whole, part = drawing.shrink(pen.sheet), drawing.shrink(mark.sheet)
+    return _Drawn(picture, np.maximum(whole, part), part, set())
+
+
 # --- signals -------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""`camlite gallery IMAGE`: every method, both signs, a ladder of layers, several networks.
+"""`camlite gallery IMAGE`: every method, all signs, a ladder of layers, several networks.
 
 Each figure is written as soon as it is ready, the quick ones first; `budget.py` has the times.
 """
@@ -9,7 +9,7 @@ import math
 import textwrap
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,21 +23,26 @@ from camlite.errors import ArchitectureError
 from camlite.figures import budget, explain, plot
 from camlite.maps import heatmap, up
 from camlite.methods.cards import METHODS
-from camlite.split import LayerChosen, last_spatial_layer, split, stage_ends
+from camlite.split import LayerChosen, SplitByHook, last_spatial_layer, split, stage_ends
 from camlite.weights import Pretrained, at_hand, preprocess, pretrained
 
 MINUTES = 2.0  # the budget where none is asked for
 LADDER = ("grad_cam", "hires_cam", "layer_cam")
+RELU_INSIDE = ("integrated_grad_cam", "group_cam")  # with a sign they must be asked once more
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One method's place on the wall: the heat (H, W) in [0, 1], or None and the reason why."""
+    """One method's place on the wall: the heat (H, W) in [0, 1], or None and the reason why.
+
+    `signed` (H, W) is the map with its sign, where the method has one.
+    """
 
     method: str
     heat: Tensor | None
     seconds: float
     note: str = ""
+    signed: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,9 @@ def gallery(
     """Draw the figures of one picture into `folder`; returns what is on them, and what is not.
 
     The first of `models` gives the signed maps, the ladder of layers and the walls of methods (one
-    for each class); all of them stand side by side in one figure. It takes `minutes` (inf: no
-    limit): what does not fit is left out. `tell` gets an estimate before the work, a line for each
+    for each class, and one with the signs of all classes); all of them stand side by side in one
+    figure. It takes `minutes` (inf: no limit): what does not fit is left out. `tell` gets an
+    estimate before the work, a line for each
     method that begins and for each figure that is written. KeyboardInterrupt stops it: what is
     finished is drawn, and the answer says so. ValueError unless `minutes` is more than 0.
     """
@@ -111,6 +117,7 @@ class _Run:
     order: list[str] = field(default_factory=list)
     walls: dict[int, list[Panel]] = field(default_factory=dict)
     drawn: dict[int, int] = field(default_factory=dict)  # how many maps the written wall has
+    drawn_signed: int = 0
     files: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)  # figures
 
@@ -118,7 +125,8 @@ class _Run:
         """Measure, decide on an order, and say how long it will take."""
         self.walls = {c: [] for c in self.chosen}
         each = budget.estimates(self.first.net.model, self.first.layer, self.first.x)
-        self.seconds = {m: len(self.chosen) * s for m, s in each.items()}
+        twice = {m: 2 if m in RELU_INSIDE else 1 for m in each}
+        self.seconds = {m: len(self.chosen) * twice[m] * s for m, s in each.items()}
         self.order = self.wanted or budget.in_turns(self.seconds)
         layers = len(stage_ends(self.first.net.model, self.first.x))
         self.ladder = len(LADDER) * layers * self.seconds["saliency"]  # back to early layers
@@ -207,6 +215,10 @@ class _Run:
                 panels.sort(key=lambda panel: place[panel.method])
                 self.written(draw_wall(self.first, c, panels, self.file(f"methods-{c}")))
                 self.drawn[c] = len(panels)
+        shown = with_sign(self.walls)
+        if len(shown) > self.drawn_signed:
+            self.written(draw_signed_wall(self.first, self.walls, self.file("signed")))
+            self.drawn_signed = len(shown)
         self.clock.reserve = max(self.clock.reserve, time.perf_counter() - begin)
 
     def answer(self) -> dict[str, Any]:
@@ -276,21 +288,68 @@ def _minutes(seconds: float) -> str:
 def panel(scene: Scene, c: int, name: str, progress: bool) -> Panel:
     """The heat of a method for class c."""
     begin = time.perf_counter()
-    heat = None
+    heat, signed = None, None
     try:
-        heat = heat_of(name, scene, c, progress)
+        if METHODS[name].has_sign:
+            M = signed_of(name, scene, c, progress)
+            signed = up(M, scene.x.shape[2:])[0]
+        if signed is None or name in RELU_INSIDE:
+            heat = heat_of(name, scene, c, progress)
+        else:
+            heat = heatmap(M.relu(), scene.x.shape[2:])[0]  # its ReLU is the last step
         note = "" if heat.any() else "nothing positive"
     except ArchitectureError:
         note = f"needs {METHODS[name].needs}"
     except ValueError as error:  # guided backpropagation where there are no ReLUs
         note = textwrap.shorten(str(error), 120)
-    return Panel(name, heat, time.perf_counter() - begin, note)
+    return Panel(name, heat, time.perf_counter() - begin, note, signed)
 
 
 def heat_of(name: str, scene: Scene, c: int, progress: bool = False) -> Tensor:
     """(H, W) in [0, 1], with the settings of this wall."""
     options = METHODS[name].fewer
     return explain.heat_of(name, scene.net.model, scene.layer, scene.x, c, progress, **options)
+
+
+def signed_of(name: str, scene: Scene, c: int, progress: bool = False) -> Tensor:
+    """The map with its sign, (1, h, w), with the settings of this wall."""
+    card = METHODS[name]
+    options = {**card.fewer, **({"progress": progress} if "progress" in card.options else {})}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SplitByHook)  # the same results, only slower
+        return card.signed(scene.net.model, scene.layer, scene.x, c, **options)
+
+
+def with_sign(walls: Mapping[int, Sequence[Panel]]) -> list[str]:
+    """The methods that have a map with its sign for every class, in the order of the first wall."""
+    signed = [{p.method: p for p in panels if p.signed is not None} for panels in walls.values()]
+    return [m for m in signed[0] if all(m in others for others in signed)]
+
+
+def draw_signed_wall(scene: Scene, walls: Mapping[int, Sequence[Panel]], file: str) -> str:
+    """Evidence for and against each class, for every method that has a sign; classes as lines.
+
+    Each map has its own scale. "none against": the method could not, or did not, go below zero.
+    """
+    shown = with_sign(walls)
+    blocks = [shown[i : i + 7] for i in range(0, len(shown), 7)]  # 7 methods and the picture
+    columns = 1 + len(blocks[0])
+    figure, axes = plot.canvas(len(blocks) * len(walls), columns, (1.9, 2.1), margin=(1.6, 0.6))
+    lines = iter(axes)
+    places, cells = [], []
+    for block in blocks:
+        for c, panels in walls.items():
+            line, maps = next(lines), {p.method: p.signed for p in panels}
+            line[0].set_axis_on()
+            text = _caption(scene, c)
+            line[0].set_ylabel(text, fontsize=9, rotation=0, ha="right", va="center")
+            places += list(line[: len(block) + 1])
+            cells += [(scene.seen[0], None), *((scene.seen[0], maps[m]) for m in block)]
+            for axis, m in zip(line[1:], block, strict=False):
+                note = "" if bool((maps[m] < 0).any()) else "\nnone against"
+                axis.set_title(METHODS[m].short + note, fontsize=9)
+    plot.draw(places, cells, signed=True, shrink=0.5)
+    return _saved(figure, f"{scene.name}, {scene.layer}: for and against, without ReLU", file)
 
 
 def draw_wall(scene: Scene, c: int, panels: Sequence[Panel], file: str) -> str:

@@ -303,6 +303,38 @@ def cam_and_hires() -> str:
     return f"so the logit is {M.mean() + 1:.0f}. HiResCAM is CAM / Z = {hires}. Its *sum* is 2"
 
 
+def signed(row: torch.Tensor) -> str:
+    return f"({', '.join(f'{v:g}' for v in row.tolist())})".replace("-", "−")
+
+
+def slopes_of_the_softmax() -> str:
+    P = torch.tensor([0.5, 0.3, 0.2], dtype=torch.double)
+    S = P.log().requires_grad_()
+    log_p, p = (
+        gradient(score[0], S).round(decimals=6) for score in (S.log_softmax(0), S.softmax(0))
+    )
+    return f"{signed(log_p)}, and half of it: {signed(p)}."
+
+
+def contrast_with_two() -> str:
+    S_c, S_i, p = 6, torch.tensor([4.0, 1.0]), torch.tensor([0.15, 0.05])
+    w = p / p.sum()
+    text = f"0.15 / 0.2 = {w[0]:.2f} and 0.05 / 0.2 = {w[1]:.2f}. With α = 1 it is "
+    assert (w * S_c).sum() == 6
+    return f"{text}0.75 · 2 + 0.25 · 5 = {(w * (S_c - S_i)).sum():g}"
+
+
+def below_the_median() -> str:
+    M = torch.tensor([5.0, 4, 3, 2, 1])
+    centred = M - M.median()
+    last = centred[centred < 0].int().tolist()
+    return f"The last two: {last[0]} and {last[1]}".replace("-", "−")
+
+
+def part_of_the_shift() -> str:
+    return f"gets 1 − 0.6 = {1 - 0.6:.1f} of it"
+
+
 def drop_of_a_helper() -> str:
     y, y_k = -4, -6
     text = (
@@ -373,6 +405,10 @@ def drops() -> str:
         (9, 1, three_maps),
         (9, 3, huge_weight),
         (9, 5, cam_and_hires),
+        (11, 1, slopes_of_the_softmax),
+        (11, 2, contrast_with_two),
+        (11, 3, below_the_median),
+        (11, 4, part_of_the_shift),
         (12, 1, drop_of_a_helper),
         (12, 2, softmax_of_two),
         (12, 4, gradient_and_ablation),

@@ -190,6 +190,28 @@ class Card:
             maps = self.function(model, *where, images, target, **options).detach()
         return maps.abs().amax(1) if maps.dim() == images.dim() else maps.relu()
 
+    @property
+    def has_sign(self) -> bool:
+        """Whether the method can give a map with its sign: CAM, and what can leave out its ReLU."""
+        return self.family != "floor" and (self.name == "cam" or "relu" in self.options)
+
+    def signed(
+        self, model: nn.Module, layer: Layer, images: Tensor, target: Target = None, **options: Any
+    ) -> Tensor:
+        """The map as the formula gives it, without a ReLU: (N, h, w), or (N, l) for signals.
+
+        Where a formula takes products of positive parts only, nothing in it is negative. ValueError
+        for a method that has no sign.
+        """
+        if not self.has_sign:
+            raise ValueError(f"{self.name} gives no map with a sign")
+        if "relu" in self.options:
+            options["relu"] = False
+        where = (None,) if self.layers == "several" else (layer,)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LayerChosen)
+            return self.function(model, *where, images, target, **options).detach()
+
 
 def _text(card: Card, kind: str, where: Sequence[str]) -> str:
     """The passes of one kind in words: through the whole network, before and after the layer."""

@@ -1,0 +1,984 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lesson 11: Which score?
+#
+# **Time** 110 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 4 and 8 · **At the end** you
+# know which question each score asks, you can tell evidence *against* a class from places that are
+# only weak, and you have drawn the one part in which two look-alikes differ.
+#
+# You walk through the reeds with a bird watcher. "A white-wing!" she says. You ask why. "It has a
+# beak, two thin legs, a round body, and a white wing." Every word is true. But on the next branch
+# sits a *dark-wing*. It has a beak, two thin legs and a round body too. You ask again: "Why a
+# white-wing **rather than** a dark-wing?" Now only one thing is left of her list.
+#
+# Two questions, two answers, both true. A map answers one of them. Which one? That is decided by a
+# choice which hardly anybody writes below a picture: the **score** whose gradient was taken.
+#
+# **Today's question: why this class, or why this one rather than that one? Which score asks which
+# of the two?**
+#
+# > **Papers:** R. R. Selvaraju and others: *Grad-CAM*, ICCV 2017, arXiv 1610.02391 (the logit,
+# > counterfactual maps). · Zhang and others: *Finer-CAM*, CVPR 2025, arXiv 2501.11309 (one class
+# > against its rivals). · Cai: *ShapleyCAM*, The Visual Computer 2025, arXiv 2501.06261 (logit plus
+# > log-probability).
+
+# %% tags=["imports"]
+import copy
+import os
+from functools import partial
+
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import camlite
+from camlite import data, nets, weights
+from camlite.course import check, hint
+from camlite.figures import plot
+
+fast = bool(os.environ.get("CAMLITE_FAST"))  # fewer images, for tests
+
+# %% [markdown]
+# ## The frog beside the bird
+#
+# You know this picture from lesson 3: a frog on the left, a bird on the right, one picture of
+# 48×96. This time we make many of them, and each one three times: as it is, without the frog, and
+# without the bird. The ground under an erased animal is drawn, not black. So the picture without it
+# is an ordinary one.
+
+# %%
+pond = nets.bundled("pond_repaired")
+count = 20 if fast else 60
+home = data.scenes("pond", "matched", count=4 * count, seed=11)
+empty = data.scenes("pond", "background_only", count=4 * count, seed=11)  # the same grounds
+frogs, birds = (home.labels == k for k in (0, 1))
+pairs = torch.cat([home.images[frogs], home.images[birds]], dim=3)
+no_frog = torch.cat([empty.images[frogs], home.images[birds]], dim=3)
+no_bird = torch.cat([home.images[frogs], empty.images[birds]], dim=3)
+nothing = torch.zeros(count, 48, 48, dtype=torch.bool)
+on_frog = torch.cat([home.object_mask[frogs], nothing], dim=2)  # (N, 48, 96)
+on_bird = torch.cat([nothing, home.object_mask[birds]], dim=2)
+with torch.no_grad():
+    Y = pond(pairs)
+closest = int((Y[:, 0] - Y[:, 1]).abs().argmin())
+size = tuple(pairs.shape[2:])
+print(f"{count} pictures {size}; number {closest} is the one where frog and bird are closest")
+for animal, logit, p in zip(home.class_names, Y[closest], Y[closest].softmax(0), strict=True):
+    print(f"   {animal:7} logit {logit:+6.2f}   P = {p:.3f}")
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(10.5, 2.2), layout="constrained")
+for axis, X, title in zip(
+    axes,
+    (pairs, no_frog, no_bird),
+    ("as it is", "without the frog", "without the bird"),
+    strict=True,
+):
+    axis.imshow(X[closest].permute(1, 2, 0))
+    axis.set_title(title)
+    axis.set(xticks=[], yticks=[])
+figure.suptitle("One picture, three times: only one animal changes")
+plt.show()
+
+# %% [markdown]
+# ## Three scores, on paper
+#
+# **Take paper and a pencil.** A network has three classes, and for one picture the logits
+# $S = (2, 1, 0)$. Three scores could stand for the first class, $c = 1$:
+#
+# * the **logit** $S_c$;
+# * the **probability** $P_c = e^{S_c} / \sum_j e^{S_j}$;
+# * the **log-probability** $\log P_c = S_c - \log \sum_j e^{S_j}$.
+#
+# How do they move when a logit moves? ($[j = c]$ is 1 for $j = c$ and 0 for all others.)
+#
+# $$ \frac{\partial S_c}{\partial S_j} = [j = c], \qquad
+# \frac{\partial \log P_c}{\partial S_j} = [j = c] - P_j, \qquad
+# \frac{\partial P_c}{\partial S_j} = P_c\,\big([j = c] - P_j\big) $$
+#
+# The probabilities are about $P = (0.67, 0.24, 0.09)$. Write down the three gradients, three numbers
+# each. Then: add up each row. What does the sum tell you?
+
+# %%
+S = torch.tensor([[2.0, 1.0, 0.0]], requires_grad=True)
+on_paper = {
+    "logit": S[0, 0],
+    "probability": S.softmax(dim=1)[0, 0],
+    "log-probability": S.log_softmax(dim=1)[0, 0],
+}
+slopes = {}
+for text, score in on_paper.items():
+    slopes[text] = torch.autograd.grad(score, S, retain_graph=True)[0][0]
+    numbers = "".join(f"{v:+7.2f}" for v in slopes[text].tolist())
+    print(f"{text:16} {numbers}    sum {slopes[text].sum() + 0:+.2f}")
+
+# %% [markdown]
+# The logit does not know its rivals: their numbers are 0. The other two do: they rise when a rival
+# falls, and a likely rival counts more than an unlikely one. Their rows have the sum 0. So if *all*
+# logits rise by the same number, probability and log-probability stay. The logit rises.
+#
+# And the second row is the third one, times $P_c = 0.67$.
+#
+# ## A trap: the logarithm of zero
+#
+# `softmax` and then `log`: is that not the log-probability? On paper, yes. A computer has 32 bits,
+# and $e^{-120}$ is smaller than the smallest number it knows there. `log_softmax` does both steps in one,
+# with the formula $S_c - \log\sum_j e^{S_j}$, and loses nothing:
+
+# %%
+far = torch.tensor([[120.0, 0.0, 90.0]], requires_grad=True)
+two_steps = far.softmax(dim=1).log()[0, 1]
+one_step = far.log_softmax(dim=1)[0, 1]
+trap = {}
+for text, value in {"softmax, then log": two_steps, "log_softmax": one_step}.items():
+    slope = torch.autograd.grad(value, far)[0][0].tolist()
+    trap[text] = value.item(), slope
+    print(f"{text:18} value {value.item():7.1f}   gradient {slope}")
+
+# %% [markdown]
+# The first way gives −∞, and a gradient of NaN: no map at all. Logits of 100 and more are rare, but
+# networks for a thousand classes come near.
+#
+# ## Exercise 11.1: the score
+# *●●○○○ · about 10 minutes*
+#
+# Write a function that returns the score of class `c` for each image, (N,). `logits` is (N, C); `c`
+# is one class for all images or a tensor (N,), as before: `torch.as_tensor(c).expand(N)` makes N
+# classes of both. `kind` is `"logit"`, `"prob"` or `"log_prob"`. It must be right for logits of 100
+# and more.
+#
+# We will take the gradient of what you return. So the way from `logits` to it must stay in torch:
+# no `.item()`, no `.detach()`, no NumPy. (The check looks at the gradient too.)
+
+
+# %% tags=["exercise", "11.1"]
+def target_score(logits: Tensor, c: int | Tensor, kind: str) -> Tensor:
+    """The score of class c as logit, prob or log_prob: logits (N, C) -> (N,)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 11.1: target_score")
+
+
+# %%
+check("11.1", target_score)
+
+# %% [markdown]
+# If you need help: `hint("11.1")`.
+#
+# ## One network, one picture: how many maps?
+#
+# Now Grad-CAM with its sign (lesson 8), for any score. `score` is a function that makes (N,) out of
+# logits (N, C). `partial(target_score, c=0, kind="prob")` is such a function: your function, with two
+# of its three arguments filled in.
+
+
+# %%
+def explain(model: nn.Module, x: Tensor, score, layer: str = "features") -> Tensor:
+    """Grad-CAM with its sign for any score: images -> (N, h, w)."""
+    features, classifier = camlite.split(model, layer)
+    F = features(x).detach().requires_grad_()
+    G = torch.autograd.grad(score(classifier(F)).sum(), F)[0]
+    return torch.einsum("nk,nkxy->nxy", G.mean(dim=(2, 3)), F).detach()
+
+
+def like(A: Tensor, B: Tensor) -> Tensor:
+    """The correlation of two maps of the same picture, place by place: (N, h, w) twice -> (N,)."""
+    A, B = (T.flatten(1) - T.flatten(1).mean(1, keepdim=True) for T in (A, B))
+    return functional.cosine_similarity(A, B, dim=1)
+
+
+# %% [markdown]
+# **Guess first:** three scores. How many maps will you be able to tell apart, after each was scaled
+# by its own maximum?
+
+# %%
+kinds = "logit", "prob", "log_prob"
+maps = {
+    (kind, c): explain(pond, pairs, partial(target_score, c=c, kind=kind))
+    for kind in kinds
+    for c in (0, 1)
+}
+P = Y.softmax(dim=1)
+factor_off = (maps["prob", 0] - P[:, 0, None, None] * maps["log_prob", 0]).abs().max()
+print(f"probability − P · log-probability: {factor_off:.0e} at most")
+sign_other = float((maps["logit", 0].sign() != maps["log_prob", 0].sign()).float().mean())
+print(f"logit and log-probability have another sign at {sign_other:.0%} of all places")
+for kind in kinds[::2]:
+    print(
+        f"   {kind:9} speaks against the frog at {(maps[kind, 0] < 0).float().mean():.0%} of them"
+    )
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+
+
+def wall(cells: list, titles: list[str], columns: int, title: str, cell=(3.1, 1.75), **options):
+    """Signed maps on their pictures, line by line, and one colour bar."""
+    rows = -(-len(cells) // columns)
+    figure, axes = plot.canvas(rows, columns, cell, margin=(1.2, 0.5))
+    plot.draw(list(axes.flat[: len(cells)]), cells, signed=True, **options)
+    for axis, text in zip(axes.flat, titles, strict=False):
+        axis.set_title(text, fontsize=9)
+    plot.finished(figure, title)
+    plt.show()
+    return axes
+
+
+def on_pair(M: Tensor, n: int = closest) -> tuple:
+    """One picture of the pairs, and its map in the same size."""
+    return pairs[n], camlite.up(M[n : n + 1], size)[0]
+
+
+texts = {"logit": "logit", "prob": "probability", "log_prob": "log-probability"}
+wall(
+    [on_pair(maps[kind, c]) for c in (0, 1) for kind in kinds],
+    [f"{home.class_names[c]}: {texts[kind]}" for c in (0, 1) for kind in kinds],
+    3,
+    "Three scores, two maps: the second and third columns are the same",
+)
+
+# %% [markdown]
+# **Your guess:** two maps, not three. Probability and log-probability have the same map, up to the
+# factor $P_c$: that is the third formula above, carried down to the feature maps. After scaling,
+# nobody can tell them apart. The logit has another one.
+#
+# So is there no reason to choose between the last two? There is: the factor. **Guess:** take pictures
+# with one animal, of which the network is sure. How large are the three maps, for the class that it
+# answers and for a class that it excludes?
+
+# %%
+alone = data.scenes("pond", "matched", count=40, seed=12).images
+with torch.no_grad():
+    P_alone = pond(alone).softmax(dim=1)
+alone, P_alone = alone[P_alone.amax(1) > 0.99], P_alone[P_alone.amax(1) > 0.99]
+sizes = {}
+print(f"{len(alone)} pictures       logit   probability   log-probability")
+for text, c in {"the answer": P_alone.argmax(1), "the last": P_alone.argmin(1)}.items():
+    for kind in kinds:
+        M = explain(pond, alone, partial(target_score, c=c, kind=kind))
+        sizes[text, kind] = float(M.abs().amax(dim=(1, 2)).median())
+    p = P_alone.gather(1, c[:, None]).median()
+    numbers = "".join(f"{sizes[text, kind]:12.0e}" for kind in kinds)
+    print(f"{text:10} (P = {p:.0e}) {numbers}")
+
+# %% [markdown]
+# Where the network is sure of its answer, both softmax scores have nearly nothing to say: $1 - P_c$
+# is small, and nothing that could still rise is left. For a class that it excludes the probability
+# is flat too, but the log-probability is not: there its map is as large as that of the logit. So if you want
+# the rivals in the score, take the **log-probability**. And never look at a scaled map without its
+# size.
+#
+# ## What nobody can see: one number added to all logits
+#
+# Lesson 4 added the same row $v$ to all rows of $W$. Every logit of a picture then changes by the
+# same number, the probabilities stay, and the maps change. Now we can say which maps. We take
+# $v = W_{\text{bird}} - W_{\text{frog}}$. **Guess first:** which of the three maps of *frog* will
+# stay? And of what will the other one be a map?
+
+# %%
+shifted = copy.deepcopy(pond)
+with torch.no_grad():
+    W = shifted.classifier.weight
+    W += W[1] - W[0]
+    P_shift = float((shifted(pairs).softmax(dim=1) - P).abs().max())
+print(f"largest change of a probability: {P_shift:.0e}")
+moved = {}
+for kind in kinds:
+    M = explain(shifted, pairs, partial(target_score, c=0, kind=kind))
+    moved[kind] = float((M - maps[kind, 0]).abs().mean() / maps[kind, 0].abs().mean())
+    print(f"{kind:9} the map of the frog changes by {moved[kind]:.0%} of its mean size")
+M = explain(shifted, pairs, partial(target_score, c=0, kind="logit"))
+became_bird = float((M - maps["logit", 1]).abs().max())
+print(f"logit map of *frog* now − logit map of *bird* before: {became_bird:.0e} at most")
+
+# %% [markdown]
+# **Your guess:** the two softmax maps stay, and the logit's map of *frog* has become, number by
+# number, the old map of *bird*. Both networks give the same probabilities to every picture: no test
+# of their answers tells them apart.
+#
+# Does this make the logit's map worthless? No. Nobody adds such a row on purpose, and training starts
+# with small random rows, so the common part of all rows stays small. But nothing in the *loss* keeps
+# it small. The **zero** of a logit's map, the border between "for" and "against", rests on a custom
+# of training. The zero of a softmax score, or of a difference of two logits (exercise 4.3), does not.
+#
+# ## Exercise 11.2: evidence for and against
+# *●○○○○ · about 5 minutes*
+#
+# To measure both sides we take the map apart:
+#
+# $$ M = M^+ - M^-, \qquad M^+ \ge 0, \quad M^- \ge 0 $$
+#
+# where at each place at most one of the two is not 0. `M` is (N, h, w). Return the two, positive
+# first.
+
+
+# %% tags=["exercise", "11.2"]
+def split_evidence(M: Tensor) -> tuple[Tensor, Tensor]:
+    """Evidence for and evidence against, both ≥ 0, with positive − negative = M."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 11.2: split_evidence")
+
+
+# %%
+check("11.2", split_evidence)
+
+# %% [markdown]
+# ## Where is the evidence against the frog?
+#
+# It should be on the bird. And it should be what speaks *for* the bird. We ask all pairs, with three
+# scores: logit, log-probability, and "frog rather than bird", $S_0 - S_1$. As in lesson 6, we
+# give the energy on an animal divided by its area: 1 is what a flat map has.
+
+
+# %%
+def density(M: Tensor, mask: Tensor) -> Tensor:
+    """Energy on the mask divided by its area, for a map without negative values; 1: flat. (N,)"""
+    M, inside = camlite.up(M, mask.shape[1:]), mask.float()
+    total = M.sum(dim=(1, 2)).clamp_min(1e-12)
+    return (M * inside).sum(dim=(1, 2)) / total / inside.mean(dim=(1, 2))
+
+
+three = {
+    "logit": [partial(target_score, c=c, kind="logit") for c in (0, 1)],
+    "log-probability": [partial(target_score, c=c, kind="log_prob") for c in (0, 1)],
+    "one − the other": [lambda Y: Y[:, 0] - Y[:, 1], lambda Y: Y[:, 1] - Y[:, 0]],
+}
+signs, mirror = {}, {}
+print("                    for the frog       against the frog     against the frog =")
+print("                  on frog  on bird     on frog  on bird     for the bird?")
+for text, (of_frog, of_bird) in three.items():
+    plus, minus = split_evidence(explain(pond, pairs, of_frog))
+    other, _ = split_evidence(explain(pond, pairs, of_bird))
+    signs[text] = [float(density(M, m).mean()) for M in (plus, minus) for m in (on_frog, on_bird)]
+    mirror[text] = float(like(minus, other).mean())
+    a, b, d, e = signs[text]
+    print(f"{text:17} {a:7.1f} {b:8.1f} {d:11.1f} {e:8.1f}     correlation {mirror[text]:.2f}")
+
+# %% [markdown]
+# In all three maps what speaks for the frog lies on the frog, four times as dense as in a flat map.
+# The other side differs. What the *logit* holds against the frog is spread out: some of it lies on
+# the bird, some on the grounds, and it is only half alike to what speaks for the bird. With the
+# log-probability both questions become nearly one. With the difference they are one, exactly:
+# $S_0 - S_1$ and $S_1 - S_0$ are the same map with the signs exchanged. That is no finding, it is how
+# the score was made.
+#
+# ## The experiment
+#
+# A place "against the frog" makes a claim: without it, the score of the frog would be higher. We can
+# erase the bird, and the frog. **Guess first:** in how many of the pictures does the score of *frog*
+# rise without the bird? In lesson 8 this claim was weak.
+
+# %%
+tested = {}
+with torch.no_grad():
+    before, without_bird, without_frog = pond(pairs), pond(no_bird), pond(no_frog)
+print(f"{count} pictures       without the bird: rises   without the frog: falls")
+for text, (of_frog, _) in three.items():
+    rise, fall = of_frog(without_bird) - of_frog(before), of_frog(before) - of_frog(without_frog)
+    tested[text] = float((rise > 0).float().mean()), float((fall > 0).float().mean())
+    print(
+        f"{text:17} {tested[text][0]:11.0%} ({rise.mean():+5.2f}) {tested[text][1]:17.0%}", end=""
+    )
+    print(f" ({-fall.mean():+5.2f})")
+
+# %% [markdown]
+# **Your guess:** without the frog its score falls, in every picture and whatever the score. Without the
+# bird the *logit* of the frog hardly moves: its mean change is a few hundredths, beside a fall of
+# three. The map's blue on the bird was faint, and the experiment says the same. The bird is hardly
+# a reason *against* the frog. It is a reason *for the bird*: the lead of the frog grows clearly,
+# in about nine of ten pictures.
+#
+# So "what speaks against the frog?" has two readings, too. Against its logit: little. Against the
+# frog **rather than** the bird: the bird. Most people who draw a blue map mean the second one.
+#
+# (Why not in all pictures? The ground under the bird comes to light, and for this network it counts
+# too.)
+#
+# ## Against, or only weak? A map centred by its median
+#
+# One of the articles behind this course (in Japanese; a gallery of a dog and a cat, with positive
+# *and negative* maps for each method) makes its maps two-signed in another way: it subtracts the
+# **median** of the map from the map. **Guess first:** which share of the places is then negative, for any
+# map whatever? And is a place that became negative evidence against the class?
+#
+# The second question has an experiment. We take the places that speak *for* the class in the map, and
+# *against* it after centring, set the feature maps to 0 there, and look at the logit. If such a place
+# spoke against the class, the logit must rise. We ask two networks of lesson 6: the repaired one, and
+# the biased one, for which nearly the whole picture speaks for the class.
+
+
+# %%
+def centre(M: Tensor) -> Tensor:
+    """Each map (h, w) minus its median."""
+    return M - M.flatten(1).median(dim=1).values[:, None, None]
+
+
+noise = camlite.random_cam(pond, "features", home.images, home.labels, relu=False)
+print(f"random maps, centred: negative at {(centre(noise) < 0).float().mean():.1%} of the places")
+of_truth = partial(target_score, c=home.labels, kind="logit")
+turned = {}
+for name in ("repaired", "biased"):
+    model = nets.bundled(f"pond_{name}")
+    features, classifier = camlite.split(model, "features")
+    M = explain(model, home.images, of_truth)
+    raw, after = (float((each < 0).float().mean()) for each in (M, centre(M)))
+    places = (M > 0) & (centre(M) < 0)
+    some = places.flatten(1).any(dim=1)
+    with torch.no_grad():
+        F = features(home.images)
+        change = of_truth(classifier(F * ~places[:, None])) - of_truth(classifier(F))
+    rises = int((change[some] > 0).sum())
+    turned[name] = raw, after, float(places.float().mean()), rises, int(some.sum())
+    print(f"{name:9} negative: {raw:.0%} as it is, {after:.1%} centred; ", end="")
+    print(f'{turned[name][2]:.0%} of all places turn from "for" to "against"')
+    print(
+        f"          without them the logit rises in {rises} of {int(some.sum())} pictures ", end=""
+    )
+    print(f"(mean change {change[some].mean():+.2f})")
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+model, n = nets.bundled("pond_biased"), 0
+M = explain(model, home.images[n : n + 1], partial(target_score, c=home.labels[n], kind="logit"))
+wall(
+    [(home.images[n], None)]
+    + [(home.images[n], camlite.up(each, (48, 48))[0]) for each in (M, centre(M))],
+    ["image", "the map as it is", "minus its median"],
+    3,
+    f"Half of any map turns blue (biased network, {home.class_names[home.labels[n]]})",
+    cell=(2.3, 2.4),
+)
+
+# PLACE_MEDIAN
+#
+# ## Dog and cat, every method that has a sign
+#
+# Now the gallery of that article: positive and negative maps for a dog and a cat, method by method.
+# If the photograph and ResNet50 are at hand we take them, else a frog and a bird. Here are all
+# methods of camlite that can leave out their ReLU and are quick; `camlite gallery` draws the same wall
+# for a photograph of your own, with the slow ones too.
+#
+# Not each of them *can* speak against a class: where no weight and no feature is negative, the map has
+# no blue by construction. **Guess:** for which methods that you know?
+
+# %%
+photo = data.find("photos/cat_dog.jpg")
+real = photo is not None and "resnet50" in weights.at_hand()
+if real:
+    big, big_layer, asked = weights.pretrained("resnet50").model, "layer4", {"dog": 243, "cat": 282}
+    seen, z = weights.preprocess(data.load_image(photo))
+else:
+    big, big_layer, asked = pond, "features", {"frog": 0, "bird": 1}
+    seen = z = pairs[closest : closest + 1]
+with torch.no_grad():
+    P_big = big(z).softmax(dim=1)[0]
+signed_methods = [name for name, card in camlite.METHODS.items() if card.has_sign and card.quick]
+gallery = {}
+for name in signed_methods:
+    for thing, k in asked.items():
+        gallery[name, thing] = camlite.METHODS[name].signed(big, big_layer, z, k).detach()
+negative = {
+    name: [float((gallery[name, thing] < 0).float().mean()) for thing in asked]
+    for name in signed_methods
+}
+print(", ".join(f"{thing}: P = {float(P_big[k]):.3f}" for thing, k in asked.items()))
+print(f"{'places against':22}" + "".join(f"{thing:>8}" for thing in asked))
+for name in signed_methods:
+    print(f"{camlite.METHODS[name].short:22}" + "".join(f"{v:8.0%}" for v in negative[name]))
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+cells, titles = [], []
+for thing in asked:
+    cells.append((seen[0], None))
+    titles.append(f"{thing}?")
+    for name in signed_methods:
+        cells.append((seen[0], camlite.up(gallery[name, thing], seen.shape[2:])[0]))
+        titles.append(camlite.METHODS[name].short)
+wall(
+    cells,
+    titles,
+    6,  # the picture and eleven methods: two lines for each question
+    "Evidence for (red) and against (blue): each map has its own scale",
+    cell=(1.9, 2.1) if real else (2.4, 1.55),
+)
+
+# %% [markdown]
+# **Your guess:** Grad-CAM++ and LayerCAM cut off negative gradients, and features after a ReLU are not
+# negative: they never draw blue (Score-CAM with its softmax would not either). Eigen-CAM never hears of
+# the class: its two maps are the same picture. CAM, Grad-CAM, XGrad-CAM and HiResCAM are one map here:
+# both networks end in GAP (lesson 9). They ask the logit, and show the other animal in pale colours,
+# if at all. Only the two that put **rivals** into their score draw the other animal in strong blue:
+# Finer-CAM, and ShapleyCAM for the class that is not sure to win. It is not the method that makes the
+# difference. It is the score.
+#
+# ## The dog's map at the cat's neck
+#
+# The same article shows a map of the *dog* that is also warm at the neck of the *cat*. Its
+# explanation: the gradient jumps, and must be smoothed. On a network that ends in GAP this cannot be the
+# reason (lesson 9): there the gradient is the same at every place. So what is it? (With the photograph
+# you saw a stronger case: Finer-CAM's map of the *dog* is bright red on the *cat*. Its rivals are the
+# three classes with the closest logits, and these are other breeds of dogs.)
+#
+# With ResNet50 and the photograph we look at that neck, a box of 32×48 pixels. We ask three scores: the
+# dog's logit; the dog rather than the class that is second in the network's own list; the dog rather
+# than the cat. Then we blur the box in the picture, and, to have something to compare with, each of 35
+# other boxes of the same size. **Guess first:** in which of the three maps is the neck warm?
+
+# %%
+if real:
+    names = weights.pretrained("resnet50").categories
+    with torch.no_grad():
+        Y_big = big(z)[0]
+    second = int(Y_big.topk(2).indices[1])
+    dog, cat = asked.values()
+    leads = {
+        "the dog": lambda Y: Y[:, dog],
+        f"the dog rather than a {names[second]}": lambda Y: Y[:, dog] - Y[:, second],
+        "the dog rather than the cat": lambda Y: Y[:, dog] - Y[:, cat],
+    }
+    neck = slice(171, 203), slice(165, 213)
+    boxes = [neck] + [
+        (slice(r, r + 32), slice(q, q + 48)) for r in range(0, 193, 32) for q in range(0, 177, 44)
+    ]
+    blurred = functional.avg_pool2d(z, 31, stride=1, padding=15, count_include_pad=False)
+    covered = z.repeat(len(boxes), 1, 1, 1)
+    for one, (rows, columns) in zip(covered, boxes, strict=True):
+        one[:, rows, columns] = blurred[0][:, rows, columns]
+    with torch.no_grad():
+        Y_covered = torch.cat([big(part) for part in covered.split(9)])
+    at_neck = {}
+    for text, lead in leads.items():
+        M = camlite.up(explain(big, z, lead, big_layer), z.shape[2:])[0]
+        change = lead(Y_covered) - lead(Y_big[None])
+        larger = int((change[1:].abs() >= change[0].abs()).sum())
+        at_neck[text] = float(M[neck].mean() / M.abs().max()), float(change[0]), larger
+        print(f"{text}: at the neck {at_neck[text][0]:+.0%} of the map's largest value;")
+        print(f"    blurred, the score changes by {change[0]:+.2f}; ", end="")
+        print(f"{larger} of 35 other boxes change it as much or more")
+else:
+    print("Without ResNet50 and photos/cat_dog.jpg: read on, the next cell looks at the pairs.")
+
+# %% [markdown]
+# If you have the photograph: the neck is warm for the dog, a little. It is very warm for "rather than
+# the second class", another breed of dog, and cold for "rather than the cat". One network, one picture,
+# one place, and the sign depends on the **rival**. Nothing had to be smoothed. "Why a dog" is not the same
+# question as "why not the cat", and the cat's coat may well tell one breed of dog from another, *for
+# this network*. And the experiment makes us modest: blurring the neck moves all three scores a
+# little, in the same direction, no more than several other boxes do. One warm neck is an anecdote.
+#
+# So count. In each of our pairs we take the place on the bird where the logit's map of *frog* is warmest,
+# and paint the empty ground over it, a square of 13×13 pixels. **Guess first:** how often does the logit
+# of *frog* fall, as the map claims?
+
+# %%
+on_bird_only = torch.where(on_bird, camlite.up(maps["logit", 0], size), -torch.inf)
+warmest, place = on_bird_only.flatten(1).max(dim=1)
+lead_map = explain(pond, pairs, three["one − the other"][0])
+row, column = place // size[1], place % size[1]
+near_row = (torch.arange(size[0]) - row[:, None]).abs() <= 6
+near_column = (torch.arange(size[1]) - column[:, None]).abs() <= 6
+square = (near_row[:, :, None] & near_column[:, None, :])[:, None]  # (N, 1, H, W)
+with torch.no_grad():
+    painted = pond(torch.where(square, no_bird, pairs))
+warm = warmest > 0
+at_neck = camlite.up(lead_map, size).flatten(1).gather(1, place[:, None])[:, 0][warm]
+top = camlite.up(maps["logit", 0], size).flatten(1).amax(dim=1)
+fell = {}
+print(f"{int(warm.sum())} of {count} birds have a place that is warm for *frog*, ", end="")
+print(f"with {(warmest / top)[warm].mean():.0%} of the map's maximum")
+print(f'there the map of "frog rather than bird" is negative in {(at_neck < 0).float().mean():.0%}')
+for text, score in {
+    "logit of the frog": three["logit"][0],
+    "logit of the bird": three["logit"][1],
+    "lead of the frog": three["one − the other"][0],
+}.items():
+    change = (score(painted) - score(before))[warm]
+    fell[text] = float((change < 0).float().mean()), float(change.mean())
+    print(f"painted over: {text} falls in {fell[text][0]:4.0%} (mean {fell[text][1]:+.2f})")
+
+# %% [markdown]
+# Nearly every bird has a warm "neck", because we looked for the warmest place: one of many is always the
+# warmest. Its warmth is less than a tenth of the map's maximum. And painted over, the logit of the frog falls in
+# about half of the pictures: a coin. Before you explain why a map is warm somewhere, ask whether it is
+# warm by more than its own noise.
+#
+# ## Exercise 11.3: the contrast
+# *●●●○○ · about 15 minutes*
+#
+# Back to the bird watcher. Frog and bird differ everywhere; a difference of two logits is then
+# hardly another map than a logit. White-wing and dark-wing are alike in all but one part.
+# **Finer-CAM** (2025) takes Grad-CAM, and as its score the class against its rivals $i$:
+#
+# $$ Y = \frac{\sum_i p_i\,(S_c - \alpha\,S_i)}{\sum_i p_i} $$
+#
+# where $p$ is the softmax of all logits: a likely rival counts more than an unlikely one. With
+# $\alpha = 1$ all that class and rival share drops out; with $\alpha = 0$ it is the logit.
+#
+# `rivals` is a list or a 1-D tensor of classes for all images, or a LongTensor (N, R) with R rivals for
+# each image. `torch.as_tensor(rivals).expand(N, -1)` makes (N, R) of all three (−1: "as long as it
+# is"), and `logits.gather(1, …)` picks one number for each entry:
+
+# %%
+some_logits = torch.tensor([[3.0, 1.0, 0.0, 2.0], [0.0, 5.0, 1.0, 4.0]])
+for rivals in ([3, 0], torch.tensor([[3, 1], [0, 2]])):
+    print(some_logits.gather(1, torch.as_tensor(rivals).expand(2, -1)).tolist())
+
+# %% [markdown]
+# Two more conditions. All rivals may be so unlikely that their $p_i$ is 0 in 32 bits, and then $0 / 0$ is
+# no answer. (Think: $p_i / \sum_i p_i$ over the rivals. Which function of the rivals' *logits* is this?
+# The common factor of all $p_i$ is gone.) And the gradient runs through everything, through $p_i$
+# too, as in the authors' code: no `.detach()`.
+
+
+# %% tags=["exercise", "11.3"]
+def contrast_score(logits: Tensor, c: int | Tensor, rivals, alpha: float) -> Tensor:
+    """The class against its rivals, weighted by their probabilities: logits (N, C) -> (N,)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 11.3: contrast_score")
+
+
+# %%
+check("11.3", contrast_score)
+
+# %% [markdown]
+# ## White-wing or dark-wing?
+#
+# Our generator draws the two birds, and two kinds of fish which have the same white or dark mark on
+# their side. So each class has *two* kinds of rival: the look-alike, which differs from it in the mark only,
+# and the other animal with the same mark. Each picture exists twice: the second time the mark has the
+# other colour, and *nothing else* is different. We know which part tells the look-alikes apart, and
+# where it is. Three small networks, trained with three seeds, come with camlite.
+
+# %%
+seeds = (0, 1, 2)
+judges = [nets.bundled(f"lookalikes_{seed}") for seed in seeds]
+zoo = data.lookalikes(24 if fast else 80, seed=100)
+X, kind_of, mark = zoo.images, zoo.labels, zoo.part_mask
+rest = zoo.object_mask & ~mark  # the animal without its mark
+look_alike, other_animal = kind_of ^ 1, kind_of ^ 2  # white ↔ dark, bird ↔ fish
+knows, follows = [], []
+for seed, judge in zip(seeds, judges, strict=True):
+    with torch.no_grad():
+        knows.append(float((judge(X).argmax(1) == kind_of).float().mean()))
+        follows.append(float((judge(zoo.swapped).argmax(1) == look_alike).float().mean()))
+    print(f"network {seed}: knows {knows[-1]:.0%} of {len(X)} animals; ", end="")
+    print(f"with the other mark it answers the look-alike in {follows[-1]:.0%}")
+print(f"the mark covers {mark.float().mean():.1%} of a picture, the rest of the animal ", end="")
+print(f"{rest.float().mean():.0%}")
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+figure, axes = plt.subplots(2, 6, figsize=(10, 3.9), layout="constrained")
+for n in range(6):
+    for axis, picture in zip(axes[:, n], (X, zoo.swapped), strict=True):
+        axis.imshow(picture[n].permute(1, 2, 0))
+        axis.set(xticks=[], yticks=[])
+        axis.contour(mark[n].float(), levels=[0.5], colors="magenta", linewidths=1.2)
+    axes[0, n].set_title(zoo.class_names[kind_of[n]], fontsize=10)
+    axes[1, n].set_title(zoo.class_names[look_alike[n]], fontsize=10)
+figure.suptitle("Each animal and its look-alike: they differ inside of the line and nowhere else")
+plt.show()
+
+# %% [markdown]
+# The swap is the experiment that lesson 6 asked for: change one thing only. It proves that the mark
+# decides between the look-alikes. A map that answers "why a white bird rather than a dark bird?" must
+# lie on the mark. **Guess first:** on which part of the animal will each of these maps be densest?
+#
+# * the logit; the log-probability;
+# * the contrast with the look-alike, $\alpha = 0.6$ and $\alpha = 1$;
+# * the contrast with the other animal that has the same mark, $\alpha = 1$.
+
+# %%
+asked_scores = {
+    "logit": partial(target_score, c=kind_of, kind="logit"),
+    "log-probability": partial(target_score, c=kind_of, kind="log_prob"),
+    "look-alike, α = 0.6": partial(
+        contrast_score, c=kind_of, rivals=look_alike[:, None], alpha=0.6
+    ),
+    "look-alike, α = 1": partial(contrast_score, c=kind_of, rivals=look_alike[:, None], alpha=1),
+    "other animal, α = 1": partial(
+        contrast_score, c=kind_of, rivals=other_animal[:, None], alpha=1
+    ),
+}
+found, on_part = {}, {}
+print("evidence for the true class, 1: as dense as a flat map")
+print(f"{'on the mark | on the rest':26}" + "".join(f"   network {seed}" for seed in seeds))
+for text, score in asked_scores.items():
+    for seed, judge in zip(seeds, judges, strict=True):
+        found[text, seed] = explain(judge, X, score)
+        plus, _ = split_evidence(found[text, seed])
+        on_part[text, seed] = [float(density(plus, part).mean()) for part in (mark, rest)]
+    print(f"{text:26}" + "".join("{:7.1f} |{:3.1f}".format(*on_part[text, s]) for s in seeds))
+spot = camlite.center_gaussian(judges[0], "features", X, 0)
+floor = [float(density(spot, part).mean()) for part in (mark, rest)]
+print("a spot in the middle      {:7.1f} |{:3.1f}".format(*floor))
+mean_of = {
+    text: [sum(on_part[text, s][i] for s in seeds) / 3 for i in (0, 1)] for text in asked_scores
+}
+times = {text: on_mark / on_rest for text, (on_mark, on_rest) in mean_of.items()}
+print("mark : rest  ", ",  ".join(f"{text} {value:.1f}" for text, value in times.items()))
+
+# %% [markdown]
+# **Your guess:** named rivals move the evidence, and in the direction that you would expect. Rather than the
+# look-alike: most on the mark, least on the rest. Rather than the other animal: less on the mark, more
+# on the rest. (The last line of numbers has it in short.) But look at the *size* of the effect. The plain
+# logit lies on the mark nearly as much as the contrast does! Training did that: cross entropy
+# punishes every look-alike that is answered by mistake, so the logit has learned to listen to the mark.
+# Finer-CAM's authors work with networks for hundreds of kinds of birds or cars, where much more is shared.
+# On our small networks its gain over the logit is small, and we say so.
+#
+# And one line should disturb you. "White bird rather than white *fish*": both have the same mark, and
+# still this map is densest **on the mark**. Can the mark tell a bird from a fish? Ask the experiment:
+# we swap the mark, and look which of the scores notices. **Guess first.**
+
+# %%
+noticed = {}
+print("share of the score that is lost with the other mark")
+for text in ("logit", "look-alike, α = 1", "other animal, α = 1"):
+    score = asked_scores[text]
+    with torch.no_grad():
+        both = [(score(judge(X)).mean(), score(judge(zoo.swapped)).mean()) for judge in judges]
+    noticed[text] = [float((one - two) / one) for one, two in both]
+    print(f"{text:26}" + "".join(f"{v:10.0%}" for v in noticed[text]))
+
+# %% [markdown]
+# The lead over the look-alike is lost twice over: it turns round, as it must. The lead over the other
+# animal loses much less. So the experiment separates the two questions better than the maps do. A place
+# of the map sees the edge of the mark and the animal around it (its receptive field is 19 pixels wide),
+# and a bright place says *where*, not *what* was seen there. You know this sentence from lesson 6.
+#
+# ## Why the log-probability is a contrast too
+#
+# Take **all** other classes as rivals, $\alpha = 1$, and hold the weights $p_i$ fixed. Then the
+# gradient of the contrast is
+#
+# $$ \frac{\sum_{i \ne c} P_i\,(\partial S_c - \partial S_i)}{\sum_{i \ne c} P_i}
+# = \frac{\partial S_c - \sum_j P_j\,\partial S_j}{1 - P_c} = \frac{\partial \log P_c}{1 - P_c} $$
+#
+# **Do the middle step on paper** (in the sum over all $j$, the term $j = c$ gives 0; and
+# $\sum_{i \ne c} P_i = 1 - P_c$). The cell tests it.
+
+# %%
+L = judges[0](X).detach().double().requires_grad_()
+everybody = torch.tensor([[k for k in range(4) if k != int(one)] for one in kind_of])  # (N, 3)
+weight = L.softmax(dim=1).detach().gather(1, everybody)
+fixed = (weight * (L.gather(1, kind_of[:, None]) - L.gather(1, everybody))).sum(1) / weight.sum(1)
+slope_fixed = torch.autograd.grad(fixed.sum(), L)[0]
+slope_log = torch.autograd.grad(target_score(L, kind_of, "log_prob").sum(), L)[0]
+left = 1 - L.detach().softmax(dim=1).gather(1, kind_of[:, None])
+identity_off = float((slope_fixed * left - slope_log).abs().max())
+print(f"largest difference of the two sides: {identity_off:.0e}")
+
+# %% [markdown]
+# So the log-probability *is* a contrast: with everybody, each weighted by its probability. Where one
+# look-alike holds nearly all of the remaining probability, it asks the bird watcher's second question
+# by itself. What Finer-CAM adds: **you** name the rival, and the map does not fade when the network
+# is sure.
+#
+# ## In the library
+#
+# `camlite.finer_cam` takes the rivals from you, or the classes with the closest logits. For one
+# kind of bird at a time, it is your score and `explain`:
+
+# %%
+white = X[kind_of == 0]  # the white birds
+ours = explain(judges[0], white, partial(contrast_score, c=0, rivals=[1, 2], alpha=0.6))
+theirs = camlite.finer_cam(judges[0], "features", white, 0, rivals=[1, 2], alpha=0.6, relu=False)
+finer_off = float((ours - theirs).abs().max())
+print(f"largest difference to camlite.finer_cam: {finer_off:.0e}")
+
+# %% [markdown]
+# ## A score for a second derivative
+#
+# ShapleyCAM (2025) mixes logit and log-probability: its score, named ReST, is $u = S_c + \log P_c$. And it
+# adds a term of second order to each channel's weight: $\alpha_k = \mathrm{GAP}(G - \frac12 H F)_k$, where
+# $H$ holds the second derivatives of $u$. **Guess first:** two networks of lesson 4, one with ReLUs in
+# its head, one with a smooth function (Hardswish) instead. For which scores is $HF$ exactly 0?
+
+# %%
+digits, digit_labels = data.digits(train=False)
+small = functional.interpolate(digits[:40], size=(14, 14), mode="bilinear", align_corners=False)
+laid, digit = functional.pad(small, (7, 7, 7, 7)), digit_labels[:40]
+scores = {
+    "logit": partial(target_score, c=digit, kind="logit"),
+    "ReST": lambda Y: target_score(Y, digit, "logit") + target_score(Y, digit, "log_prob"),
+}
+second = {}
+for head in ("flatten", "gap_two_linears"):
+    model = nets.bundled(f"heads_{head}")
+    for text, u in scores.items():
+        plain = explain(model, laid, u)
+        shapley = camlite.shapley_cam(model, "features", laid, u, relu=False)
+        second[head, text] = float((shapley - plain).abs().mean() / plain.abs().mean())
+        print(f"{head:16} {text:6} the second term changes the map by {second[head, text]:.1%}")
+
+# %% [markdown]
+# **Your guess:** only for the logit, with ReLUs. There the logit is made of straight pieces, and a straight
+# line has no second derivative: ShapleyCAM *is* Grad-CAM. The logarithm of a softmax is curved, and so is
+# Hardswish; there the term is not 0. (How much it changes depends on the network, as you see.) If a paper
+# reports a gain of ShapleyCAM, ask which half of it comes from the new score.
+#
+# ## The answer in one picture
+
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+show_kinds = ("logit", "look-alike, α = 1", "other animal, α = 1")
+chosen = [int((kind_of == k).nonzero()[0, 0]) for k in range(4)]
+figure, axes = plot.canvas(len(chosen), 4, (2.2, 1.9), margin=(1.6, 1.1))
+cells = []
+for n in chosen:
+    cells.append((X[n], None))
+    cells += [(X[n], camlite.up(found[text, 0][n : n + 1], X.shape[2:])[0]) for text in show_kinds]
+plot.draw(list(axes.flat), cells, signed=True, shrink=0.6)
+for line_of, n in zip(axes, chosen, strict=True):
+    line_of[0].set_axis_on()
+    line_of[0].set_ylabel(
+        f"{zoo.class_names[kind_of[n]]}?", rotation=0, ha="right", va="center", fontsize=10
+    )
+    for axis in line_of[1:]:
+        axis.contour(mark[n].float(), levels=[0.5], colors="magenta", linewidths=1.2)
+heads = "why this class?", "why not the look-alike?", "why not the other animal?"
+axes[0, 0].set_title("image", fontsize=10)
+for axis, head, text in zip(axes[0, 1:], heads, show_kinds, strict=True):
+    numbers = "evidence: mark {:.1f}, rest {:.1f}".format(*mean_of[text])
+    lost = f"other mark: {-sum(noticed[text]) / 3:+.0%} of the score"
+    axis.set_title(f"{head}\n{numbers}\n{lost}", fontsize=9)
+plot.finished(
+    figure,
+    "Three questions about one class. Purple line: the mark. The score says what is asked\n"
+    f"(evidence in times a flat map; means of {len(X)} animals × 3 networks; maps of network 0)",
+)
+plt.show()
+
+# %% [markdown]
+# **Today's question was:** why this class, or why this one rather than that one? Both are fair. The
+# logit asks the first one, any score with rivals asks the second, and which rivals, decides what you
+# see: in the third column more of the evidence is on the line's inside, in the last column more on the
+# animal around it. A heat map is an answer. The score is its question: write it below the picture.
+#
+# ## Once more
+#
+# *From lesson 8, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
+#
+# There you asked for the counterfactual map, with the gradient turned round. Here the score is a lead:
+# "frog rather than bird". Compute the counterfactual map of that lead for all pairs, ReLU included,
+# **without a gradient**: only from `F_pairs`, from the weights of the linear layer, and with $Z$ = 12·24
+# places. Two lines.
+
+# %%
+with torch.no_grad():
+    F_pairs = pond.features(pairs)  # (N, 64, 12, 24)
+weight_of = pond.classifier.weight.detach()  # (4, 64)
+counterfactual = torch.zeros(count, 12, 24)  # your lines here
+wanted = split_evidence(lead_map)[1]
+print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# `α = (weight_of[1] - weight_of[0]) / (12 * 24)`, then
+# `counterfactual = torch.einsum("k,nkxy->nxy", α, F_pairs).relu()`. It is the evidence for *bird rather
+# than frog*: for a lead of two classes, "against" is "for" with the classes exchanged.
+#
+# </details>
+#
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 11` asks them again, also next week.
+#
+# **1.** The probabilities of a picture are (0.5, 0.3, 0.2). What is the gradient of $\log P$ of the
+# first class with respect to the three logits, and that of $P$ itself?
+#
+# <details><summary>Answer</summary>
+#
+# (0.5, −0.3, −0.2), and half of it: (0.25, −0.15, −0.1). Both have the sum 0: a number added to all
+# logits changes neither.
+#
+# </details>
+#
+# **2.** A class has the logit 6, its two rivals 4 and 1 with the probabilities 0.15 and 0.05. What is
+# the contrast with α = 1, and with α = 0?
+#
+# <details><summary>Answer</summary>
+#
+# The weights are 0.15 / 0.2 = 0.75 and 0.05 / 0.2 = 0.25. With α = 1 it is 0.75 · 2 + 0.25 · 5 = 2.75. With
+# α = 0 it is the logit, 6.
+#
+# </details>
+#
+# **3.** A map has the values 5, 4, 3, 2 and 1. A program subtracts the median and draws red and
+# blue. Which places are blue, and what do they say against the class?
+#
+# <details><summary>Answer</summary>
+#
+# The last two: −1 and −2. They say nothing against it; all five places were for the class. They are only
+# weaker than the middle one.
+#
+# </details>
+#
+# **4.** (lesson 4) All rows of $W$ get the same row $v$ added. Which of these stay as they are: the
+# probabilities, the map of a logit, the map of a log-probability, the contrast with α = 0.6?
+#
+# <details><summary>Answer</summary>
+#
+# The probabilities and the map of the log-probability. The logit's map gets all of $\sum_k v_k F_k$, the
+# contrast with α = 0.6 gets 1 − 0.6 = 0.4 of it. Only with α = 1 it drops out.
+#
+# </details>
+#
+# **5.** (lesson 8) A network answers *frog* with P = 0.9999. One program draws Grad-CAM of the
+# probability, scaled to [0, 1], another one that of the log-probability. Which picture is
+# brighter?
+#
+# <details><summary>Answer</summary>
+#
+# They are the same picture: the two maps differ by the factor P = 0.9999, and scaling removes it. Both
+# were very small before the scaling, about 1 − P = 0.0001 times a contrast.
+#
+# </details>
+
+# %% [markdown]
+# ## What you know now
+#
+# * The **logit** asks "why this class?". What look-alikes share is part of its answer.
+# * **Probability** and **log-probability** ask "why this one rather than the others?". Their maps are the
+#   same up to $P_c$. Take the log-probability, with `log_softmax`, and look at the size before
+#   you scale.
+# * A **contrast** lets you name the rival. With α = 1 nothing that all logits share is left.
+# * The zero of a logit's map is a custom of training. The zero of a difference is not.
+# * "Against" is a claim about the score. Weak is not against: subtracting the median makes half of
+#   every map negative.
+# * Write the score below the picture. A map without its score is half a sentence.
+#
+# **Where it fails.** A contrast answers only what you ask: the wrong rival gives a map that looks as
+# convincing. It shows where two classes differ *for this network*, and this can be a shortcut (lesson
+# 6). And it is still Grad-CAM: as coarse as the layer, with a mean over the places where a head
+# flattens (lesson 9).
+#
+# **Try this** (15 minutes). Take all classes, `rivals=[0, 1, 2, 3]` for all animals of
+# `zoo`: does it matter that the class is among its own rivals? (With α = 1 its own term is 0.) Then draw
+# the density on the mark over α from 0 to 2. Where is its maximum, for each of the three networks?
+#
+# **Where to read on.** arXiv 2501.11309: the score of Exercise 11.3; its authors take the classes
+# with the closest logits as rivals. arXiv 2501.06261: ReST and the second order. Score-CAM (arXiv
+# 1910.01279), Figure 5: for a cat beside a dog, weights from the scores before the softmax light up
+# both animals. `camlite card finer_cam` and `camlite card shapley_cam` list needs and caveats.
+#
+# **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)
+#
+# * *score, logit*: score / logit · 分数（logit） · 分數（logit） · スコア、ロジット
+# * *probability*: xác suất · 概率 · 機率 · 確率
+# * *log-probability*: log xác suất · 对数概率 · 對數機率 · 対数確率
+# * *contrast*: sự tương phản · 对比 · 對比 · 対比
+# * *evidence for / against*: bằng chứng ủng hộ / phản bác · 支持 / 反对的证据 · 支持 / 反對的證據 ·
+#   賛成 / 反対の根拠
+# * *softmax*: softmax · softmax · softmax · softmax
+# * *median*: trung vị · 中位数 · 中位數 · 中央値
+#
+# **Next:** lesson 12 needs no gradient: it takes something away and asks the network.

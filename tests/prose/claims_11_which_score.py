@@ -1,0 +1,265 @@
+"""Lesson 11: what it says about its own output."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from tests.prose import says
+
+
+@says("The logit does not know its rivals: their numbers are 0", "Their rows have the sum 0")
+def _(run):
+    logit, prob, log_prob = run.slopes.values()
+    assert logit.tolist() == [1, 0, 0]
+    for row in (prob, log_prob):
+        assert abs(float(row.sum())) < 1e-6
+        assert row[0] > 0 > row[2] > row[1]
+    p = run.S.detach().softmax(1)[0]
+    assert torch.allclose(prob, p[0] * log_prob)
+    assert [round(float(v), 2) for v in p] == [0.67, 0.24, 0.09]
+
+
+@says("The first way gives −∞, and a gradient of NaN")
+def _(run):
+    value, slope = run.trap["softmax, then log"]
+    assert value == -math.inf
+    assert math.isnan(slope[0])
+    value, slope = run.trap["log_softmax"]
+    assert value == -120
+    assert slope[:2] == [-1, 1]
+
+
+@says("Probability and log-probability have the same map, up to the factor $P_c$")
+def _(run):
+    assert run.factor_off < 1e-6
+    prob, log_prob, logit = (run.maps[kind, 0] for kind in ("prob", "log_prob", "logit"))
+    assert run.like(prob, log_prob).min() > 0.9999
+    assert run.like(logit, log_prob).min() < 0.98
+
+
+@says(
+    "both softmax scores have nearly nothing to say",
+    "there its map is as large as that of the logit",
+)
+def _(run):
+    for kind in ("prob", "log_prob"):
+        assert run.sizes["the answer", kind] < 0.05 * run.sizes["the answer", "logit"]
+    assert run.sizes["the last", "prob"] < 0.05 * run.sizes["the last", "logit"]
+    assert run.sizes["the last", "log_prob"] > run.sizes["the last", "logit"]
+
+
+@says(
+    "the two softmax maps stay, and the logit's map of frog has become, number by number, the old "
+    "map of bird",
+    "Both networks give the same probabilities to every picture",
+)
+def _(run):
+    assert run.P_shift < 1e-5
+    assert run.moved["prob"] < 1e-3
+    assert run.moved["log_prob"] < 1e-3
+    assert run.moved["logit"] > 0.5
+    assert run.became_bird < 1e-5
+
+
+@says("four times as dense as in a flat map")
+def _(run):
+    for on_frog, on_bird, *_ in run.signs.values():
+        assert 3.4 < on_frog < 5
+        assert on_bird < 0.5
+
+
+@says(
+    "some of it lies on the bird, some on the grounds, and it is only half alike to what speaks "
+    "for the bird",
+    "With the log-probability both questions become nearly one",
+    "With the difference they are one, exactly",
+)
+def _(run):
+    assert 1.5 < run.signs["logit"][3] < 3.3
+    assert run.signs["log-probability"][3] > 1.4 * run.signs["logit"][3]
+    assert 0.3 < run.mirror["logit"] < 0.65
+    assert 0.88 < run.mirror["log-probability"] < 0.999
+    assert run.mirror["one − the other"] > 0.99999
+
+
+@says("without the frog its score falls, in every picture and whatever the score")
+def _(run):
+    assert all(fall == 1 for _, fall in run.tested.values())
+
+
+@says(
+    "its mean change is a few hundredths, beside a fall of three",
+    "the lead of the frog grows clearly, in about nine of ten pictures",
+)
+def _(run):
+    rise = run.three["logit"][0](run.without_bird) - run.three["logit"][0](run.before)
+    fall = run.three["logit"][0](run.before) - run.three["logit"][0](run.without_frog)
+    assert abs(rise.mean()) < 0.15
+    assert 2.8 < fall.mean() < 3.9
+    lead = run.three["one − the other"][0]
+    assert (lead(run.without_bird) - lead(run.before)).mean() > 1
+    assert 0.84 <= run.tested["one − the other"][0] <= 0.96
+    assert run.tested["one − the other"][0] >= run.tested["logit"][0]
+
+
+@says(
+    "A median has as many values below it as above, whatever the map shows",
+    "the logit rises in no picture: all these places spoke for the class",
+)
+def _(run):
+    assert 0.48 < (run.centre(run.noise) < 0).float().mean() <= 0.5
+    for raw, after, share, rises, some in run.turned.values():
+        assert 0.48 < after <= 0.5
+        assert raw < after
+        assert share > 0.1
+        assert rises == 0
+        assert some > 5
+
+
+@says("for which nearly the whole picture speaks for the class")
+def _(run):
+    assert run.turned["biased"][0] < 0.1
+
+
+@says("Grad-CAM++ and LayerCAM cut off negative gradients", "its two maps are the same picture")
+def _(run):
+    for name in ("grad_cam_plus_plus", "layer_cam"):
+        assert max(run.negative[name]) == 0
+    first, second = (run.gallery["eigen_cam", thing] for thing in run.asked)
+    assert torch.equal(first, second)
+
+
+@says("CAM, Grad-CAM, XGrad-CAM and HiResCAM are one map here")
+def _(run):
+    for thing in run.asked:
+        grad = run.gallery["grad_cam", thing]
+        for name in ("cam", "xgrad_cam", "hires_cam"):
+            assert run.like(run.gallery[name, thing], grad) > 0.999
+
+
+@says("the picture and eleven methods: two lines for each question")
+def _(run):
+    assert len(run.signed_methods) == 11
+
+
+@says("Only the two that put rivals into their score draw the other animal in strong blue")
+def _(run):
+    def strongest(name, thing):
+        M = run.gallery[name, thing]
+        return float((-M).max() / M.max())
+
+    thing = list(run.asked)[1]
+    for name in ("finer_cam", "shapley_cam"):
+        assert strongest(name, thing) > 0.25, name
+    for name in run.signed_methods:
+        if name not in ("finer_cam", "shapley_cam"):
+            assert strongest(name, thing) < strongest("shapley_cam", thing), name
+
+
+@says("Finer-CAM's map of the dog is bright red on the cat")
+def _(run):
+    if not run.real:
+        return
+    M = run.gallery["finer_cam", "dog"][0]
+    assert M[5:].max() > 0.8 * M.max()
+    closest = run.big(run.z)[0].topk(4).indices.tolist()
+    assert closest[0] == run.asked["dog"]
+    assert run.asked["cat"] not in closest
+
+
+@says(
+    "the neck is warm for the dog, a little",
+    "It is very warm for",
+    'cold for "rather than the cat"',
+    "blurring the neck moves all three scores a little, in the same direction, no more than "
+    "several other boxes do",
+)
+def _(run):
+    if not run.real:
+        return
+    dog, other, cat = run.at_neck.values()
+    assert 0.03 < dog[0] < 0.3
+    assert other[0] > 0.4
+    assert cat[0] < -0.15
+    assert all(-1 < change < 0 for _, change, _ in run.at_neck.values())
+    assert all(larger >= 3 for *_, larger in run.at_neck.values())
+
+
+@says(
+    "Nearly every bird has a warm",
+    "less than a tenth of the map's maximum",
+    "the logit of the frog falls in about half of the pictures: a coin",
+)
+def _(run):
+    assert run.warm.float().mean() > 0.7
+    assert (run.warmest / run.top)[run.warm].mean() < 0.12
+    assert 0.3 < run.fell["logit of the frog"][0] < 0.68
+
+
+@says("largest difference of the two sides", "what Finer-CAM adds: you name the rival")
+def _(run):
+    assert run.identity_off < 1e-10
+    assert run.finer_off < 1e-5
+
+
+@says(
+    "Rather than the look-alike: most on the mark, least on the rest",
+    "Rather than the other animal: less on the mark, more on the rest",
+    "The plain logit lies on the mark nearly as much as the contrast does",
+    "in the third column more of the evidence is on the line's inside",
+)
+def _(run):
+    logit, contrast, other = (
+        run.mean_of[text] for text in ("logit", "look-alike, α = 1", "other animal, α = 1")
+    )
+    assert contrast[0] > other[0] + 0.5
+    assert contrast[1] < other[1] - 0.2
+    assert abs(contrast[0] - logit[0]) < 0.15 * logit[0]
+    names = ("look-alike, α = 1", "logit", "other animal, α = 1")
+    assert run.times[names[0]] > run.times[names[1]] > run.times[names[2]]
+
+
+@says("It proves that the mark decides between the look-alikes")
+def _(run):
+    assert min(run.knows) > 0.9
+    assert min(run.follows) > 0.9
+
+
+@says("still this map is densest on the mark")
+def _(run):
+    on_mark, on_rest = run.mean_of["other animal, α = 1"]
+    assert on_mark > 1.5 * on_rest
+
+
+@says(
+    "The lead over the look-alike is lost twice over",
+    "The lead over the other animal loses much less",
+)
+def _(run):
+    for of_look_alike, of_other in zip(
+        run.noticed["look-alike, α = 1"], run.noticed["other animal, α = 1"], strict=True
+    ):
+        assert 1.6 < of_look_alike < 2.4
+        assert of_other < 0.8
+
+
+@says(
+    "only for the logit, with ReLUs",
+    "The logarithm of a softmax is curved, and so is Hardswish; there the term is not 0",
+)
+def _(run):
+    assert run.second["flatten", "logit"] < 1e-6
+    for which, value in run.second.items():
+        assert which == ("flatten", "logit") or value > 1e-3
+
+
+@says("α = (weight_of[1] - weight_of[0]) / (12 * 24)")
+def _(run):
+    with torch.no_grad():
+        F = run.pond.features(run.pairs)
+    α = (run.weight_of[1] - run.weight_of[0]) / (12 * 24)
+    counterfactual = torch.einsum("k,nkxy->nxy", α, F).relu()
+    assert torch.allclose(counterfactual, run.wanted, atol=1e-6)
+    assert run.wanted.max() > 1e-2
