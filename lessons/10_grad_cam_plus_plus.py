@@ -486,12 +486,12 @@ figure = plot.grid(
 plt.show()
 
 # %% [markdown]
-# **Your guess:** the two intervals overlap. Picture by picture Grad-CAM++ is a little ahead at this
-# layer, at most by some hundredths. And **Grad-CAM+ has the same numbers**: its map is nearly
+# **Your guess:** the two intervals overlap. Picture by picture Grad-CAM++ is level or a little ahead
+# at this layer, by some hundredths at most. And **Grad-CAM+ has the same numbers**: its map is nearly
 # identical with that of Grad-CAM++. So the whole derivation with second and third derivatives does
 # nothing here that $\mathrm{ReLU}(G)$ does not do alone. That is the title of the paper of Lerma and
-# Lucas. The small animal is missed most often by all three: a cell of the map is 4×4 pixels, and
-# each place of the layer sees more than the animal.
+# Lucas. All three miss the small animal more often than the large one: a cell of the map is 4×4
+# pixels, and each place of the layer sees more than the animal.
 #
 # One network, one layer: no proof. Three networks (trained with other seeds) and three layers:
 
@@ -697,9 +697,8 @@ for name in ("pond_repaired", "pond_gap_2"):
 # %% [markdown]
 # **Your guess:** at the last layer they buy **nothing at all**: the gradient there is the row of
 # weights divided by $Z$, for each image, noisy or not. What changes is rounding. At the layer before
-# the map changes. Whether it finds more animals, the intervals do not say: in one network the recall
-# rises a little, in the other it falls. Many copies of a question that was answered are no new
-# answer.
+# the map changes. Does it find more animals? In one network the recall hardly moves, in the other it
+# falls, and neither change is far from what chance can do. For 25 times the cost that is little.
 #
 # ## Your functions and those of camlite
 
@@ -865,8 +864,8 @@ print("times as dense as a flat map:", [round(v, 1) for v in density.tolist()])
 # <details><summary>Solution</summary>
 #
 # `energy_each = (heat[:, None] * animals).sum((2, 3)) / heat.sum((1, 2))[:, None]`. The difference is
-# rounding only. Look at the second line: on each animal the heat is several times as dense as a flat
-# map's. The small one has the least: its cells are mixed with ground.
+# rounding only. Look at the second line: on each animal the heat is denser than a flat map's, on the
+# large one several times. The small one has the least: its cells are mixed with ground.
 #
 # </details>
 #
