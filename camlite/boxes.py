@@ -93,6 +93,19 @@ def component_boxes(mask: Tensor) -> list[Box]:
     return [(x.start, y.start, x.stop, y.stop) for y, x in find_objects(labels)]
 
 
+def component_masks(mask: Tensor) -> Tensor:
+    """Each 8-connected region of the mask (H, W) alone, (B, H, W) bool, in reading order.
+
+    >>> component_masks(torch.tensor([[1, 0, 1, 1]])).int()
+    tensor([[[1, 0, 0, 0]],
+    <BLANKLINE>
+            [[0, 0, 1, 1]]], dtype=torch.int32)
+    """
+    labels, count = _label(mask)
+    alone = labels == np.arange(1, count + 1)[:, None, None]
+    return torch.from_numpy(alone).to(mask.device)
+
+
 def _label(mask: Tensor) -> tuple[np.ndarray, int]:
     from scipy.ndimage import label
 

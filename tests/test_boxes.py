@@ -88,6 +88,8 @@ def test_components_equal_flood_fill(array):
     mask = torch.from_numpy(array)
     regions = slow_regions(array)
     assert boxes.component_boxes(mask) == [slow_box(r) for r in regions]
+    alone = [set(map(tuple, one.nonzero().tolist())) for one in boxes.component_masks(mask)]
+    assert alone == [set(map(tuple, region)) for region in regions]
     largest = max(regions, key=len, default=set())
     assert {(y, x) for y, x in boxes.largest_component(mask).nonzero().tolist()} == largest
 

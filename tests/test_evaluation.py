@@ -335,6 +335,7 @@ def test_a_row_holds_what_the_public_functions_say(tmp_path: Path) -> None:
         "complexity": metrics.complexity(heat),
         "pointing": metrics.pointing_game(L, mask, tolerance=48 * 15 / 224).values,
         "energy": metrics.energy_pointing_game(L, mask).values,
+        "objects_found": metrics.object_recall(L, mask[:, None]).values,
         "iou": camlite.boxes.iou(own, box[0]),
     }
     assert {k: float(row[k]) for k in expected} == pytest.approx(

@@ -628,6 +628,27 @@ def test_mask_and_boxes_both_given_are_both_kept():
     assert shown.boxes.tolist() == [[1, 1, 2, 2]]
 
 
+def test_each_box_or_each_region_is_an_object():
+    black = torch.zeros(1, 3, 20, 30)
+    boxes = torch.tensor([[3, 2, 10, 6], [8, 4, 12, 12]]).double()  # they overlap
+    two = preprocessed(AnnotatedImage(black, None, boxes), Preprocessing(0, False)).objects
+    assert [covered(one) for one in two] == [(3, 2, 10, 6), (8, 4, 12, 12)]
+    mask = two[0] | two[1].roll(12, 1)
+    apart = preprocessed(AnnotatedImage(black, mask), Preprocessing(0, False)).objects
+    assert [covered(one) for one in apart] == [(3, 2, 10, 6), (20, 4, 24, 12)]
+    assert preprocessed(AnnotatedImage(black), Preprocessing(0, False)).objects is None
+
+
+def test_objects_move_with_the_picture_and_may_be_cut_away():
+    objects = torch.zeros(2, 40, 200, dtype=torch.bool)
+    objects[0, 5:35, 90:110] = True
+    objects[1, 5:35, 0:20] = True  # outside the square in the middle
+    given = AnnotatedImage(torch.zeros(1, 3, 40, 200), objects.any(0), objects=objects)
+    shown = preprocessed(given, Preprocessing(32)).objects
+    assert shown.shape == (1, 32, 32)
+    assert torch.equal(shown[0], preprocessed(given, Preprocessing(32)).mask)
+
+
 # ------------------------------------------------------------------ generated pictures
 
 
@@ -648,6 +669,16 @@ def test_generated_items_are_different_pictures_with_the_mask_of_their_class():
     masks = torch.stack([sample.read().mask for sample in four])
     assert bool(masks.flatten(1).any(1).all())
     assert int(masks.sum(0).max()) == 1  # the four animals do not cover each other
+
+
+def test_twins_keep_each_animal_apart():
+    for n, sample in enumerate(generated("twins", 3, "pond").samples):
+        shown = preprocessed(sample.read(), Preprocessing(0, False))
+        assert len(shown.objects) == n + 1
+        assert torch.equal(shown.objects.any(0), shown.mask)
+        assert int(shown.objects.sum(0).max()) == 1
+    assert generated("twins", 1, "pond").several
+    assert not generated("scenes", 1, "pond").several
 
 
 def test_the_rail_has_no_animals():

@@ -469,6 +469,82 @@ def test_energy_of_signed_and_empty_maps():
     assert float(flat.values) == pytest.approx(float(flat.chance))
 
 
+def slow_found(M, masks):
+    """Objects with at least half of their pixels lit; lit: not more than a are as hot."""
+    values = sorted(float(v) for v in M.flatten())
+    a = int(masks.any(0).sum())
+    found = []
+    for mask in masks:
+        own = [float(v) for v in M[mask]]
+        lit = [v for v in own if sum(other >= v for other in values) <= a]
+        found.append(bool(own) and 2 * len(lit) >= len(own) and values[0] < values[-1])
+    return found
+
+
+@pytest.mark.parametrize("levels", [3, 12, 10_000])
+def test_objects_found_equal_the_loop(levels):
+    """Few levels: many ties, also where the last pixel is lit."""
+    for n in range(40):
+        M = (torch.rand(1, 6, 7, generator=seed(n)) * levels).floor()
+        order = torch.rand(6, 7, generator=seed(100 + n)) + 0.15 * M[0] / levels * (n % 3)
+        masks = torch.stack([order > 0.9, (order > 0.8) & (order <= 0.9), order > 1.2])[None]
+        if masks.any():
+            assert metrics.objects_found(M, masks)[0].tolist() == slow_found(M[0], masks[0])
+
+
+def test_object_recall_by_hand():
+    masks = torch.zeros(1, 3, 4, 6, dtype=torch.bool)
+    masks[0, 0, 0, :4] = masks[0, 1, 3, :2] = True  # 6 pixels may be lit; the third one is empty
+    M = torch.arange(24.0).flip(0).view(1, 4, 6)  # the first row is hottest
+    assert metrics.object_recall(M, masks).values.tolist() == [0.5]
+    assert metrics.object_recall(-M, masks).values.tolist() == [0.5]  # the last row
+    assert metrics.object_recall(masks.any(1).float(), masks).values.tolist() == [1]
+    half = M.clone()
+    half[0, 3, 0] = 99  # one of two pixels is a half
+    assert metrics.objects_found(half, masks).tolist() == [[True, True, False]]
+
+
+def test_object_recall_of_maps_without_any_order():
+    masks = torch.zeros(1, 2, 4, 4)
+    masks[0, 0, 0, 0] = masks[0, 1, 2, 2] = 1
+    for flat in (
+        torch.ones(1, 4, 4),
+        torch.zeros(1, 2, 2),
+        metrics.fake_cam(torch.ones(1, 3, 4, 4)),
+    ):
+        assert metrics.object_recall(flat, masks).values.tolist() == [0]
+    assert metrics.object_recall(torch.ones(1, 4, 4), masks).blank.tolist() == [True]
+    few = torch.zeros(1, 4, 4)
+    few[0, 0, 0] = 1  # less heat than may be lit: what is 0 stays dark
+    assert metrics.object_recall(few, masks).values.tolist() == [0.5]
+    everything = torch.ones(1, 1, 4, 4)  # an object as large as the picture
+    assert metrics.object_recall(torch.rand(1, 4, 4, generator=seed()), everything).values == 1
+
+
+@given(scale=st.floats(1e-3, 1e3), power=st.sampled_from([1, 3]))
+@settings(max_examples=20, deadline=None)
+def test_only_the_order_of_the_pixels_counts(scale, power):
+    M, masks = small_maps(5), torch.rand(5, 2, 12, 10, generator=seed(4)) > 0.8
+    found = metrics.objects_found(M, masks)
+    assert torch.equal(metrics.objects_found(scale * M**power, masks), found)
+    assert torch.equal(metrics.objects_found(M.flip(2), masks.flip(3)), found)
+
+
+def test_objects_that_are_missing_or_of_another_shape():
+    M, masks = small_maps(3), torch.zeros(3, 2, 12, 10)
+    masks[1, 0, 2, 2] = 1
+    with pytest.raises(metrics.Undefined, match="no object is marked") as error:
+        metrics.object_recall(M, masks)
+    assert error.value.images == [0, 2]
+    assert metrics.where_defined(metrics.object_recall, M, masks)[1] == [0, 2]
+    with pytest.raises(ValueError, match=r"\(N, B, H, W\)"):
+        metrics.objects_found(M, masks[:, 0])
+    with pytest.raises(ValueError, match="do not fit"):
+        metrics.objects_found(M[:2], masks)
+    with pytest.raises(ValueError, match="masks"):
+        metrics.objects_found(M, masks * math.nan)
+
+
 def test_class_mean_weighs_classes_not_images():
     values, labels = torch.tensor([1.0, 1.0, 1.0, 0.0]), torch.tensor([7, 7, 7, 2])
     assert metrics.class_mean(values, labels) == 0.5

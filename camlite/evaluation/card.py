@@ -89,6 +89,11 @@ def _how(run: Run) -> dict[str, str]:
         facts["curves"] = f"{curves} (protocol {p.curves})"
     if "pointing_game" in run.metrics:
         facts["pointing game"] = f"tolerance {224 * p.tolerance:g} pixels of 224"
+    if "object_recall" in run.metrics:
+        facts["objects found"] = (
+            "the hottest pixels are lit, as many as all objects of the picture cover; "
+            "an object is found if half of its pixels are lit"
+        )
     if "adcc" in run.metrics:
         facts["ADCC"] = "coherency and complexity of L ∘ X with fill 0; made of the means"
     if "road" in run.metrics:

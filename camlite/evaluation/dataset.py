@@ -23,11 +23,15 @@ GENERATED = ("scenes", "twins", "mosaic")
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """image (1, 3, H, W) in [0, 1]; mask (H, W) bool or None; boxes (B, 4) x0 y0 x1 y1 or None."""
+    """image (1, 3, H, W) in [0, 1]; mask (H, W) bool or None; boxes (B, 4) x0 y0 x1 y1 or None.
+
+    `objects` (B, H, W) bool: one mask for each single object, where they are known.
+    """
 
     image: Tensor
     mask: Tensor | None = None
     boxes: Tensor | None = None
+    objects: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,20 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All samples; whether objects are annotated; a checksum of names, labels, masks and boxes."""
+    """All samples; whether objects are annotated; a checksum of names, labels, masks and boxes.
+
+    `several`: pictures hold several objects of their class, and each has a mask of its own.
+    """
 
     samples: list[Sample]
     annotated: bool
     checksum: str
+    several: bool = False
 
 
 def generated(kind: str, count: int, world: str) -> Dataset:
     """`count` pictures with exact masks; `mosaic` gives one sample for each of its four classes."""
-    return Dataset(_generated(kind, count, world), True, "generated")
+    return Dataset(_generated(kind, count, world), True, "generated", several=kind == "twins")
 
 
 def _generated(kind: str, count: int, world: str) -> list[Sample]:
@@ -77,6 +85,7 @@ def _generated(kind: str, count: int, world: str) -> list[Sample]:
                 int(twins.labels[n]),
                 twins.images[n],
                 twins.object_masks[n].any(0),
+                twins.object_masks[n, : twins.counts[n]],
             )
             for n in range(count)
         ]
@@ -88,5 +97,7 @@ def _generated(kind: str, count: int, world: str) -> list[Sample]:
     ]
 
 
-def _sample(name: str, label: int, image: Tensor, mask: Tensor) -> Sample:
-    return Sample(name, label, lambda: AnnotatedImage(image[None], mask))
+def _sample(
+    name: str, label: int, image: Tensor, mask: Tensor, objects: Tensor | None = None
+) -> Sample:
+    return Sample(name, label, lambda: AnnotatedImage(image[None], mask, objects=objects))

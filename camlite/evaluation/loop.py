@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def _on_device(sample: Sample, run: Run) -> ModelInput:
     if sample.problem:
         raise ValueError(sample.problem)
     here = preprocessed(sample.read(), run.network.preprocessing)
-    return ModelInput(here.x.to(run.group.device), here.seen, here.mask, here.boxes)
+    return replace(here, x=here.x.to(run.group.device))
 
 
 def _explained(sample: Sample, shown: ModelInput, run: Run) -> tuple[Tensor, dict[str, Any]]:
@@ -150,7 +151,7 @@ def measured(case: Case, names: tuple[str, ...]) -> tuple[dict[str, float], dict
     """The raw numbers of all metrics, and why some have none."""
     values: dict[str, float] = {}
     notes: dict[str, str] = {}
-    where = {"mask": case.input.mask, "boxes": case.input.boxes}
+    where = {"mask": case.input.mask, "boxes": case.input.boxes, "objects": case.input.objects}
     for name in names:
         needs = METRICS[name].needs
         known = where[needs] if needs else None

@@ -99,6 +99,12 @@ class Case:
         return self.input.mask[None]
 
     @property
+    def objects(self) -> Tensor:
+        """The single objects, (1, B, H, W)."""
+        assert self.input.objects is not None
+        return self.input.objects[None]
+
+    @property
     def truths(self) -> list[Tensor]:
         """The annotated boxes, for one picture."""
         assert self.input.boxes is not None
@@ -189,6 +195,11 @@ def _pointing(case: Case) -> Measurements:
 def _energy(case: Case) -> Measurements:
     found = metrics.energy_pointing_game(case.heat, case.mask)
     return {"energy": float(found.values), "energy_chance": _chance(found)}
+
+
+def _objects(case: Case) -> Measurements:
+    found = metrics.object_recall(case.heat, case.objects)
+    return {"objects_found": float(found.values)}
 
 
 def _chance(found: metrics.Measure) -> float:
@@ -320,6 +331,15 @@ METRICS: dict[str, Metric] = {
         "mask",
         digits=1,
     ),
+    "object_recall": Metric(
+        "objects found, %",
+        _objects,
+        ("objects_found",),
+        _column("objects_found", 100),
+        False,
+        "objects",
+        digits=1,
+    ),
     "localization_error": Metric(
         "localisation error, %", _box, ("iou",), _miss, True, "boxes", digits=1
     ),
@@ -335,3 +355,4 @@ METRICS: dict[str, Metric] = {
 }
 FAITHFULNESS = ("average_drop", "increase_in_confidence", "insertion", "deletion")
 LOCALIZATION = ("pointing_game", "energy_pointing_game", "localization_error", "max_box_acc_v2")
+SEVERAL = ("object_recall",)  # where a picture holds several objects of its class

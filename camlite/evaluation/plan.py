@@ -20,7 +20,7 @@ from camlite.evaluation.compared import FLOORS, ONE_FORWARD, method_name
 from camlite.evaluation.dataset import GENERATED, Dataset, Sample, generated
 from camlite.evaluation.distributed import ProcessGroup
 from camlite.evaluation.folders import from_folder, require_folder
-from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, Protocol
+from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, SEVERAL, Protocol
 from camlite.evaluation.network import Network, fingerprint, load_network
 from camlite.evaluation.options import require_options
 from camlite.evaluation.preprocessing import Preprocessing, preprocessed
@@ -92,7 +92,11 @@ def prepare(plan: Plan, group: ProcessGroup) -> Run:
     found = load_network(plan.model, plan.side, plan.normalize)
     found.model.to(group.device)
     data = dataset(plan, found)
-    metrics = unique(plan.metrics) or [*FAITHFULNESS, *(LOCALIZATION if data.annotated else ())]
+    metrics = unique(plan.metrics) or [
+        *FAITHFULNESS,
+        *(LOCALIZATION if data.annotated else ()),
+        *(SEVERAL if data.several else ()),
+    ]
     for name in metrics:
         one_of("metrics", name, tuple(METRICS))
         if METRICS[name].needs and not data.annotated:

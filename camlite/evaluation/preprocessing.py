@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from camlite.boxes import as_mask, component_boxes
+from camlite.boxes import as_mask, component_boxes, component_masks
 from camlite.evaluation.dataset import AnnotatedImage
 from camlite.weights import MEAN, STD, preprocess
 
@@ -30,18 +30,21 @@ class Preprocessing:
 class ModelInput:
     """What the network gets: x (1, C, H, W); seen the same in [0, 1]; mask and boxes moved along.
 
-    `mask` (H, W) bool or None, `boxes` (B, 4) or None. Both may be empty after the cut.
+    `mask` (H, W) bool or None, `boxes` (B, 4) or None, `objects` (B, H, W) bool or None. They may
+    be empty after the cut.
     """
 
     x: Tensor
     seen: Tensor
     mask: Tensor | None
     boxes: Tensor | None
+    objects: Tensor | None = None
 
 
 def preprocessed(annotated: AnnotatedImage, preprocessing: Preprocessing) -> ModelInput:
     """A picture as the network gets it; mask and boxes go through the same resizing and cut."""
     image, mask, boxes = annotated.image, annotated.mask, annotated.boxes
+    objects = annotated.objects
     size = (image.shape[2], image.shape[3])
     side = preprocessing.side
     seen, x = (image, image) if not side else preprocess(image, side)
@@ -49,6 +52,8 @@ def preprocessed(annotated: AnnotatedImage, preprocessing: Preprocessing) -> Mod
         same = v2.Compose([v2.Resize(round(side * 256 / 224)), v2.CenterCrop(side)])
         if mask is not None:  # like the picture, half covered counts: a nearest pixel is biased
             mask = same(mask[None].float())[0] >= 0.5
+        if objects is not None:
+            objects = same(objects.float()) >= 0.5
         if boxes is not None:
             boxes = same(tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size))
     if not preprocessing.normalize:
@@ -56,7 +61,23 @@ def preprocessed(annotated: AnnotatedImage, preprocessing: Preprocessing) -> Mod
     elif not side:
         x = v2.functional.normalize(seen, list(MEAN), list(STD))
     x = x.mean(1, keepdim=True) if preprocessing.grey else x
-    return ModelInput(x, seen, *_completed(mask, boxes, seen.shape[2:]))
+    objects = _single(objects, mask, boxes, seen.shape[2:])
+    return ModelInput(x, seen, *_completed(mask, boxes, seen.shape[2:]), objects)
+
+
+def _single(
+    objects: Tensor | None, mask: Tensor | None, boxes: Tensor | None, size: torch.Size
+) -> Tensor | None:
+    """One mask (H, W) for each object: as given, or each box, or else each region of the mask.
+
+    What the cut took away is left out.
+    """
+    if objects is None and boxes is not None:
+        filled = [as_mask(box[None].as_subclass(Tensor), size) for box in boxes]
+        objects = torch.stack(filled) if filled else torch.zeros(0, *size, dtype=torch.bool)
+    elif objects is None and mask is not None:
+        objects = component_masks(mask)
+    return None if objects is None else objects[objects.flatten(1).any(1)]
 
 
 def _completed(

@@ -37,7 +37,12 @@ from camlite.metrics.masking import (
     relative_gain,
     win_rate,
 )
-from camlite.metrics.pointing import energy_pointing_game, pointing_game
+from camlite.metrics.pointing import (
+    energy_pointing_game,
+    object_recall,
+    objects_found,
+    pointing_game,
+)
 from camlite.metrics.shared import Measure, Undefined, class_mean, confidence, where_defined
 
 __all__ = [
@@ -66,6 +71,8 @@ __all__ = [
     "localization_error",
     "masked_confidence",
     "max_box_acc_v2",
+    "object_recall",
+    "objects_found",
     "pointing_game",
     "relative_drop",
     "relative_gain",

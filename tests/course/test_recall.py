@@ -335,6 +335,37 @@ def part_of_the_shift() -> str:
     return f"gets 1 − 0.6 = {1 - 0.6:.1f} of it"
 
 
+def toy_of_grad_cam_plus_plus() -> str:
+    cells = torch.tensor([8.0, 2.0], dtype=torch.double)
+    grad = cells / 100
+    plus = cells * (1 / (2 + cells))
+    return (
+        f"Grad-CAM: {grad[0]:.2f} and {grad[1]:.2f}, the first is {grad[0] / grad[1]:.0f} times as "
+        f"strong. Grad-CAM++: α is 1 / (2 + 8) at 8 cells, so w = {plus[0]:.1f}; for the second "
+        f"2 / (2 + 2) = {plus[1]:.1f}. The first is {plus[0] / plus[1]:.1f} times as strong."
+    )
+
+
+def weight_before_gap() -> str:
+    F = torch.ones(50, requires_grad=True)
+    G = gradient(2 * F.mean(), F)
+    w = (G / (2 + G * F.sum())).sum()
+    text = f"2 / (2 + 2 · 1) = {w:.1f}, and 0 for the second one: it is dropped. Grad-CAM has "
+    return text + f"{G.mean():.2f} and −{G.mean():.2f}."
+
+
+def epsilon_beside_a_square() -> str:
+    g, S = 1e-4, 10
+    without, with_it = g**2 / (2 * g**2 + S * g**3), g**2 / (2 * g**2 + S * g**3 + 1e-6)
+    assert round(without, 2) == 0.5
+    assert 45 < without / with_it < 55
+    return f"so α is {with_it:.2f}: fifty times too small"
+
+
+def two_frogs() -> str:
+    return f"No: 12 / 3 = {12 / 3:.0f} and 40 / 10 = {40 / 10:.0f}."
+
+
 def drop_of_a_helper() -> str:
     y, y_k = -4, -6
     text = (
@@ -405,6 +436,10 @@ def drops() -> str:
         (9, 1, three_maps),
         (9, 3, huge_weight),
         (9, 5, cam_and_hires),
+        (10, 1, toy_of_grad_cam_plus_plus),
+        (10, 2, weight_before_gap),
+        (10, 3, epsilon_beside_a_square),
+        (10, 5, two_frogs),
         (11, 1, slopes_of_the_softmax),
         (11, 2, contrast_with_two),
         (11, 3, below_the_median),
