@@ -461,7 +461,15 @@ wall(
     cell=(2.3, 2.4),
 )
 
-# PLACE_MEDIAN
+# %% [markdown]
+# **Your guess:** half. A median has as many values below it as above, whatever the map shows; a random
+# map has half of its places "against" too. And the logit rises in no picture: all these places spoke
+# *for* the class. After centring, blue says "weaker than the other half of this picture". That is a
+# statement about *rank*. It can be useful for a picture, and it must not be called negative evidence.
+#
+# Be fair, though: is the zero of the map as it is any better? For the question "what if nothing were
+# found there" ($F = 0$), yes: that is what we have just tested. As a border between two *classes* it is
+# not, as you saw: one row $v$, and it lies somewhere else.
 #
 # ## Dog and cat, every method that has a sign
 #
@@ -593,12 +601,14 @@ square = (near_row[:, :, None] & near_column[:, None, :])[:, None]  # (N, 1, H, 
 with torch.no_grad():
     painted = pond(torch.where(square, no_bird, pairs))
 warm = warmest > 0
-at_neck = camlite.up(lead_map, size).flatten(1).gather(1, place[:, None])[:, 0][warm]
+lead_there = camlite.up(lead_map, size).flatten(1).gather(1, place[:, None])[:, 0][warm]
 top = camlite.up(maps["logit", 0], size).flatten(1).amax(dim=1)
 fell = {}
 print(f"{int(warm.sum())} of {count} birds have a place that is warm for *frog*, ", end="")
 print(f"with {(warmest / top)[warm].mean():.0%} of the map's maximum")
-print(f'there the map of "frog rather than bird" is negative in {(at_neck < 0).float().mean():.0%}')
+print(
+    f'there the map of "frog rather than bird" is negative in {(lead_there < 0).float().mean():.0%}'
+)
 for text, score in {
     "logit of the frog": three["logit"][0],
     "logit of the bird": three["logit"][1],
@@ -735,13 +745,16 @@ times = {text: on_mark / on_rest for text, (on_mark, on_rest) in mean_of.items()
 print("mark : rest  ", ",  ".join(f"{text} {value:.1f}" for text, value in times.items()))
 
 # %% [markdown]
-# **Your guess:** named rivals move the evidence, and in the direction that you would expect. Rather than the
-# look-alike: most on the mark, least on the rest. Rather than the other animal: less on the mark, more
-# on the rest. (The last line of numbers has it in short.) But look at the *size* of the effect. The plain
-# logit lies on the mark nearly as much as the contrast does! Training did that: cross entropy
-# punishes every look-alike that is answered by mistake, so the logit has learned to listen to the mark.
-# Finer-CAM's authors work with networks for hundreds of kinds of birds or cars, where much more is shared.
-# On our small networks its gain over the logit is small, and we say so.
+# **Your guess:** named rivals move the evidence, in the direction that you would expect. Rather than the
+# look-alike: most on the mark, little on the rest. Rather than the other animal: less on the mark, more
+# on the rest. (The last line of numbers has it in short.)
+#
+# But look at the networks one by one. Network 1 knows every animal. Its logit listens to the mark and
+# to the animal; the contrast drops what the look-alikes share, and this is what Finer-CAM promises.
+# Network 2 gives a wrong answer to about one animal in five: it knows the marks and mixes up birds and fish. Its
+# logit hardly listens to the rest of the animal, so there is nothing to drop, and the contrast is the
+# same map. A contrast cannot remove what a network has never learned. (We did not choose the best
+# networks: these are the first three seeds.)
 #
 # And one line should disturb you. "White bird rather than white *fish*": both have the same mark, and
 # still this map is densest **on the mark**. Can the mark tell a bird from a fish? Ask the experiment:
@@ -759,7 +772,7 @@ for text in ("logit", "look-alike, α = 1", "other animal, α = 1"):
 
 # %% [markdown]
 # The lead over the look-alike is lost twice over: it turns round, as it must. The lead over the other
-# animal loses much less. So the experiment separates the two questions better than the maps do. A place
+# animal loses much less in the two networks that know the animals. So the experiment separates the two questions better than the maps do. A place
 # of the map sees the edge of the mark and the animal around it (its receptive field is 19 pixels wide),
 # and a bright place says *where*, not *what* was seen there. You know this sentence from lesson 6.
 #

@@ -123,6 +123,16 @@ def test_boxnet_says_a_class_and_draws_a_box_in_pixels():
     assert torch.allclose(net.boxes(x), 48 * net.localizer(net.features(x)))
 
 
+def test_the_networks_of_the_look_alikes_are_as_right_as_stated():
+    test = data.lookalikes(200, seed=100)
+    for seed in (0, 1, 2):
+        net, stated = nets.bundled(f"lookalikes_{seed}"), card(f"lookalikes_{seed}")
+        found = nets.accuracy(net, test.images, test.labels)
+        swapped = nets.accuracy(net, test.swapped, test.labels ^ 1)
+        assert found == pytest.approx(stated["test_accuracy"], abs=0.01)
+        assert swapped == pytest.approx(stated["test_accuracy_with_the_other_mark"], abs=0.01)
+
+
 @pytest.mark.parametrize("name", ["pond_gap_1", "pond_gmp_0", "pond_rival"])
 def test_the_networks_of_the_boxes_are_as_right_as_stated(name):
     test, net, stated = (

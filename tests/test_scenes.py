@@ -190,6 +190,27 @@ def test_twins():
         data.twins(1, size=8)
 
 
+def test_look_alikes_differ_in_the_mark_and_nowhere_else():
+    a = data.lookalikes(8, seed=1)
+    assert a.images.shape == a.swapped.shape == (8, 3, 96, 96)
+    assert a.labels.tolist() == [0, 1, 2, 3] * 2
+    assert a.class_names == ["white bird", "dark bird", "white fish", "dark fish"]
+    changed = (a.images != a.swapped).any(dim=1)
+    wider = torch.nn.functional.max_pool2d(a.part_mask.float(), 3, stride=1, padding=1).bool()
+    assert (changed | ~a.part_mask).all(), "all of the mark changes"
+    assert (wider | ~changed).all(), "only the mark, up to half-covered pixels, changes"
+    assert (a.object_mask | ~a.part_mask).all()
+    white = a.images.mean(1)[a.part_mask & (a.labels % 2 == 0)[:, None, None]].mean()
+    dark = a.images.mean(1)[a.part_mask & (a.labels % 2 == 1)[:, None, None]].mean()
+    assert white > dark + 0.5
+    assert torch.equal(data.lookalikes(2, seed=1).images, a.images[:2])
+    assert not torch.equal(data.lookalikes(2, seed=2).images, a.images[:2])
+    assert len(data.lookalikes(0).images) == 0
+    for bad in ({"count": -1}, {"count": 1, "size": 8}):
+        with pytest.raises(ValueError, match="count must be"):
+            data.lookalikes(**bad)
+
+
 def test_mosaic():
     m = data.mosaic(3, seed=2)
     assert m.images.shape == (3, 3, 96, 96)

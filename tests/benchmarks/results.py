@@ -4,9 +4,11 @@
     python -m tests.benchmarks.results --page     # only write the page from what is there
     torchrun --nproc-per-node 2 -m tests.benchmarks.results         # the same, divided
     python -m tests.benchmarks.results --renew cluster_cam cosine_cam    # these rows only
+    python -m tests.benchmarks.results --only twins                      # these runs only
 
 `--renew` is for a repair that changes some methods: they are measured again on the same pictures,
-and their rows replace the old ones in every run that has them. The card says so.
+and their rows replace the old ones in every run that has them. The card says so. `--only` is for
+a new metric or other pictures of some runs; the others stay as they are.
 
 Needs `CAMLITE_DATA` with imagenet_samples/ and weights/. About two and a half hours
 of one process (the cards add up to 154 minutes).
@@ -14,9 +16,9 @@ of one process (the cards add up to 154 minutes).
 
 from __future__ import annotations
 
+import argparse
 import csv
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,10 +201,10 @@ def _small(source: Path, save: Path) -> None:
     image.quantize(255, dither=Image.Dither.NONE).save(save, optimize=True)
 
 
-def main(only_page: bool, renew: set[str]) -> None:
-    """Run what is missing, then write the page."""
+def main(runs: dict[str, Plan], renew: set[str]) -> None:
+    """Run what is missing of these runs, then write the page."""
     with process_group() as group:  # under torchrun: connected once for all runs
-        for name, plan in ({} if only_page else plans()).items():
+        for name, plan in runs.items():
             again = renewed(name, plan, renew) if renew else plan
             if again is None:
                 continue
@@ -217,10 +219,12 @@ def main(only_page: bool, renew: set[str]) -> None:
 
 
 if __name__ == "__main__":
-    asked = sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.results")
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    parser.add_argument("--renew", nargs="+", default=[], metavar="METHOD")
+    parser.add_argument("--only", nargs="+", choices=plans(), default=list(plans()), metavar="RUN")
+    asked = parser.parse_args()
     main(
-        only_page="--page" in asked,
-        renew={find_card(name).name for name in asked[asked.index("--renew") + 1 :]}
-        if "--renew" in asked
-        else set(),
+        {} if asked.page else {name: plans()[name] for name in asked.only},
+        renew={find_card(name).name for name in asked.renew},
     )

@@ -135,7 +135,8 @@ with one question for each of them: does the map of the frog show the frog? Mask
 and drops use the picture's mean colour; pixel methods are included; RISE with 1000 masks,
 SS-CAM and IS-CAM as above. Localisation error: the box of the 20 % rule, IoU below 0.5.
 MaxBoxAccV2: the threshold comes from the other half of the pictures. Fake-CAM's energy is the
-object's share of the picture: what a flat map gets."""
+object's share of the picture: what a flat map gets. Objects found: see
+[metrics.md](metrics.md)."""
 
 
 # Published numbers as their sources print them; the page says what differs in the protocol.
@@ -270,7 +271,8 @@ def page() -> str:
     parts += ["## Generated pictures: does the map find the object?", GENERATED]
     for run, name in KNOWN.items():
         what = "questions about 25 mosaics" if run == "mosaic" else "pictures"
-        parts += [f"### {name}, {pictures(run)} {what}", full_table(run, PLACES), links(run)]
+        places = (*PLACES, "object_recall") if run == "twins" else PLACES
+        parts += [f"### {name}, {pictures(run)} {what}", full_table(run, places), links(run)]
         parts += [
             f"![The maps of all methods for the first pictures: {name}](results/{run}/examples.png)"
         ]
@@ -334,6 +336,21 @@ def findings() -> str:
     def v(run: str, metric: str, method: str) -> str:
         return value(run, metric, method)
 
+    def t(method: str) -> str:
+        return value("twins", "object_recall", method)
+
+    def between(method: str) -> str:
+        found = cell("twins", "object_recall", method)
+        assert found is not None
+        return f"[{float(found['low']):.1f}, {float(found['high']):.1f}]"
+
+    def difference(method: str) -> str:
+        found = next(
+            r for r in rows("twins", "pairs") if (r["metric"], r["a"]) == ("object_recall", method)
+        )
+        low, high = (f"{float(found[end]):+.1f}" for end in ("low", "high"))
+        return f"{float(found['difference']):+.1f} points [{low}, {high}]"
+
     drop, energy, error = "average_drop", "energy_pointing_game", "localization_error"
     count = {run: len(real_methods(run)) for run in (*NETWORKS, *KNOWN)}
     blob = on_each(lambda run: f"{better_than(run, drop, 'center_gaussian')} of {count[run]}")
@@ -374,6 +391,21 @@ draws its edges. On pictures with one animal (`scenes`) Grad-CAM++
 even Eigen-CAM ({v("scenes", energy, "eigen_cam")}) are level with Grad-CAM
 ({v("scenes", energy, "grad_cam")}): with one object, the brightest place and the place of the class
 are the same.
+
+**Several animals of one class.** In `twins` there are one to three, and *objects found* asks for
+each of them: as many pixels are lit as the animals cover, and half of an animal must be lit. A
+blob in the centre finds {t("center_gaussian")} %, Sobel edges {t("sobel_edges")} %, random
+weights of the channels {t("random_cam")} %. Grad-CAM finds {t("grad_cam")} %
+{between("grad_cam")}. **Grad-CAM++**, which was made for several objects, finds
+{t("grad_cam_plus_plus")} % {between("grad_cam_plus_plus")}; picture by picture the difference is
+{difference("grad_cam_plus_plus")}. LayerCAM, which drops negative gradients as Grad-CAM++ does,
+finds {t("layer_cam")} %. On the mosaic both lose energy by it, see above. **Score-CAM** finds
+{t("score_cam")} %, with {v("twins", energy, "score_cam")} % of its energy on the animals; where
+there is one animal (`scenes`) it is {v("scenes", energy, "score_cam")} %. Random weights have
+{v("twins", energy, "random_cam")} %, a flat map {v("twins", energy, "fake_cam")} %. **Cognition
+weights** (+1 for the best group of channels, −1 for the worst one: Cluster-CAM) find
+{t("cluster_cam")} %, with {v("twins", energy, "cluster_cam")} % of the energy: no better than
+random weights. Lesson 10 takes Grad-CAM++ apart.
 
 **Box and energy see different things.** The 20 % rule fails for maps that are positive everywhere
 (Recipro-CAM: localisation error {v("scenes", error, "recipro_cam")} %, RISE

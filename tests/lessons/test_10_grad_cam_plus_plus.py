@@ -30,6 +30,7 @@ def ramp(rng, *shape):
 pixel_weights = Exercise(
     "10.1",
     "pixel_weights",
+    rtol=5e-4,  # 1e-12 below the line is negligible also beside squares of 0.0001; 1e-10 is not
     formula="α_k[x, y] = G² / (2 G² + ΣF_k · G³), G = G_k[x, y]; 0 where G ≤ 0",
     hints=(
         "Each place of each channel has its own weight. It needs two numbers: the gradient at this "
@@ -134,6 +135,16 @@ pixel_weights.wrongs(
         lambda F, G: G**2 / (2 * G**2 + total(F) * G**3) * (G > 0),
         "Where G is exactly 0 you divided 0 by 0, and where the line below is 0 you divided by 0. "
         "Multiplying by (G > 0) comes too late: nan · 0 is nan. Choose with torch.where.",
+    ),
+    only_negative_gradients_set_to_zero=(
+        lambda F, G: torch.where(G < 0, torch.zeros_like(G), G**2 / (2 * G**2 + total(F) * G**3)),
+        "Where G is exactly 0 you divided 0 by 0, which is nan. These places get the weight 0 too: "
+        "the condition is G > 0.",
+    ),
+    axes_lost_in_the_sum=(
+        positive(lambda F, G: G**2 / (2 * G**2 + F.sum((2, 3)) * G**3)),
+        "The sum of F is (N, K) and does not meet G, (N, K, h, w). keepdim=True keeps the two axes, "
+        "with length 1.",
     ),
     relu_first_and_then_nan=(
         lambda F, G: G.relu() ** 2 / (2 * G.relu() ** 2 + total(F) * G.relu() ** 3),
@@ -257,7 +268,7 @@ pixel_weights.accepts_all(
         G.relu() ** 2 / (2 * G.relu() ** 2 + total(F) * G.relu() ** 3)
     ),
     float64_inside=lambda F, G: fraction()(F.double(), G.double()),
-    negligible_epsilon=fraction(small=1e-15),
+    negligible_epsilon=fraction(small=1e-12),
     relu_in_the_short_form=lambda F, G: (G > 0) / (2 + total(F) * G.clamp(min=0)),
 )
 
@@ -334,6 +345,11 @@ grad_cam_plus_plus.wrongs(
     no_relu_at_the_end=(
         weighted(right_weights, end=lambda M: M),
         "The ReLU around the sum is missing: negative values of the map become 0.",
+    ),
+    axes_missing=(
+        lambda F, G: (right_weights(F, G)[:, :, 0, 0] * F).sum(1).relu(),
+        "The weights are (N, K) and do not meet F, (N, K, h, w). Give them two axes more, "
+        "[:, :, None, None], or use einsum.",
     ),
     no_pixel_weights=(
         weighted(lambda F, G: total(G.relu())),
@@ -797,6 +813,11 @@ smooth.wrongs(
     class_of_the_first_image=(
         smoothed(score=lambda Y, c: Y[:, torch.as_tensor(c).reshape(-1)[0]]),
         "You took the class of the first image for all images. c can hold one class for each.",
+    ),
+    classes_of_all_images=(
+        smoothed(score=lambda Y, c: Y[:, torch.as_tensor(c).reshape(-1)].sum(1)),
+        "Y[:, c] takes the classes of all images from every row. look(features, classifier, x, c) "
+        "picks the right one for each image.",
     ),
     one_image_for_all=(
         lambda *given: smoothed()(*given).mean(0),

@@ -198,33 +198,47 @@ def _(run):
     assert 0.3 < run.fell["logit of the frog"][0] < 0.68
 
 
-@says("largest difference of the two sides", "what Finer-CAM adds: you name the rival")
+@says("largest difference of the two sides", "What Finer-CAM adds: you name the rival")
 def _(run):
     assert run.identity_off < 1e-10
     assert run.finer_off < 1e-5
 
 
 @says(
-    "Rather than the look-alike: most on the mark, least on the rest",
+    "Rather than the look-alike: most on the mark, little on the rest",
     "Rather than the other animal: less on the mark, more on the rest",
-    "The plain logit lies on the mark nearly as much as the contrast does",
     "in the third column more of the evidence is on the line's inside",
 )
 def _(run):
-    logit, contrast, other = (
-        run.mean_of[text] for text in ("logit", "look-alike, α = 1", "other animal, α = 1")
+    contrast, other = (run.mean_of[f"{text}, α = 1"] for text in ("look-alike", "other animal"))
+    assert contrast[0] > other[0] + 1
+    assert contrast[1] < other[1] - 0.3
+    assert max(run.times, key=run.times.get).startswith("look-alike")
+    assert min(run.times, key=run.times.get) == "other animal, α = 1"
+
+
+@says(
+    "Network 1 knows every animal",
+    "the contrast drops what the look-alikes share",
+    "gives a wrong answer to about one animal in five",
+    "the contrast is the same map",
+)
+def _(run):
+    assert run.knows[1] > 0.98
+    assert 0.7 < run.knows[2] < 0.9
+    logit, contrast = (
+        [run.on_part[text, s] for s in run.seeds] for text in ("logit", "look-alike, α = 1")
     )
-    assert contrast[0] > other[0] + 0.5
-    assert contrast[1] < other[1] - 0.2
-    assert abs(contrast[0] - logit[0]) < 0.15 * logit[0]
-    names = ("look-alike, α = 1", "logit", "other animal, α = 1")
-    assert run.times[names[0]] > run.times[names[1]] > run.times[names[2]]
+    assert contrast[1][0] > logit[1][0] + 0.8
+    assert contrast[1][1] < logit[1][1] - 0.4
+    assert run.like(run.found["logit", 2], run.found["look-alike, α = 1", 2]).mean() > 0.9
 
 
 @says("It proves that the mark decides between the look-alikes")
 def _(run):
-    assert min(run.knows) > 0.9
-    assert min(run.follows) > 0.9
+    assert min(run.knows) > 0.7
+    assert min(run.follows) > 0.65
+    assert min(run.follows[:2]) > 0.9
 
 
 @says("still this map is densest on the mark")
@@ -235,11 +249,11 @@ def _(run):
 
 @says(
     "The lead over the look-alike is lost twice over",
-    "The lead over the other animal loses much less",
+    "The lead over the other animal loses much less in the two networks that know the animals",
 )
 def _(run):
     for of_look_alike, of_other in zip(
-        run.noticed["look-alike, α = 1"], run.noticed["other animal, α = 1"], strict=True
+        run.noticed["look-alike, α = 1"][:2], run.noticed["other animal, α = 1"][:2], strict=True
     ):
         assert 1.6 < of_look_alike < 2.4
         assert of_other < 0.8
