@@ -8,6 +8,7 @@ beside it, is changed in one place: `<` for `>`, a term left out, a loop that en
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import inspect
 import textwrap
@@ -57,8 +58,8 @@ def _family(right: FunctionType) -> Iterator[FunctionType]:
 
 
 def _names(code: CodeType) -> Iterator[str]:
-    """The names that code uses, in its comprehensions too."""
-    yield from code.co_names
+    """The global names that code uses, in its comprehensions too (no attributes)."""
+    yield from (one.argval for one in dis.get_instructions(code) if one.opname == "LOAD_GLOBAL")
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
@@ -373,7 +374,7 @@ def _other_calls(node: ast.Call) -> Iterator[_Entry]:
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id in LIBRARIES
     )
-    alone = len(node.args) == 1 and not node.keywords
+    alone = [type(one) is ast.Starred for one in node.args] == [False] and not node.keywords
     if alone and (isinstance(node.func, ast.Name) or of_a_library):
         yield "left out", f"“{name}” is left out", node.args[0]
     if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
@@ -383,9 +384,9 @@ def _other_calls(node: ast.Call) -> Iterator[_Entry]:
 def _without_limit(node: ast.Call, name: str) -> Iterator[_Entry]:
     """`max(n, 0)`: what is limited is taken as it is."""
     for limit, other in (node.args, node.args[::-1]):
-        if isinstance(limit, ast.Constant):
-            words = f"the limit at {limit.value} (“{name}”) is left out"
-            yield f"no {name} with {limit.value}", words, other
+        if isinstance(limit, ast.Constant) and isinstance(limit.value, (int, float)):
+            words = f"the limit at {limit.value:g} (“{name}”) is left out"
+            yield f"no {name} with {limit.value:g}", words, other
 
 
 def _called_otherwise(node: ast.Call, name: str) -> ast.Call:
