@@ -1085,7 +1085,8 @@ for axis in axes.flat:
 plot.bar(list(axes[1:].flat), "against ← 0 → for\nscaled per map", signed=True, line=True)
 figure.suptitle(
     f"Train or car? Borrowed trunks answer, and so does a random one  (n = {len(rail_test)}).\n"
-    "Each row: where the trunk has learned. Maps of the true class: only one lies on the vehicle"
+    "Each row: where the trunk has learned. Maps of the true class:\n"
+    "only those of the railway lie on the vehicle"
 )
 plt.show()
 
