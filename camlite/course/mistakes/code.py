@@ -334,9 +334,9 @@ def _other_calls(node: ast.Call) -> Iterator[_Entry]:
 def _without_limit(node: ast.Call, name: str) -> Iterator[_Entry]:
     """`max(n, 0)`: what is limited is taken as it is."""
     for limit, other in (node.args, node.args[::-1]):
-        if isinstance(limit, ast.Constant):
-            words = f"the limit at {limit.value} (“{name}”) is left out"
-            yield f"no {name} with {limit.value}", words, other
+        if isinstance(limit, ast.Constant) and isinstance(limit.value, (int, float)):
+            words = f"the limit at {limit.value:g} (“{name}”) is left out"
+            yield f"no {name} with {limit.value:g}", words, other
 
 
 def _called_otherwise(node: ast.Call, name: str) -> ast.Call:
