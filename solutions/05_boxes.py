@@ -659,9 +659,8 @@ for seed, (gap_net, gmp_net) in enumerate(zip(gap_nets, gmp_nets, strict=True)):
     contest[f"GAP, seed {seed}"] = camlite.grad_cam(gap_net, "features", X, y, relu=False)
 
 # %% [markdown]
-# Each map gets its threshold on the first half; then the boxes of the second half are counted. And
-# two questions beside the table. Was our one draw of random weights a lucky one? We draw eight.
-# And how often is the *word* right with each head?
+# Now the table. And two questions beside it: was our one draw of random weights a lucky one? How
+# often is the *word* right with each head?
 
 
 # %%
@@ -1090,9 +1089,8 @@ print("coverage by class: " + ", ".join(f"{name} {share:.0%}" for name, share in
 #
 # That a loss follows proves little: perhaps *any* third hurts as much. So two more, with exactly as
 # many hidden pixels. A **blob by chance** is the third that is nearest to some pixel of the animal,
-# drawn by chance: one piece, as round as the map's. (Single dots by chance would be no fair
-# comparison: they spoil all edges.) And the highest third of the map with **no class**, the mean of
-# all feature maps. **Guess first:** how often is the word still right?
+# drawn by chance: in one piece, not in single dots. And the highest third of the map with **no
+# class**, the mean of all feature maps. **Guess first:** how often is the word still right?
 
 
 # %%

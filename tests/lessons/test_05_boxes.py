@@ -710,21 +710,28 @@ def moved(truth, share):
     return [x1 - round(share * (x1 - x0)), y0, x1, y1]
 
 
+def images(rng, n, shares, truths=TRUE):
+    """n images: the shares take turns, and of five words the first and the third are wrong."""
+    order = torch.randperm(n, generator=rng)
+    truths = truths.repeat(n, 1)[:n][order]
+    shares = torch.tensor(shares).repeat(n)[:n][order]
+    found = torch.tensor([moved(t, s) for t, s in zip(truths, shares.tolist(), strict=True)])
+    labels = torch.randint(0, 5, (n,), generator=rng)
+    wrong = torch.tensor([1, 0, 1, 0, 0]).repeat(n)[:n][order]
+    return found, truths, (labels + wrong * 2) % 5, labels
+
+
 @localization_error.cases
 def _(rng):
-    order = torch.randperm(8, generator=rng)
-    truths = TRUE.repeat(2, 1)[order]
-    shares = torch.tensor([1.0, 0.8, 0.9, 0.25, 0.4, 0.6, 0.7, 1.0])[order]
-    found = torch.tensor([moved(t, s) for t, s in zip(truths, shares.tolist(), strict=True)])
-    labels = torch.randint(0, 5, (8,), generator=rng)
-    wrong = torch.tensor([0, 1, 0, 1, 0, 0, 0, 0])[order]  # one good box has the wrong word
-    predicted = (labels + wrong * 2) % 5
-    yield Case("eight images", found, truths, predicted, labels)
-    yield Case("threshold 0.3", found, truths, predicted, labels, 0.3)
-    yield Case("threshold 0.75, given by name", found, truths, predicted, labels, threshold=0.75)
-    half = torch.tensor([moved(t, 0.5) for t in TRUE[:3]])
+    kinds = [1.0, 0.25, 0.25, 0.8, 0.9, 0.4, 0.6, 0.7]  # with the words, each kind of mistake
+    yield Case("eleven images", *images(rng, 11, kinds))
+    for n, border in ((13, 0.3), (17, 0.65), (19, 0.35), (23, 0.55), (14, 0.45)):
+        yield Case(f"{n} images, threshold {border}", *images(rng, n, kinds), border)
+    yield Case("threshold 0.75, given by name", *images(rng, 21, kinds), threshold=0.75)
+    for n, border in ((13, 0.5), (11, 0.25), (17, 0.75)):  # of widths that give it exactly
+        given = images(rng, n, [1.0, border], TRUE[1::2])
+        yield Case("the IoU is exactly the threshold", *given, border)
     same = torch.tensor([1, 0, 2])
-    yield Case("the IoU is exactly the threshold", half, TRUE[:3], same, torch.tensor([1, 3, 2]))
     apart = TRUE[:3].roll(1, 0)  # each box would fit another image
     yield Case("each box fits, but another image", apart, TRUE[:3], same, same)
     yield Case("one image, all right", TRUE[:1], TRUE[:1], same[:1], same[:1])
