@@ -15,8 +15,8 @@ that teaches. Where none fits, a search tries small changes of the right answer:
 - **on the way in**: an argument negated, made absolute, transposed, left out; the first image, or
   its class, for all; two arguments exchanged; an option ignored; probabilities for logits;
 - **inside**: each step of the right answer is replaced as it runs: a sum for the mean, the
-  difference the other way round, no ReLU, another axis, a softmax more. The steps of other right
-  formulations are tried too;
+  difference the other way round, no ReLU, another axis, a softmax more, one random draw for all
+  images. The steps of other right formulations are tried too;
 - **in the code**: one place of a right answer is written otherwise: another comparison, a term or
   an option left out, a loop that leaves out the first or does not end, one condition less;
 - **on the way out**: a ReLU, another scale, axes exchanged or summed, a factor that is a size;

@@ -942,8 +942,11 @@ def first_colour_only(x, top, left, patch, fill):
 
 
 def centred(x, top, left, patch, fill):
-    low = (max(0, top - patch // 2), max(0, left - patch // 2))
-    return cover(x, *low, patch, fill)
+    """Around the place, and cut off at the border."""
+    hidden = x.clone()
+    rows, columns = (slice(max(0, n - patch // 2), n - patch // 2 + patch) for n in (top, left))
+    hidden[:, :, rows, columns] = fill
+    return hidden
 
 
 HIDE = {
