@@ -584,7 +584,7 @@ for head in ("gap_linear", "gmp_linear"):
 
 # %% [markdown]
 # Every GAP network covers more of its digits than every GMP network. But look at the second number:
-# GAP's maps are larger everywhere: they light up more of the *picture*, too. For their size, GMP's
+# GAP's maps are larger: they light up more of the *picture*, too. For their size, GMP's
 # maps lie on the digit as well as GAP's, or better. So coverage says how far the evidence reaches,
 # not how well it aims. (A flat map covers 100 % of the digit, by 100 % of the picture.)
 #

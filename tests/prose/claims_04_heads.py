@@ -142,7 +142,7 @@ def _(run):
 @says("they light up more of the *picture*, too", "lie on the digit as well as GAP's, or better")
 def _(run):
     gap, gmp = (run.coverage[head] for head in ("gap_linear", "gmp_linear"))
-    assert gap[:, 1].min() > gmp[:, 1].max()
+    assert gap[:, 1].mean() > 1.2 * gmp[:, 1].mean()
     gap_aims, gmp_aims = (float((one[:, 0] / one[:, 1]).mean()) for one in (gap, gmp))
     assert gmp_aims > 0.95 * gap_aims
 
