@@ -18,7 +18,8 @@ that teaches. Where none fits, a search tries small changes of the right answer:
   difference the other way round, no ReLU, another axis, a softmax more, one random draw for all
   images. The steps of other right formulations are tried too;
 - **in the code**: one place of a right answer is written otherwise: another comparison, a term or
-  an option left out, a loop that leaves out the first or does not end, one condition less;
+  an option, a limit or an `if` left out, `|` for `&`, a condition less, a loop that leaves out the
+  first or does not end;
 - **on the way out**: a ReLU, another scale, axes exchanged or summed, a factor that is a size;
 - a step that is missing: the right result is the learner's after one more change;
 - a declared mistake with one change more, and two changes at once.

@@ -41,8 +41,7 @@ from camlite.course.mistakes.results import ResultChange, likely_changes, result
 from camlite.course.mistakes.steps import Limited, Steps
 from camlite.course.observe import Observation, results
 
-SECONDS = 0.5  # of processor time, for single changes
-TIMES_FOR_PAIRS = 2  # so much longer for two changes at once: there are many more
+SECONDS = 0.5  # of processor time, for single changes, and as much again for pairs
 LIKELY = 150  # changes that are tried in pairs: there is no time for more
 LONG = 500  # operations, in all cases together
 MANY = 2000  # operations: of a longer formulation not every case is looked at
@@ -114,8 +113,8 @@ class Search:
         numeric = [i for i in self.wrong if evidence(self.got[i], self.want[i])]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of changes that do not suit the numbers
-            for candidates, times in ((self.single, 1), (self._pairs, TIMES_FOR_PAIRS)):
-                self.end = time.thread_time() + times * seconds
+            for candidates in (self.single, self._pairs):
+                self.end = time.thread_time() + seconds
                 for i in numeric:
                     if time.thread_time() > self.end:
                         break
