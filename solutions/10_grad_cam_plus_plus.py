@@ -594,18 +594,21 @@ for name in ("pond_repaired", "pond_gap_1", "pond_gap_2"):
 # %% tags=["figure"] jupyter={"source_hidden": true}
 gap = cost["pond_repaired", "Grad-CAM"] - cost["pond_repaired", "Grad-CAM++"]
 one = 4 * int(gap.view(-1, 4).mean(1).argmax())  # the mosaic on which the two differ most
-plot.grid(
+both = ("Grad-CAM", "Grad-CAM++")
+figure = plot.grid(
     [
-        [(X4[one], None)] + [(X4[one], mosaic_maps[text][one + c]) for c in range(4)]
-        for text in ("Grad-CAM", "Grad-CAM++")
+        [(X4[one], None)] + [(X4[one], mosaic_maps[text][one + c].sqrt()) for c in range(4)]
+        for text in both
     ],
-    [
-        f"{text}\n{cost['pond_repaired', text].mean():.0%} of the\nheat on the\nright animal"
-        for text in ("Grad-CAM", "Grad-CAM++")
-    ],
+    [f"{text}\n(all questions:\n{cost['pond_repaired', text].mean():.0%})" for text in both],
     ["picture", *(f"why {name}?" for name in mosaic.class_names)],
-    title=f"Without evidence against, the map lights up the other animals (n = {len(X4)} questions)",
+    title="Without evidence against, other animals light up "
+    f"(square root of the heat; n = {len(X4)} questions)",
 )
+for line, text in zip((figure.axes[1:5], figure.axes[6:10]), both, strict=True):
+    for axis, share in zip(line, cost["pond_repaired", text][one : one + 4], strict=True):
+        axis.set_axis_on()
+        axis.set_xlabel(f"{share:.0%} of the heat on it", fontsize=9)
 plt.show()
 
 # %% [markdown]
