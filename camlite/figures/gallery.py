@@ -339,7 +339,8 @@ def draw_signed_wall(scene: Scene, walls: Mapping[int, Sequence[Panel]], file: s
     places, cells = [], []
     for block in blocks:
         for c, panels in walls.items():
-            line, maps = next(lines), {p.method: p.signed for p in panels}
+            line = next(lines)
+            maps = {p.method: p.signed for p in panels if p.signed is not None}
             line[0].set_axis_on()
             text = _caption(scene, c)
             line[0].set_ylabel(text, fontsize=9, rotation=0, ha="right", va="center")
