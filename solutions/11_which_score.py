@@ -853,29 +853,25 @@ for head in ("flatten", "gap_two_linears"):
 # %% tags=["figure"] jupyter={"source_hidden": true}
 show_kinds = ("logit", "look-alike, α = 1", "other animal, α = 1")
 chosen = [int((kind_of == k).nonzero()[0, 0]) for k in range(4)]
-figure, axes = plot.canvas(len(chosen), 4, (2.2, 1.9), margin=(1.6, 1.1))
+figure, axes = plot.canvas(len(chosen), 4, (2.5, 2.2), margin=(1.2, 0.9))
 cells = []
 for n in chosen:
     cells.append((X[n], None))
-    cells += [(X[n], camlite.up(found[text, 0][n : n + 1], X.shape[2:])[0]) for text in show_kinds]
+    cells += [(X[n], camlite.up(found[text, 1][n : n + 1], X.shape[2:])[0]) for text in show_kinds]
 plot.draw(list(axes.flat), cells, signed=True, shrink=0.6)
 for line_of, n in zip(axes, chosen, strict=True):
-    line_of[0].set_axis_on()
-    line_of[0].set_ylabel(
-        f"{zoo.class_names[kind_of[n]]}?", rotation=0, ha="right", va="center", fontsize=10
-    )
+    line_of[0].set_title(f"{zoo.class_names[kind_of[n]]}?", fontsize=10)
     for axis in line_of[1:]:
         axis.contour(mark[n].float(), levels=[0.5], colors="magenta", linewidths=1.2)
 heads = "why this class?", "why not the look-alike?", "why not the other animal?"
-axes[0, 0].set_title("image", fontsize=10)
 for axis, head, text in zip(axes[0, 1:], heads, show_kinds, strict=True):
     numbers = "evidence: mark {:.1f}, rest {:.1f}".format(*mean_of[text])
-    lost = f"other mark: {-sum(noticed[text]) / 3:+.0%} of the score"
+    lost = f"other mark: −{sum(noticed[text]) / 3:.0%} of the score"
     axis.set_title(f"{head}\n{numbers}\n{lost}", fontsize=9)
 plot.finished(
     figure,
     "Three questions about one class. Purple line: the mark. The score says what is asked\n"
-    f"(evidence in times a flat map; means of {len(X)} animals × 3 networks; maps of network 0)",
+    f"(evidence in times a flat map; means of {len(X)} animals × 3 networks; maps of network 1)",
 )
 plt.show()
 

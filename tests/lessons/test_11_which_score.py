@@ -244,6 +244,19 @@ split_evidence = Exercise(
 )
 
 
+@split_evidence.probe
+def _(answer, M):
+    """Two maps by their names: what can be unpacked into two is as good as a tuple."""
+    found = answer(M)
+    if (
+        isinstance(found, (tuple, list, Tensor))
+        and len(found) == 2
+        and not (isinstance(found, Tensor) and found.dim() < 4)
+    ):
+        return {"positive": found[0], "negative": found[1]}
+    return {"positive": found}
+
+
 @split_evidence.cases
 def _(rng):
     M = normal(rng, 2, 4, 7)
@@ -330,6 +343,7 @@ split_evidence.accepts_all(
     where=lambda M: (torch.where(M > 0, M, 0.0), torch.where(M < 0, -M, 0.0)),
     halves=lambda M: ((M.abs() + M) / 2, (M.abs() - M) / 2),
     from_the_first=lambda M: (M.relu(), M.relu() - M),
+    stacked=lambda M: torch.stack([M, -M]).relu(),
     numpy_list=lambda M: [np.maximum(M.numpy(), 0), np.maximum(-M.numpy(), 0)],
     masks=lambda M: (M * (M > 0), -M * (M < 0)),
 )
