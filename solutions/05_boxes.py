@@ -930,8 +930,9 @@ plt.show()
 #
 # *Near*: the crop harms; with the true box and a margin nearly all stays as it was. Does the box cut
 # off a part of the animal? No: in its place, with the rest painted grey, nearly all answers stay
-# right. Is it the stretching? Hardly: with the square around it most of the harm is still there. The
-# harm comes from enlarging: the animal becomes larger than all animals that the network knows.
+# right. Is it the stretching? Hardly: with the square around it most of the harm is still there.
+# What is left is the enlarging: a tight box makes the animal larger than all that the network
+# knows.
 #
 # *Biased*: the crop with its own box changes hardly anything. This network looks at the ground, so
 # its box is a box of ground. With the true box it is right more often. (How much of that is the
