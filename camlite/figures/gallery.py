@@ -332,7 +332,8 @@ def draw_signed_wall(scene: Scene, walls: Mapping[int, Sequence[Panel]], file: s
     Each map has its own scale. "none against": the method could not, or did not, go below zero.
     """
     shown = with_sign(walls)
-    blocks = [shown[i : i + 7] for i in range(0, len(shown), 7)]  # 7 methods and the picture
+    most = -(-len(shown) // -(-len(shown) // 7))  # up to 7 methods beside the picture, fewest gaps
+    blocks = [shown[i : i + most] for i in range(0, len(shown), most)]
     columns = 1 + len(blocks[0])
     figure, axes = plot.canvas(len(blocks) * len(walls), columns, (1.9, 2.1), margin=(1.6, 0.6))
     lines = iter(axes)
