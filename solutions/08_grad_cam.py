@@ -701,7 +701,7 @@ print(f"{other_sign} of {same.numel()} channel weights change their sign")
 # %% [markdown]
 # **Your guess:** not the same map up to a scale, for signs change. The probability of one class
 # also grows when its rivals shrink: its gradient answers "why this one *rather than* the others?".
-# That can be a good question, but it is another one.
+# That can be a good question, but it is another one. (Lesson 11 asks both.)
 #
 # And there is a second trap. Where a network is sure, the softmax is flat:
 

@@ -278,7 +278,8 @@ plt.show()
 # ## For and against
 #
 # Now ResNet50 alone (or the small network in its place), with the sign: red speaks for the class,
-# blue against it. We also draw the evidence for one class **rather than** the other, the map of
+# blue against it. We also draw the evidence for one class **rather than** the other (lesson 11),
+# the map of
 # $Y_a - Y_b$. And Score-CAM, which asks the network once for each channel. ResNet50 has 2048 channels:
 # minutes for one map. So we take the short way that is known as *Faster Score-CAM*: only the
 # channels whose maps vary most. Set `channels = None` to take all, as in the paper. (We compared
