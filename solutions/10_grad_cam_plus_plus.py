@@ -446,7 +446,7 @@ for text, maps in floors.items():
 # %%
 def with_weights(w: Tensor, F: Tensor) -> Tensor:
     """ReLU(Σ_k w_k F_k): w (N, K), F (N, K, h, w) -> (N, h, w)."""
-    return torch.einsum("nk,nkxy->nxy", w, F).relu()
+    return (w[:, :, None, None] * F).sum(dim=1).relu()
 
 
 def grad_cam(F: Tensor, G: Tensor) -> Tensor:
