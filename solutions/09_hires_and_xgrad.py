@@ -179,7 +179,8 @@ print(f"it names the left digit of {left_right:.1%} of {len(X_two)} test pairs")
 
 # %% [markdown]
 # Now the picture of our story: **twice the same digit**. Whatever a channel finds in the left one,
-# it finds in the right one too. Only the place is different.
+# it finds in the right one too, or nearly (a cell of 4×4 pixels may cut the two a little
+# differently). Only the place is different.
 #
 # `look` is lesson 8 in three lines: the feature maps, the gradient of one logit for each image, and
 # these logits.
@@ -239,7 +240,7 @@ plot.grid(
     rows,
     ["image", f"Grad-CAM\n{grad_right:.0%} in the\nright half", f"HiResCAM\n{hires_right:.0%}"],
     [f"left: a {c_same[n]}" for n in first],
-    title=f"Only the left digit counts. Grad-CAM shows both (shares: n = {len(X_same)})",
+    title=f"Only the left digit counts. Grad-CAM shows both, or nothing (n = {len(X_same)})",
     signed=True,
 )
 plt.show()
@@ -266,24 +267,28 @@ def without(x: Tensor, half: slice) -> Tensor:
 
 
 six = {}
-print("linear layers, seed    Grad-CAM   HiResCAM      without right   without left")
+print(
+    "layers, seed   share on the right: Grad-CAM, HiResCAM (sum)     without right   without left"
+)
 for hidden, seed in [(0, 0), (0, 1), (0, 2), (20, 0), (20, 1), (20, 2)]:
     one = head if (hidden, seed) == (0, 0) else trained_head(hidden, seed)
     F_one, G_one, Y_one = look(trunk, one, X_same, c_same)
     shares = [float(right_half(M(F_one, G_one)).mean()) for M in (grad_cam, hires_cam)]
+    shares.append(float(hires_cam(F_one, G_one)[:, :, 4:].sum(dim=(1, 2)).mean()))
     losses = [
         float((Y_one - one(trunk(without(X_same, half)))[torch.arange(len(Y_one)), c_same]).mean())
         for half in (slice(14, 28), slice(0, 14))
     ]
     six[hidden, seed] = *shares, *losses
-    numbers = "{:8.2f} {:10.2f}    logit falls by {:4.1f} {:14.1f}".format(*six[hidden, seed])
-    print(f"           {2 if hidden else 1}, {seed}      {numbers}")
+    numbers = "{:22.2f} {:9.2f} ({:+.1f})    logit falls by {:4.1f} {:14.1f}"
+    print(f"     {2 if hidden else 1}, {seed}      {numbers.format(*six[hidden, seed])}")
 
 # %% [markdown]
 # Erase the right digit, and the logit hardly moves, in comparison with the left one. For all six
 # heads. So the network hardly uses the right digit, and the map that lights it up is wrong. (With
-# two linear layers it falls a little: these heads do look right a bit. HiResCAM's share on the
-# right was not zero either.)
+# two linear layers it falls a little: these heads do look right a bit. The *share* does not tell
+# you, for it counts positive evidence only. The number in brackets does: the sum of HiResCAM's
+# right half, with its sign, rises and falls with the logit.)
 #
 # This is the answer to half of today's question. **Grad-CAM shows a place that the network does not
 # use when the same feature counts differently at different places.** A mean over the places cannot
@@ -426,7 +431,7 @@ print(f"  built images,    n = {count},  in the features:", spoken(built_fall_F)
 # %% [markdown]
 # On ordinary images both maps point to places that matter, far above chance; the experiment sees no
 # clear winner. On the built images it does. In the image, Grad-CAM's cells matter hardly more than
-# cells taken by chance, or even less, and HiResCAM's matter clearly more. In the feature maps the
+# cells taken by chance, or even less, and HiResCAM's matter more. In the feature maps the
 # logit even **rises** when Grad-CAM's cells are hidden: they spoke against the class.
 #
 # Is the test fair to Grad-CAM? The search favours neither of the two maps: exchange them, and the
@@ -435,7 +440,7 @@ print(f"  built images,    n = {count},  in the features:", spoken(built_fall_F)
 # And be fair to Grad-CAM in another way: nobody will send you such an image. It proves that a map
 # *can* be wrong in this way; it does not measure how often. That depends on the network. For the
 # head that must look left, nearly half of Grad-CAM's evidence was on the wrong side, on average
-# over all pairs. For `flat`, on ordinary digits, the two maps nearly agree.
+# over the pairs whose map has any. For `flat`, on ordinary digits, the two maps nearly agree.
 #
 # ## XGrad-CAM: two axioms
 #
@@ -528,6 +533,9 @@ check("9.3", conservation_gap)
 # place of the map is one part of this sum. Set the feature maps to 0 at one place, and the logit
 # falls by exactly the value of the map there. That is the theorem of Draelos and Carin, and the
 # cell tries it.
+#
+# For a fair comparison XGrad-CAM needs its sign. A small trick: `-G` turns the map around, as in
+# lesson 8, so the difference of the two ReLU halves is the map with its sign.
 
 
 # %%
@@ -549,11 +557,10 @@ place_off = float((fall - hires_cam(F, G)[:, 3, 1]).abs().max())
 print(f"one place removed: largest difference of fall and HiResCAM's value there {place_off:.1e}")
 
 # %% [markdown]
-# `signed_xgrad` uses a small trick: the map is turned around by `-G`, as in lesson 8, so the
-# difference of the two ReLU halves is the map with its sign.
-#
 # Both HiResCAM and XGrad-CAM add up, to rounding; Grad-CAM misses most of the logit. (XGrad-CAM
-# must: $w_k \sum F_k = \sum G_k F_k$, so each channel has the same sum in both maps.)
+# must: $w_k \sum F_k = \sum G_k F_k$, so each channel has the same sum in both maps.) And now you
+# see why each HiResCAM above had a positive cell: the sum of its map is the logit without its bias,
+# and this is positive for a digit that the network has recognised.
 #
 # ## More than one linear layer
 #
@@ -588,10 +595,11 @@ for text, (with_last, with_ε) in gap_two.items():
     print(f"   {text:10} with the last bias {with_last:8.1e}   with ε {with_ε:8.1e}")
 
 # %% [markdown]
-# With $\varepsilon$ the gap is 0 again. But now the sum proves less: if you remove a place, hidden
-# units may switch on or off, and the logit falls by another number than the map says. **With more
-# layers after it, HiResCAM is gradient times feature map, and no theorem protects it.** We can only
-# measure: the five strongest cells did matter, above.
+# With $\varepsilon$ the gap is 0 again. (Without it the gap is small here, for the biases of this
+# network are small. In others they are not.) But now the sum proves less: if you remove a place,
+# hidden units may switch on or off, and the logit falls by another number than the map says. **With
+# more layers after it, HiResCAM is gradient times feature map, and no theorem protects it.** We can
+# only measure: the five strongest cells did matter, above.
 #
 # ## The two axioms as bars
 #
@@ -659,8 +667,9 @@ plt.show()
 # their end. There positive and negative values cancel, and a sum can be close to 0 where $F_k$ is
 # not.
 #
-# We ask the same network at its last ReLU and just before it (14×14 cells, before the pooling).
-# **Guess first:** which of the three maps stays the same? And what happens to the largest weight?
+# We ask the same network at its last ReLU and just before it (14×14 cells, before the pooling; a
+# max pooling is piecewise linear too, so $\varepsilon$ is the same number there). **Guess first:**
+# which of the three maps stays the same? And what happens to the largest weight?
 
 # %%
 signed = {}
@@ -707,9 +716,10 @@ plt.show()
 #
 # The same happens on real networks. In the table beside the code of ShapleyCAM (Cai, 2025, arXiv
 # 2501.06261; ResNet-50, 50,000 photographs, at the last *convolution*, before normalisation and
-# ReLU) the Average Drop in percent, where less is better, is 16.91 for Grad-CAM, 18.00 for HiResCAM
-# and 40.03 for XGrad-CAM. At the end of the block, after the ReLU, these three are one and the same
-# map. Why? See now.
+# ReLU) the *Average Drop* is 16.91 for Grad-CAM, 18.00 for HiResCAM and 40.03 for XGrad-CAM. (It
+# says by how many percent the probability falls when only what the map calls bright is left. So
+# here less is better. Lesson 12 has it.) At the end of the block, after the ReLU, these three are
+# one and the same map. Why? See now.
 #
 # ## After a global average pooling they are one map
 #
@@ -779,6 +789,7 @@ F, G, Y = look(trunk, head, X_same, c_same)
 packed = {}
 for text, m in maps3.items():
     P = m(F, G).relu().flatten(1)
+    P = P[P.sum(1) > 0]  # a map without evidence has no half of it
     half = (P.sort(1, descending=True).values.cumsum(1) < 0.5 * P.sum(1, keepdim=True)).sum(1) + 1
     print(f"{text:10} cells {tuple(m(F, G).shape[1:])}", end="; ")
     packed[text] = float(half.float().mean())
@@ -787,7 +798,8 @@ for text, m in maps3.items():
 # %% [markdown]
 # The same: each has the cells of the layer, 7×7. Not even the heat is packed much closer here: half
 # of the evidence of HiResCAM lies in about as many cells as with Grad-CAM. What changes is
-# **which** cells. For finer cells ask an earlier layer, and pay for it (lesson 8).
+# **which** cells. (XGrad-CAM is a little wider here.) For finer cells ask an earlier layer, and pay
+# for it (lesson 8).
 #
 # A spread-out map can even *win* where the aim is another one: to outline a whole object. The
 # authors write that Grad-CAM often expands the attention to bigger and smoother areas. Good for a
@@ -857,8 +869,8 @@ if real:
 # We ran it with 20 photographs. At the end of `features` the three maps are one: whatever heat of
 # the dog's map lies on the cat's neck, no method of this lesson moves it. In the middle Grad-CAM
 # and HiResCAM hardly agree. Hidden in the image, HiResCAM's cells matter most; those of Grad-CAM
-# and of XGrad-CAM matter about as much as cells taken by chance. Their maps say next to nothing
-# there.
+# and of XGrad-CAM matter about as much as cells taken by chance. By this test, on 20 images,
+# their maps say next to nothing there.
 #
 # ## The figure of this lesson
 #
@@ -1016,9 +1028,11 @@ print(f"largest difference to HiResCAM: {off:.1e}")
 # an image with a black hole is off-distribution too (lesson 6): the experiment is better than a
 # guess, but it is not the last word.
 #
-# **Try this** (15 minutes). Search for the opposite: an image on which XGrad-CAM and HiResCAM
-# disagree most (change one name in the search). Does the experiment decide in the same way? If you
-# have the weights of ResNet50: repeat the real network with `layer3` and `layer4`.
+# **Try this** (15 minutes). Search for an image on which *XGrad-CAM* and HiResCAM disagree: copy
+# `signed_xgrad` above the search, put it in the place of `grad_cam` in the loss and in
+# `built_grad`, and run from there. (The texts still say Grad-CAM.) Does the experiment decide in
+# the same way? If you have the weights of ResNet50: repeat the real network with `layer3` and
+# `layer4`.
 #
 # **Where to read on.** arXiv 2011.08891: the theorems on flattening heads and on CAM. arXiv
 # 2008.02312: the axioms and Equation 5. `camlite.hires_cam` and `camlite.xgrad_cam` have the same

@@ -247,6 +247,19 @@ xgrad_cam.wrongs(
         "You divided by the largest value of the channel. Divide by its sum, so that the weights of "
         "the places add up to 1.",
     ),
+    divided_twice=(
+        lambda F, G: (over(total(F * G), total(F)) * over(F, total(F))).sum(1).relu(),
+        "You divided by ΣF twice. F / ΣF makes the weights; the map is made of F itself.",
+    ),
+    activations_twice=(
+        weighted(lambda F, G: over(total(F * F * G), total(F))),
+        "F counts twice in your weights. A place counts F / ΣF times its gradient, once.",
+    ),
+    much_added_below=(
+        weighted(lambda F, G: total(F * G) / (total(F) + 1e-2)),
+        "You added 0.01 below the line. Channels with a small sum notice that: take 1e-6 or less, "
+        "or only care for a sum of exactly 0.",
+    ),
     softmax_over_the_places=(
         weighted(lambda F, G: total(F.flatten(2).softmax(2).view_as(F) * G)),
         "You took a softmax of F as the weights of the places. The formula has F / ΣF: a place "
@@ -278,8 +291,8 @@ xgrad_cam.wrongs(
     ),
     relu_before_the_sum=(
         lambda F, G: (over(total(F * G), total(F)) * F).relu().sum(1),
-        "You applied the ReLU to each channel, before the sum. Then channels against the class "
-        "cannot cancel those for it. First sum, then ReLU.",
+        "You applied the ReLU too early, on each channel or on its weight. Then channels against "
+        "the class cannot cancel those for it. First sum, then ReLU.",
     ),
     relu_on_the_weights=(
         weighted(lambda F, G: over(total(F * G), total(F)).relu()),
@@ -387,6 +400,8 @@ conservation_gap.teaches(
         "the sign of the map.",
         "abs(M)": "You took the absolute values of the map. Evidence against the class lowers the "
         "logit: keep the sign.",
+        "sum of two: only first": "The bias is missing. The logit contains it, and no place of the "
+        "map does.",
         "zeros for bias": "The bias is missing. The logit contains it, and no place of the map does.",
         "sum over axes 1 and 2: amax": "You took the largest value of the map. All places together "
         "make the logit: take the sum.",

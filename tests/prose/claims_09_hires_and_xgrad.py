@@ -94,7 +94,7 @@ def _(run):
 
 @says(
     "Grad-CAM's cells matter hardly more than cells taken by chance, or even less",
-    "HiResCAM's matter clearly more",
+    "HiResCAM's matter more",
 )
 def _(run):
     fall = run.built_fall
