@@ -287,8 +287,9 @@ for hidden, seed in [(0, 0), (0, 1), (0, 2), (20, 0), (20, 1), (20, 2)]:
 # Erase the right digit, and the logit hardly moves, in comparison with the left one. For all six
 # heads. So the network hardly uses the right digit, and the map that lights it up is wrong. (With
 # two linear layers it falls a little: these heads do look right a bit. The *share* does not tell
-# you, for it counts positive evidence only. The number in brackets does: the sum of HiResCAM's
-# right half, with its sign, rises and falls with the logit.)
+# you, for it counts positive evidence only. In brackets is the sum of HiResCAM's right half, with
+# its sign: close to the fall of the logit for one linear layer, too small for two. Exercise 9.3
+# says why.)
 #
 # This is the answer to half of today's question. **Grad-CAM shows a place that the network does not
 # use when the same feature counts differently at different places.** A mean over the places cannot

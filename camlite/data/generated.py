@@ -435,6 +435,7 @@ class LookAlikes:
 
 _MARKS = {"white": drawing.WHITE, "dark": drawing.DARK}
 _MARKED = {"bird": drawing.bird, "fish": drawing.fish}
+LOOKALIKES = tuple(f"{mark} {animal}" for animal in _MARKED for mark in _MARKS)
 
 
 def lookalikes(count: int = 100, seed: int = 0, size: int = 96) -> LookAlikes:
@@ -448,8 +449,7 @@ def lookalikes(count: int = 100, seed: int = 0, size: int = 96) -> LookAlikes:
     """
     if count < 0 or size < 16:
         raise ValueError(f"count must be at least 0 and size at least 16, not {count} and {size}")
-    names = [f"{mark} {animal}" for animal in _MARKED for mark in _MARKS]
-    labels = [i % len(names) for i in range(count)]
+    labels = [i % len(LOOKALIKES) for i in range(count)]
     as_it_is = [_marked(i, label, seed, size) for i, label in enumerate(labels)]
     swapped = [_marked(i, label ^ 1, seed, size) for i, label in enumerate(labels)]
     return LookAlikes(
@@ -458,7 +458,7 @@ def lookalikes(count: int = 100, seed: int = 0, size: int = 96) -> LookAlikes:
         _stack([d.picture for d in swapped], size),
         _stack_masks([d.object_mask for d in as_it_is], size),
         _stack_masks([d.context_mask for d in as_it_is], size),
-        names,
+        list(LOOKALIKES),
     )
 
 

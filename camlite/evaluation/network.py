@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from camlite import nets
 from camlite.cutting.running import whole
 from camlite.data import drawing
+from camlite.data.generated import LOOKALIKES
 from camlite.evaluation.preprocessing import Preprocessing
 from camlite.paths import DATASETS
 from camlite.weights import pretrained
@@ -70,7 +71,7 @@ def bundled_names() -> list[str]:
 
 
 def _bundled_classes(name: str) -> list[str]:
-    of_world = {"pond": drawing.ANIMALS, "rail": drawing.VEHICLES}
+    of_world = {"pond": drawing.ANIMALS, "rail": drawing.VEHICLES, "lookalikes": LOOKALIKES}
     return list(of_world.get(name.partition("_")[0], map(str, range(10))))
 
 

@@ -52,10 +52,19 @@ def _(run):
 )
 def _(run):
     assert len(run.six) == 6
-    for (hidden, _), (of_grad, of_hires, without_right, without_left) in run.six.items():
+    for (hidden, _), (of_grad, of_hires, _, without_right, without_left) in run.six.items():
         assert abs(without_right) < 0.3 * without_left
         assert of_hires < of_grad - 0.12
         assert not hidden or without_right > 0.2
+
+
+@says("close to the fall of the logit for one linear layer, too small for two")
+def _(run):
+    for (hidden, _), (_, _, right, fall, _) in run.six.items():
+        if hidden:
+            assert right < fall - 0.3
+        else:
+            assert abs(right - fall) < 0.4
 
 
 @says("On ordinary test images its two maps nearly agree")
