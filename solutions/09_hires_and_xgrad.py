@@ -954,7 +954,7 @@ plot.bar(
     axes[:, :4].ravel(), "against ← 0 → for\nscaled per map", signed=True, line=True, shrink=0.6
 )
 figure.suptitle(
-    "Where the place counts, one weight per channel goes wrong; just before GAP all maps are one"
+    "Where the place counts, Grad-CAM can go wrong; just before GAP all three maps are one"
 )
 plt.show()
 
