@@ -107,9 +107,10 @@ def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
 
 
 def _exercise_proofs(lesson: Lesson, exercise: Exercise) -> Iterator[Proof]:
+    patient = replace(exercise, patience=4 * exercise.patience)  # the machine may be busy
+
     def expect(answer: Callable[..., Any], status: str, diagnosis: str | None = None) -> None:
         assert is_written(answer), f"write this answer in {lesson.checks.name}"
-        patient = replace(exercise, patience=4 * exercise.patience)  # on a busy machine, too
         for seed in SEEDS:
             verdict = judge(patient, observe(exercise, answer, seed), seed)
             assert (verdict.status, verdict.diagnosis) == (status, diagnosis), (
