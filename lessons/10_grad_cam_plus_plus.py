@@ -849,7 +849,8 @@ if real:
         ],
         ["photograph", "Grad-CAM", "Grad-CAM++"],
         [big.categories[c] for c in c_big.tolist()],
-        title="ResNet-50, layer4: nearly one map; the left dog on the right is a little brighter in ++",
+        title="ResNet-50, layer4: nearly one map;\n"
+        "third photograph: only Grad-CAM++ draws a line on the left dog",
     )
     plt.show()
 
@@ -917,7 +918,10 @@ price.axhline(float(mask4.float().mean()), color="black", linestyle=":", linewid
 price.set(xticks=range(3), xticklabels=["repaired", "gap_1", "gap_2"], ylim=(0, 0.75))
 price.set_ylabel("heat on the animal in question")
 price.set_title(f"The ReLU has a price: four classes\n(n = {len(X4)}; dotted: a flat map)")
-figure.suptitle("Each animal counts; both maps find the small one least often", fontsize=13)
+figure.suptitle(
+    "Each animal counts; all three maps find the small one less often than the large one",
+    fontsize=13,
+)
 plt.show()
 
 # %% [markdown]
