@@ -50,12 +50,12 @@ fast = bool(os.environ.get("CAMLITE_FAST"))  # fewer images, for tests
 #
 # camlite draws **twins**: one, two or three animals of one class, each of another size, on any
 # ground. It keeps a mask for *each* animal, the largest first. The network is `pond_repaired`: four
-# convolutions, global average pooling (GAP), one linear layer, trained on grounds that say nothing about the animal (lesson
-# 6). In training it always saw *one* animal.
+# convolutions, global average pooling (GAP), one linear layer, trained on grounds that say nothing
+# about the animal (lesson 6). In training it always saw *one* animal.
 #
 # Ask the network first, not the map. We take the pictures with three animals, paint over one animal
-# with the mean colour of the ground, and ask for the logit of the class again. Paint could disturb by
-# itself. So there is a control: the same shape, painted on empty ground.
+# with the mean colour of the ground, and ask for the logit of the class again. Paint could disturb
+# by itself. So there is a control: the same shape, painted on empty ground.
 
 # %%
 twins = data.twins(60 if fast else 180, seed=10)
@@ -107,12 +107,12 @@ for k, size in enumerate(("large", "middle", "small")):
 # %% [markdown]
 # (± is 1.96 standard errors here and below: about 95 % of such intervals hold the true mean.)
 #
-# So the answer for the network is clear: **each of them counts**. Even the small one, in most of the
-# pictures. The larger an animal is, the more it counts; per area, the small one counts a little less
-# than the large one. The same shapes on empty ground hardly change the logit.
+# So the answer for the network is clear: **each of them counts**. Even the small one, in most of
+# the pictures. The larger an animal is, the more it counts; per area, the small one counts a little
+# less than the large one. The same shapes on empty ground hardly change the logit.
 #
-# What we want from a map is then not "equal heat for all". It is that a place on the small animal is
-# about as bright as a place on the large one. We will measure that.
+# What we want from a map is then not "equal heat for all". It is that a place on the small animal
+# is about as bright as a place on the large one. We will measure that.
 
 # %% [markdown]
 # ## The example of the paper
@@ -133,19 +133,15 @@ F_toy[0, 2, 6, 6:8] = 1  # 2 cells
 G_toy = F_toy.clone()
 cells = F_toy.sum((2, 3))
 α_toy = G_toy.mean((2, 3))
-print(
-    "cells",
-    cells[0].int().tolist(),
-    "  Grad-CAM's weights",
-    [round(v, 3) for v in α_toy[0].tolist()],
-)
+rounded = [round(v, 3) for v in α_toy[0].tolist()]
+print("cells", cells[0].int().tolist(), "  Grad-CAM's weights", rounded)
 print("divided by the smallest", (α_toy / α_toy.min())[0].tolist())
 
 # %% [markdown]
-# Grad-CAM takes the mean of the gradient over *all* places, Z = 80 here: 15/80, 4/80, 2/80. So the largest
-# object is 7.5 times as bright as the smallest one, though all three count alike. That is the
-# criticism of the paper. Its repair: weigh the **places**. With $1 / (\text{number of active
-# cells})$ at each active place, all three weights are 1 (Equation 6).
+# Grad-CAM takes the mean of the gradient over *all* places, Z = 80 here: 15/80, 4/80, 2/80. So the
+# largest object is 7.5 times as bright as the smallest one, though all three count alike. That is
+# the criticism of the paper. Its repair: weigh the **places**. With
+# $1 / (\text{number of active cells})$ at each active place, all three weights are 1 (Equation 6).
 #
 # A neat example. But one line of it deserves a second look: "the gradient is 1 where the map is 1,
 # and 0 elsewhere". **In which network is that so?** Think of the networks of lessons 3 and 8. Then
@@ -186,9 +182,10 @@ for text, (Y_of, F) in ways.items():
 #
 # $$ \alpha_k = \frac{Y''}{2\,Y'' + \big(\sum F_k\big)\,Y'''} $$
 #
-# (Lerma and Lucas show that the derivation leaves other weights possible too.) Here is a difficulty: a network of
-# convolutions and ReLUs is piecewise linear. Move one value of $F$ a little: the logit $S$ moves
-# along a straight line. Its second derivative is 0, and then Equation 10 is 0/0.
+# (Lerma and Lucas criticise that the derivation leaves other weights possible too.) Here is a
+# difficulty: a network of convolutions and ReLUs is piecewise linear. Move one value of $F$ a
+# little: the logit $S$ moves along a straight line. Its second derivative is 0, and then Equation
+# 10 is 0/0.
 #
 # The way out: take another score, $Y = e^S$ (Equation 12). Its derivatives with respect to one
 # value of $F$ are
@@ -199,7 +196,8 @@ for text, (Y_of, F) in ways.items():
 #
 # An article says: "Grad-CAM++ assumes that the second derivative is 0." Which one? Let PyTorch
 # differentiate twice, at single places of the layer `features.8`, one convolution before the last.
-# (In our cells the logit is called `S` here, and `Y` in `look` below. `torch.func.grad` makes the derivative of a function of one number; 64 bits, so that rounding does not disturb.)
+# (In our cells the logit is called `S` here, and `Y` in `look` below. `torch.func.grad` makes the
+# derivative of a function of one number; 64 bits, so that rounding does not disturb.)
 
 
 # %%
@@ -228,8 +226,9 @@ for k, x, y in ((3, 4, 4), (10, 9, 9), (20, 12, 5), (40, 8, 13)):
 # %% [markdown]
 # Both halves of the sentence need care: the second derivative of the **logit** is 0 (Equation 16),
 # that of $Y = e^S$ is not; it is $e^S g^2$ (Equation 17). If it were 0, there would be no
-# Grad-CAM++. Put the second and the third derivative into Equation 10: the factor $e^S$ stands above
-# and below the line, so it can be left out. What remains needs one ordinary gradient, no second one.
+# Grad-CAM++. Put the second and the third derivative into Equation 10: the factor $e^S$ stands
+# above and below the line, so it can be left out. What remains needs one ordinary gradient, no
+# second one.
 #
 # ## Exercise 10.1: a weight for each place
 # *●●○○○ · about 12 minutes*
@@ -239,8 +238,8 @@ for k, x, y in ((3, 4, 4), (10, 9, 9), (20, 12, 5), (40, 8, 13)):
 # $$ \alpha_k(x,y) = \frac{G_k(x,y)^2}{2\,G_k(x,y)^2 + \big(\sum_{u,v} F_k(u,v)\big)\,G_k(x,y)^3} $$
 #
 # The sum below the line is one number for each channel of each image. Places where $G \le 0$ will
-# not be used (next exercise); give them the weight 0. Here are two traps: where $G$ is exactly 0 the
-# formula is 0/0, which is `nan`, and `nan * 0` is `nan` again. And gradients are small numbers:
+# not be used (next exercise); give them the weight 0. Here are two traps: where $G$ is exactly 0
+# the formula is 0/0, which is `nan`, and `nan * 0` is `nan` again. And gradients are small numbers:
 # `G` of size 0.0001 is usual. Its square is 0.00000001. So nothing "small" may be added below the
 # line. `torch.where` chooses, element by element, after both sides have been computed:
 
@@ -274,8 +273,9 @@ check("10.1", pixel_weights)
 #
 # Where $G \sum F$ is small beside 2, it is nearly **1/2, at every place**. Then the weights of the
 # places are no weights at all. Where $G \sum F$ is large, the weight is smaller. Before GAP,
-# $G_k \sum F_k = W_k \bar F_k$ ($W_k$: the weight of the linear layer, $\bar F_k$: the mean of $F_k$).
-# That is just what channel $k$ gives to the logit. So channels that give much get less weight.
+# $G_k \sum F_k = W_k \bar F_k$ ($W_k$: the weight of the linear layer, $\bar F_k$: the mean of
+# $F_k$). That is just what channel $k$ gives to the logit. So channels that give much get less
+# weight.
 #
 # **Guess first:** the example of the paper again, with Equation 19 in place of Equation 6. Are all
 # three objects equally bright? And between which numbers does α lie in our real network?
@@ -318,8 +318,9 @@ print("last layer, logits × 1, 10, 100: median α", [round(v, 2) for v in α_sc
 # ## When a small number is not small
 #
 # Programs add a small number $\varepsilon$ below the line against 0/0. One widely used library
-# (pytorch-grad-cam 1.5) adds $10^{-6}$. **Guess:** the gradients at the last layer have sizes around
-# 0.0007. Does $10^{-6}$ matter? And for a network whose logits are ten or a hundred times smaller?
+# (pytorch-grad-cam 1.5) adds $10^{-6}$. **Guess:** the gradients at the last layer have sizes
+# around 0.0007. Does $10^{-6}$ matter? And for a network whose logits are ten or a hundred times
+# smaller?
 
 # %%
 print(f"median size of G {G.abs().median():.4f}, of G² {(G**2).median():.1e}")
@@ -371,8 +372,9 @@ for scale in (1, 0.1, 0.01):
 #
 # Note what it is *not*: no product at each place, as in HiResCAM. The weights of the places are
 # added up, and what comes out is **one** number for each channel again. (For $Y = e^S$ all $w_k$
-# would have the factor $e^S$. It is the same for all places and is left out.) Two of the ReLUs change
-# nothing if F ≥ 0: α is already 0 where G ≤ 0, and no $w_k F_k$ is negative. But F can have a sign.
+# would have the factor $e^S$. It is the same for all places and is left out.) Two of the ReLUs
+# change nothing if F ≥ 0: α is already 0 where G ≤ 0, and no $w_k F_k$ is negative. But F can have
+# a sign.
 #
 # `F` and `G` are (N, K, h, w), the result is (N, h, w). Use `pixel_weights`.
 
@@ -390,8 +392,8 @@ def grad_cam_plus_plus(F: Tensor, G: Tensor) -> Tensor:
 check("10.2", grad_cam_plus_plus)
 
 # %% [markdown]
-# At the layer before GAP you can write the weights down without any gradient. $G_k = W_{c,k} / Z$ at
-# each place, so
+# At the layer before GAP you can write the weights down without any gradient. $G_k = W_{c,k} / Z$
+# at each place, so
 #
 # $$ w_k = \frac{\mathrm{ReLU}(W_{c,k})}{2 + W_{c,k}\,\bar F_k} . $$
 #
@@ -415,8 +417,8 @@ print(f"largest difference to your map: {off_formula:.1e}; largest value {by_for
 # We need a number, and a fair one. "Found if it looks bright" depends on the colours; "found if it
 # is above 20 % of the maximum" is passed by a map that is warm everywhere. So all maps get the same
 # amount of light: **as many pixels as all animals of the picture cover together may be lit**, and
-# each map lights its hottest ones. (Equal values at the edge all stay dark. So a map that is the same
-# everywhere lights nothing.) An animal is *found* if at least half of its pixels are lit. The
+# each map lights its hottest ones. (Equal values at the edge all stay dark. So a map that is the
+# same everywhere lights nothing.) An animal is *found* if at least half of its pixels are lit. The
 # **recall** of a picture is the share of its animals that are found. A perfect map has 1. Only the
 # order of the pixels counts, no scale and no threshold. (Counting as many pixels as the mask has is
 # known as *relevance rank accuracy*: Arras and others, 2022, arXiv 2003.07258. One half is our
@@ -535,17 +537,18 @@ plt.show()
 
 # %% [markdown]
 # **Your guess:** the two intervals overlap. Picture by picture Grad-CAM++ is level or a little ahead
-# at this layer, by some hundredths at most. And **Grad-CAM+ has the same numbers**: its map is nearly
-# identical with that of Grad-CAM++. So the whole derivation with second and third derivatives does
-# nothing here that $\mathrm{ReLU}(G)$ does not do alone. That is the title of the paper of Lerma and
-# Lucas. All three miss the small animal more often than the large one: a cell of the map is 4×4
-# pixels, and each place of the layer sees more than the animal. And **what we wanted is not
-# reached**: the brightest place on the small animal is much darker than that on the large one, and
-# Grad-CAM++ changes this little. In the last picture no map draws its line on the small frog.
+# at this layer, by some hundredths at most. And **Grad-CAM+ has the same numbers**: its map is
+# nearly identical with that of Grad-CAM++. So the whole derivation with second and third
+# derivatives does nothing here that $\mathrm{ReLU}(G)$ does not do alone. That is the title of the
+# paper of Lerma and Lucas. All three miss the small animal more often than the large one: a cell of
+# the map is 4×4 pixels, and each place of the layer sees more than the animal. And **what we wanted
+# is not reached**: the brightest place on the small animal is much darker than that on the large
+# one, and Grad-CAM++ changes this little. In the last picture no map draws its line on the small
+# frog.
 #
 # One network, one layer: no proof. Three networks (trained with other seeds) and three layers. The
-# fourth line of each network is the case of the paper's example: the gradient *before* the last ReLU
-# is 0 where nothing was found.
+# fourth line of each network is the case of the paper's example: the gradient *before* the last
+# ReLU is 0 where nothing was found.
 
 # %%
 table, small_change = {}, {}
@@ -572,20 +575,20 @@ for name in ("pond_repaired", "pond_gap_1", "pond_gap_2"):
         print(f"      {r:.3f}")
 
 # %% [markdown]
-# At the last layer Grad-CAM++ is level or a little ahead, in all three networks. One layer before, it
-# is level in two networks and worse in one. Two layers before, where the gradient differs most from
-# place to place, it finds **fewer** animals in all three. At all these layers it is nearly the same
-# map as Grad-CAM+. For the small animals alone it goes both ways: more of them in some lines, fewer in
-# others.
+# At the last layer Grad-CAM++ is level or a little ahead, in all three networks. One layer before,
+# it is level in two networks and worse in one. Two layers before, where the gradient differs most
+# from place to place, it finds **fewer** animals in all three. At all these layers it is nearly the
+# same map as Grad-CAM+. For the small animals alone it goes both ways: more of them in some lines,
+# fewer in others.
 #
-# The fourth lines are the case of the example. Here the pixel weights find a few animals more in one
-# network ("++ minus +") and do nothing in the two others. The gain stays small.
+# The fourth lines are the case of the example. Here the pixel weights find a few animals more in
+# one network ("++ minus +") and do nothing in the two others. The gain stays small.
 #
 # ## Which of the two changes does it?
 #
-# A test with all four combinations: with and without pixel weights, with and without the ReLU on the
-# gradient. (Without the ReLU the pixel weights of negative gradients are needed too. We take the size
-# of $G$ below the line, so that it cannot come close to 0.)
+# A test with all four combinations: with and without pixel weights, with and without the ReLU on
+# the gradient. (Without the ReLU the pixel weights of negative gradients are needed too. We take
+# the size of $G$ below the line, so that it cannot come close to 0.)
 
 # %%
 four = {}
@@ -608,8 +611,8 @@ for layer in ("features", "features.8"):
 # The pixel weights alone leave Grad-CAM nearly as it is. **The ReLU makes the difference.** The
 # authors tested something similar: without the ReLU on the gradient their method *lost* against
 # Grad-CAM (VOC 2007, VGG-16: better in 26.09 % of the images, Grad-CAM in 73.91 %). Theirs was
-# another network and another measure, and they kept the sign of $G$. But it says too: no gain without
-# the ReLU.
+# another network and another measure, and they kept the sign of $G$. But it says too: no gain
+# without the ReLU.
 #
 # ## The published numbers, beside ours
 #
@@ -628,10 +631,10 @@ for layer in ("features", "features.8"):
 # ends in GAP and one linear layer, the two drops are nearly equal on ILSVRC; a win counts, however
 # small it is.
 #
-# For VOC 2012 the paper compares the bright part with a box: (bright area inside) / (area of the box +
-# bright area outside). It is 0.28 against 0.16 at the threshold 0.5, and 0.34 against 0.33 at 0. Pixels
-# outside count *against* the map. So this is a real gain at 0.5: more of the box is filled. It is a
-# comparison of areas, and does not say either that each object is found.
+# For VOC 2012 the paper compares the bright part with a box: (bright area inside) / (area of the
+# box + bright area outside). It is 0.28 against 0.16 at the threshold 0.5, and 0.34 against 0.33 at
+# 0. Pixels outside count *against* the map. So this is a real gain at 0.5: the bright part fits the
+# box better. It is a comparison of areas, and does not say either that each object is found.
 #
 # ## What the ReLU costs
 #
@@ -689,8 +692,8 @@ plt.show()
 # **Your guess:** in all three networks Grad-CAM++ has much less of its heat on the animal in
 # question. A frog's channel may also answer a little to a turtle. Other channels know that it is a
 # turtle, and have negative weights for *frog*: they take this heat away. Whoever drops them keeps
-# it. The bright part hardly grows (above 50 % of the maximum), but **faint heat spreads** (above
-# 20 %): now and then onto one more animal of the same class, and nearly always onto animals of other
+# it. The bright part hardly grows (above 50 % of the maximum), but **faint heat spreads** (above 20
+# %): now and then onto one more animal of the same class, and nearly always onto animals of other
 # classes. The figure shows a usual case, not a strong one.
 #
 # ## Exercise 10.3: the smooth version
@@ -707,13 +710,12 @@ plt.show()
 # w_k = \sum_{x,y} \alpha\,\mathrm{ReLU}(D_1), \qquad
 # L = \mathrm{ReLU}\Big(\sum_k w_k F_k\Big) $$
 #
-# $F$ is that of the **clean** image; where the line below is 0, take α = 0 (a channel that the class
-# does not use at all). A note in torchcam, a library with this method, says that the paper prints $D_1$
-# above the line; the derivation gives $D_2$. $D_3$ can be negative where $D_1$ is positive: then α is
-# above 1/2. The noise is that of exercise 7.2: for each
-# sample `sigma * torch.randn(x.shape, generator=generator)`, and `sigma` is the standard deviation
-# itself. `look(features, classifier, x, c)` from above gives F and G of any images; here is one
-# noisy copy:
+# $F$ is that of the **clean** image; where the line below is 0, take α = 0 (a channel that the
+# class does not use at all). A note in torchcam, a library with this method, says that the paper
+# prints $D_1$ above the line; the derivation gives $D_2$. $D_3$ can be negative where $D_1$ is
+# positive: then α is above 1/2. The noise is that of exercise 7.2: for each sample `sigma *
+# torch.randn(x.shape, generator=generator)`, and `sigma` is the standard deviation itself.
+# `look(features, classifier, x, c)` from above gives F and G of any images; here is one noisy copy:
 
 # %%
 draws = torch.Generator().manual_seed(0)
@@ -754,9 +756,9 @@ def smooth_grad_cam_plus_plus(
 check("10.3", smooth_grad_cam_plus_plus)
 
 # %% [markdown]
-# 25 samples cost 25 passes forward and backward, and one more for F of the clean image: 26 instead of
-# one. (With all noise in one batch it is counted as 2, and costs the same.) What do they buy? **Guess** for the
-# last layer (before GAP and one linear layer), and for the layer before it.
+# 25 samples cost 25 passes forward and backward, and one more for F of the clean image: 26 instead
+# of one. (With all noise in one batch it is counted as 2, and costs the same.) What do they buy?
+# **Guess** for the last layer (before GAP and one linear layer), and for the layer before it.
 
 # %%
 passes = 0
@@ -792,10 +794,10 @@ for name in ("pond_repaired", "pond_gap_2"):
 
 # %% [markdown]
 # **Your guess:** at the last layer they buy **nothing at all**: the gradient there is the row of
-# weights divided by $Z$, for each image, noisy or not. What changes is rounding. At the layer before
-# the map changes, at its most changed place by more than half of the largest value. Does it find more
-# animals? In one network the recall hardly moves, in the other it falls; that interval ends close to 0
-# or holds it. For 25 times the cost that is no gain.
+# weights divided by $Z$, for each image, noisy or not. What changes is rounding. At the layer
+# before the map changes, at its most changed place by more than half of the largest value. Does it
+# find more animals? In one network the recall hardly moves, in the other it falls; that interval
+# ends close to 0 or holds it. For 25 times the cost that is no gain.
 #
 # ## Your functions and those of camlite
 
@@ -810,14 +812,14 @@ print(f"its smooth version with sigma = 0: {off_smooth:.1e}")
 
 # %% [markdown]
 # `camlite.smooth_grad_cam_plus_plus` takes sigma as a share of each image's own range, and all
-# images of a batch get the same noise; otherwise it has your steps. Both have an option for the form
-# that other programs use; `camlite card grad_cam_plus_plus` lists them.
+# images of a batch get the same noise; otherwise it has your steps. Both have an option for the
+# form that other programs use; `camlite card grad_cam_plus_plus` lists them.
 #
 # ## A real network
 #
 # This part needs the weights of ResNet-50 and photographs in your data folder (`camlite doctor`
-# shows it). It ends in GAP and one linear layer. The photographs hold several dogs. **Guess:** where
-# will the two maps differ?
+# shows it). It ends in GAP and one linear layer. The photographs hold several dogs. **Guess:**
+# where will the two maps differ?
 
 # %%
 photos = [data.find(f"photos/{n}") for n in ("puppies.jpg", "six_dogs.png", "two_dogs.jpg")]
@@ -871,9 +873,9 @@ if real:
 
 # %% [markdown]
 # We ran it with three photographs, which prove nothing alone. At both layers the pixel weights are
-# close to 1/2. At the last one the two maps are nearly one, but not quite: in the third photograph only
-# Grad-CAM++ draws the half line on the left dog, and in the second it joins the two bright parts. That
-# is what the paper claims; here it is a small step over a line. In `layer3` Grad-CAM
+# close to 1/2. At the last one the two maps are nearly one, but not quite: in the third photograph
+# only Grad-CAM++ draws the half line on the left dog, and in the second it joins the two bright
+# parts. That is what the paper claims; here it is a small step over a line. In `layer3` Grad-CAM
 # and Grad-CAM++ differ much, but Grad-CAM+ goes with Grad-CAM++: it is the ReLU again. The small
 # number $10^{-6}$, with logits of a tenth, changes these pictures a little.
 #
@@ -942,10 +944,11 @@ plt.show()
 # %% [markdown]
 # **Today's question was: three frogs. Does each of them count?** For the network: yes, each one, the
 # large one most; painting over shows it, and the control on empty ground supports it. For the map:
-# before GAP, Grad-CAM shows each of them about as well as Grad-CAM++ does, and both miss the small one
-# much more often than the large one (in the full run in nearly half of the pictures). The pixel
+# before GAP, Grad-CAM shows each of them about as well as Grad-CAM++ does, and both miss the small
+# one much more often than the large one (in the full run in nearly half of the pictures). The pixel
 # weights, which the method is named for, are mostly close to 1/2. What changes the map is that
-# evidence *against* the class is dropped. This spreads faint heat, also onto animals of other classes.
+# evidence *against* the class is dropped. This spreads faint heat, also onto animals of other
+# classes.
 
 # %% [markdown]
 # ## Once more
@@ -953,9 +956,9 @@ plt.show()
 # *From lesson 6, in new clothes. There is no hint, and no check but the numbers that the cell
 # prints.*
 #
-# Exercise 6.1, for three masks at once: which share of the heat lies on *each* animal? `heat` is (N,
-# H, W) and ≥ 0, `animals` is (N, 3, H, W), true where the animal is. Write (N, 3). Every picture here
-# has three animals, and no map is empty.
+# Exercise 6.1, for three masks at once: which share of the heat lies on *each* animal? `heat` is
+# (N, H, W) and ≥ 0, `animals` is (N, 3, H, W), true where the animal is. Write (N, 3). Every
+# picture here has three animals, and no map is empty.
 
 # %%
 heat = enlarged(last["Grad-CAM"])[three]
@@ -970,9 +973,9 @@ print("times as dense as a flat map:", [round(v, 1) for v in density.tolist()])
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
-# `energy_each = (heat[:, None] * animals).sum((2, 3)) / heat.sum((1, 2))[:, None]`. The difference is
-# rounding only. Look at the second line: on each animal the heat is denser than a flat map's, on the
-# large one several times. The small one has the least: its cells are mixed with ground.
+# `energy_each = (heat[:, None] * animals).sum((2, 3)) / heat.sum((1, 2))[:, None]`. The difference
+# is rounding only. Look at the second line: on each animal the heat is denser than a flat map's, on
+# the large one several times. The small one has the least: its cells are mixed with ground.
 #
 # </details>
 #
@@ -982,13 +985,13 @@ print("times as dense as a flat map:", [round(v, 1) for v in density.tolist()])
 # the one below. In a terminal, `camlite quiz 10` asks them again, also next week.
 #
 # **1.** A map has 100 cells. A channel is 1 at 8 of them and 0 elsewhere. Its gradient is 1 where the
-# channel is 1, and 0 elsewhere. What are its weights in Grad-CAM and in Grad-CAM++? And for a second
-# channel with 2 such cells? How many times is the first one the stronger?
+# channel is 1, and 0 elsewhere. What are its weights in Grad-CAM and in Grad-CAM++? And for a
+# second channel with 2 such cells? How many times is the first one the stronger?
 #
 # <details><summary>Answer</summary>
 #
-# Grad-CAM: 0.08 and 0.02, the first is 4 times as strong. Grad-CAM++: α is 1 / (2 + 8) at 8 cells, so
-# w = 0.8; for the second 2 / (2 + 2) = 0.5. The first is 1.6 times as strong.
+# Grad-CAM: 0.08 and 0.02, the first is 4 times as strong. Grad-CAM++: α is 1 / (2 + 8) at 8 cells,
+# so w = 0.8; for the second 2 / (2 + 2) = 0.5. The first is 1.6 times as strong.
 #
 # </details>
 #
@@ -1007,8 +1010,8 @@ print("times as dense as a flat map:", [round(v, 1) for v in density.tolist()])
 #
 # <details><summary>Answer</summary>
 #
-# Without it 1 / (2 + 0.001), nearly 0.5. With it the line below is about 0.00000002 + 0.000001, so α
-# is 0.01: fifty times too small, and it depends on the gradient.
+# Without it 1 / (2 + 0.001), nearly 0.5. With it the line below is about 0.00000002 + 0.000001, so
+# α is 0.01: fifty times too small, and it depends on the gradient.
 #
 # </details>
 #
@@ -1018,9 +1021,9 @@ print("times as dense as a flat map:", [round(v, 1) for v in density.tolist()])
 #
 # <details><summary>Answer</summary>
 #
-# With one linear layer the gradient is the row of weights divided by Z, whatever the image is: noise
-# changes nothing. With two, units between them switch on and off, so the gradient is the same at all
-# places, but not in all images.
+# With one linear layer the gradient is the row of weights divided by Z, whatever the image is:
+# noise changes nothing. With two, units between them switch on and off, so the gradient is the same
+# at all places, but not in all images.
 #
 # </details>
 #
@@ -1029,8 +1032,8 @@ print("times as dense as a flat map:", [round(v, 1) for v in density.tolist()])
 #
 # <details><summary>Answer</summary>
 #
-# No: 12 / 3 = 4 and 40 / 10 = 4. On both the heat is 4 times as dense as a flat map's. The large frog
-# has more heat because it has more pixels.
+# No: 12 / 3 = 4 and 40 / 10 = 4. On both the heat is 4 times as dense as a flat map's. The large
+# frog has more heat because it has more pixels.
 #
 # </details>
 
@@ -1052,17 +1055,17 @@ print("times as dense as a flat map:", [round(v, 1) for v in density.tolist()])
 #   wins.
 #
 # **Where it fails.** Pictures with several classes; layers in the middle; small logits in programs
-# with an $\varepsilon$. And our own test has limits: drawn animals, three small networks, one rule for
-# "found". A network trained on pictures with many objects may be another case.
+# with an $\varepsilon$. And our own test has limits: drawn animals, three small networks, one rule
+# for "found". A network trained on pictures with many objects may be another case.
 #
 # **Try this** (15 minutes). Change one half in the rule for "found": count an animal if a quarter of
-# its pixels is lit, or three quarters. Does the order of the three methods change? Then ask with the
-# probability in place of the logit: which of the three maps changes most?
+# its pixels is lit, or three quarters. Does the order of the three methods change? Then ask with
+# the probability in place of the logit: which of the three maps changes most?
 #
 # **Where to read on.** arXiv 1710.11063v3, Section 3: from Equation 5 to Equation 19, and Figure 2.
 # arXiv 2205.10838 for the answer to it. `camlite.grad_cam_plus_plus` has the same steps as your
-# functions. `docs/differences.md` lists what four libraries compute under this name. For many objects
-# in one photograph: the table *twins* in `docs/results.md`.
+# functions. `docs/differences.md` lists what four libraries compute under this name. For many
+# objects in one photograph: the table *twins* in `docs/results.md`.
 #
 # **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)
 #

@@ -911,6 +911,10 @@ smooth.wrongs(
         "Y[:, c] takes the classes of all images from every row. look(features, classifier, x, c) "
         "picks the right one for each image.",
     ),
+    twice=(
+        lambda *given: 2 * smoothed()(*given),
+        "Your map is twice what is asked for: there is a factor 2 too many.",
+    ),
     one_image_for_all=(
         lambda *given: smoothed()(*given).mean(0),
         "You took the mean over the images. Each image has its own map.",
