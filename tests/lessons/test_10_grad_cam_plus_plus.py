@@ -133,8 +133,31 @@ pixel_weights.products(lambda S, last: fraction(S=S, last=last), S=SUMS, last=PO
 pixel_weights.wrongs(
     zero_by_zero=(
         lambda F, G: G**2 / (2 * G**2 + total(F) * G**3) * (G > 0),
-        "Where G is exactly 0 you divided 0 by 0, and where the line below is 0 you divided by 0. "
-        "Multiplying by (G > 0) comes too late: nan · 0 is nan. Choose with torch.where.",
+        "Where the line below is 0 you have nan. Multiplying by (G > 0) comes too late: nan · 0 is "
+        "nan. Choose with torch.where.",
+    ),
+    no_choice=(
+        lambda F, G: G**2 / (2 * G**2 + total(F) * G**3),
+        "You did not choose. Where G ≤ 0 the weight is 0, and where G is 0 the formula is nan: "
+        "torch.where(G > 0, ..., 0).",
+    ),
+    relu_in_the_short_form_without_choice=(
+        lambda F, G: 1 / (2 + total(F) * G.relu()),
+        "Where G ≤ 0 you have 1/2. There the weight is 0: choose with torch.where.",
+    ),
+    equation_6=(
+        positive(lambda F, G: over(torch.ones_like(G), total((G > 0).float()) + 0 * G)),
+        "This is Equation 6: 1 / (number of active cells). Asked for is Equation 19, "
+        "G² / (2 G² + ΣF G³).",
+    ),
+    equation_6_cells_of_F=(
+        positive(lambda F, G: over(torch.ones_like(G), total((F > 0).float()) + 0 * G)),
+        "This is Equation 6: 1 / (number of active cells). Asked for is Equation 19, "
+        "G² / (2 G² + ΣF G³).",
+    ),
+    sum_of_F_times_G=(
+        positive(lambda F, G: over(torch.ones_like(G), 2 + total(F * G) + 0 * G)),
+        "You summed F · G over the places. Only F is summed; G stays at its place: G ΣF.",
     ),
     only_negative_gradients_set_to_zero=(
         lambda F, G: torch.where(G < 0, torch.zeros_like(G), G**2 / (2 * G**2 + total(F) * G**3)),
@@ -224,7 +247,7 @@ def fraction_right(F, G):
     return torch.where(G > 0, 1 / (2 + total(F) * G), torch.zeros_like(G))
 
 
-for small in (1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3):  # what learners and libraries add
+for small in (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-3):  # what learners and libraries add
     pixel_weights.wrongs(
         **{
             f"{small:.0e}_added_below": (
@@ -374,6 +397,20 @@ grad_cam_plus_plus.wrongs(
         weighted(lambda F, G: total(unmasked(F, G) * G)),
         "You kept the negative gradients. Only their positive part counts: ReLU(G).",
     ),
+    negative_gradients_kept_sizes_below=(
+        weighted(lambda F, G: total(over(torch.ones_like(G), 2 + total(F) * G.abs()) * G)),
+        "You kept the negative gradients. Only their positive part counts: ReLU(G). It is this ReLU "
+        "that makes the method.",
+    ),
+    exponential_of_the_weights=(
+        weighted(lambda F, G: right_weights(F, G).exp()),
+        "You took the exponential of w. Of Y = exp(S) only the factor exp(S) would come in, the same "
+        "for all places, and it is left out.",
+    ),
+    alpha_squared=(
+        weighted(lambda F, G: total(α_of(F, G) ** 2 * G.relu())),
+        "You multiplied by α twice. It is α ReLU(G), once at each place.",
+    ),
     sizes_of_the_gradients=(
         weighted(lambda F, G: total(over(torch.ones_like(G), 2 + total(F) * G.abs()) * G.abs())),
         "You took the size of the gradients. Only their positive part counts: ReLU(G).",
@@ -384,7 +421,8 @@ grad_cam_plus_plus.wrongs(
     ),
     mean_of_both=(
         weighted(lambda F, G: total(α_of(F, G)) * G.relu().mean((2, 3), keepdim=True)),
-        "You summed α and averaged the gradient apart. Multiply them at each place, then add up.",
+        "You added up α and the gradient apart, one of them as a mean. Multiply them at each place, "
+        "then add up.",
     ),
     alpha_summed_then_multiplied=(
         weighted(lambda F, G: total(α_of(F, G)) * total(G.relu())),
@@ -532,6 +570,11 @@ def _(rng):
     yield Case("sigma is 0: no noise", f, k, normal(rng, 2, 3, 4, 4), 3, 2, 0.0, seeded(5))
     f, k = bent(1, 5, (4, 4), 3, 0.02, torch.tanh)
     yield Case("features with a sign", f, k, normal(rng, 2, 1, 4, 4), 2, 3, 0.3, seeded(6))
+    f, k = bent(2, 3, (4, 4), 3)
+    with torch.no_grad():
+        k[1].weight.view(12, 3, 4, 4)[:, 1] = 0
+    x = normal(rng, 2, 2, 4, 4)
+    yield Case("a channel that the class does not use", f, k, x, 1, 3, 0.3, seeded(7))
 
 
 @smooth.probe
@@ -542,7 +585,9 @@ def _(answer, features, classifier, x, c, samples, sigma, generator):
     result = answer(features, classifier, x, c, samples, sigma, generator)
     nothing = getattr(result, "ndim", None) != 3
     used = nothing or sigma == 0 or not torch.equal(before, generator.get_state())
-    return {"the noise comes": "from the generator" if used else "from elsewhere", "result": result}
+    graph = "still holds its graph" if getattr(result, "requires_grad", False) else "plain numbers"
+    noise = "from the generator" if used else "from elsewhere"
+    return {"the noise comes": noise, "the map": graph, "result": result}
 
 
 def gradient(features, classifier, x, c, score=of_class):
@@ -624,6 +669,18 @@ ENDS = {
         ),
         "You took the mean of F below the line. The formula has its sum over all places.",
     ),
+    "nan_where_nothing_is_used": (
+        lambda D1, D2, D3, F: (total(D2 / (2 * D2 + total(F) * D3) * D1.relu()) * F).sum(1).relu(),
+        "A channel that the class does not use has D_2 = 0: you divided 0 by 0, and one nan spoils "
+        "the whole map. Where the line below is 0 take α = 0.",
+    ),
+    "epsilon_below": (
+        lambda D1, D2, D3, F: (
+            (total(D2 / (2 * D2 + total(F) * D3 + 1e-6) * D1.relu()) * F).sum(1).relu()
+        ),
+        "You added a small number below the line. Beside the squares of small gradients it is not "
+        "small: add nothing, and take α = 0 where the line below is 0.",
+    ),
     "no_pixel_weights": (
         lambda D1, D2, D3, F: (total(D1.relu()) * F).sum(1).relu(),
         "α is missing: w is the sum of α times ReLU(D_1).",
@@ -693,9 +750,10 @@ MOVED = {
     ),
 }
 
+ALONE = ("no_pixel_weights", "nan_where_nothing_is_used", "epsilon_below")
 smooth.products(
     lambda end, change: smoothed(end, change=change),
-    end={name: ENDS[name] for name in ENDS if name != "no_pixel_weights"},
+    end={name: ENDS[name] for name in ENDS if name not in ALONE},
     change={name: CHANGES[name] for name in ("means of the powers", "powers_of_the_mean")},
 )
 smooth.wrongs(
@@ -709,7 +767,7 @@ smooth.wrongs(
         for name, (moved, sentence) in MOVED.items()
         if sentence
     },
-    no_pixel_weights=(smoothed(ENDS["no_pixel_weights"][0]), ENDS["no_pixel_weights"][1]),
+    **{name: (smoothed(ENDS[name][0]), ENDS[name][1]) for name in ALONE},
 )
 
 
@@ -751,6 +809,19 @@ def noise_on_the_features(features, classifier, x, c, samples, sigma, generator)
     return from_means(*powers(lambda A: A.mean(0))(torch.stack(Gs)), F)
 
 
+def own_generator(features, classifier, x, c, samples, sigma, generator):
+    return smoothed()(features, classifier, x, c, samples, sigma, seeded(0))
+
+
+def always_25(features, classifier, x, c, samples, sigma, generator):
+    return smoothed()(features, classifier, x, c, 25, sigma, generator)
+
+
+def graph_kept(features, classifier, x, c, samples, sigma, generator):
+    result = smoothed()(features, classifier, x, c, samples, sigma, generator)
+    return result + 0 * features(x).sum()
+
+
 def not_smoothed(features, classifier, x, c, samples, sigma, generator):
     F, G = gradient(features, classifier, x, c)
     return from_means(G, G**2, G**3, F)
@@ -774,6 +845,27 @@ smooth.wrongs(
         smoothed(noise=lambda x, g: torch.randn_like(x)),
         "You drew the noise without the generator. Give it to torch.randn(x.shape, "
         "generator=generator), or nobody can draw your map again.",
+    ),
+    own_generator=(
+        own_generator,
+        "You made a generator of your own. Draw the noise with the one that is given.",
+    ),
+    always_25=(
+        always_25,
+        "You drew 25 samples, whatever is asked for. The argument samples says how many.",
+    ),
+    sigma_fixed=(
+        smoothed(moved=lambda x, noise, sigma: x + 0.15 * noise),
+        "You took a sigma of your own. Multiply the noise by the argument sigma.",
+    ),
+    one_noise_for_the_batch=(
+        smoothed(noise=lambda x, g: torch.randn(x.shape[1:], generator=g)),
+        "You drew one noise for all images of the batch. Draw x.shape: fresh noise for each image.",
+    ),
+    graph_kept=(
+        graph_kept,
+        "The numbers are right, but your map still holds the graph that made it. Take F with "
+        ".detach(), as `look` does.",
     ),
     uniform_noise=(
         smoothed(noise=lambda x, g: torch.rand(x.shape, generator=g)),
@@ -819,6 +911,10 @@ smooth.wrongs(
         "Y[:, c] takes the classes of all images from every row. look(features, classifier, x, c) "
         "picks the right one for each image.",
     ),
+    twice=(
+        lambda *given: 2 * smoothed()(*given),
+        "Your map is twice what is asked for: there is a factor 2 too many.",
+    ),
     one_image_for_all=(
         lambda *given: smoothed()(*given).mean(0),
         "You took the mean over the images. Each image has its own map.",
@@ -850,6 +946,11 @@ smooth.accepts_all(
     negligible_epsilon=smoothed(
         lambda D1, D2, D3, F: (
             (total(D2 / (2 * D2 + total(F) * D3 + 1e-20) * D1.relu()) * F).sum(1).relu()
+        )
+    ),
+    nan_to_num=smoothed(
+        lambda D1, D2, D3, F: (
+            (total(torch.nan_to_num(D2 / (2 * D2 + total(F) * D3)) * D1.relu()) * F).sum(1).relu()
         )
     ),
     sums_divided_at_the_end=smoothed(
