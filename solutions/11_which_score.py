@@ -516,7 +516,7 @@ negative = {
 }
 print(", ".join(f"{thing}: P = {float(P_big[k]):.3f}" for thing, k in asked.items()))
 deepest = {
-    (name, thing): float(-gallery[name, thing].amin().clamp(max=0) / gallery[name, thing].amax())
+    (name, thing): float((-gallery[name, thing]).amax().clamp(min=0) / gallery[name, thing].amax())
     for name in signed_methods
     for thing in asked
 }
