@@ -516,7 +516,7 @@ negative = {
 }
 print(", ".join(f"{thing}: P = {float(P_big[k]):.3f}" for thing, k in asked.items()))
 deepest = {
-    (name, thing): float((-gallery[name, thing]).amax().clamp(min=0) / gallery[name, thing].amax())
+    (name, thing): float((-gallery[name, thing]).relu().amax() / gallery[name, thing].amax()) + 0.0
     for name in signed_methods
     for thing in asked
 }
@@ -943,7 +943,7 @@ for line_of, n in zip(axes, chosen, strict=True):
     for axis, head, text in zip(line_of[1:], heads, show_kinds, strict=True):
         axis.contour(mark[n].float(), levels=[0.5], colors="magenta", linewidths=1.2)
         numbers = "mark {:.1f}, rest {:.1f}".format(*dense[text][n].tolist())
-        axis.set_title(f"{head}\n{numbers}" if line_of is axes[0] else numbers, fontsize=9)
+        axis.set_title(f"{head}\n{numbers}" if n == chosen[0] else numbers, fontsize=9)
 means = " · ".join("mark {:.1f}, rest {:.1f}".format(*on_part[text, 1]) for text in show_kinds)
 plot.finished(
     figure,
