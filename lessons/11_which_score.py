@@ -9,9 +9,9 @@
 # %% [markdown]
 # # Lesson 11: Which score?
 #
-# **Time** 110 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 4 and 8 · **At the end** you
-# know which question each score asks, you can tell evidence *against* a class from places that are
-# only weak, and you have drawn the one part in which two look-alikes differ.
+# **Time** 150 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 4, 6, 8 and 9 · **At the
+# end** you know which question each score asks, you can tell evidence *against* a class from places
+# that are only weak, and you have drawn the one part in which two look-alikes differ.
 #
 # You walk through the reeds with a bird watcher. "A white-wing!" she says. You ask why. "It has a
 # beak, two thin legs, a round body, and a white wing." Every word is true. But on the next branch
@@ -92,7 +92,7 @@ plt.show()
 # ## Three scores, on paper
 #
 # **Take paper and a pencil.** A network has three classes, and for one picture the logits
-# $S = (2, 1, 0)$. Three scores could stand for the first class, $c = 1$:
+# $S = (2, 1, 0)$. Three scores could stand for the first class, $c$:
 #
 # * the **logit** $S_c$;
 # * the **probability** $P_c = e^{S_c} / \sum_j e^{S_j}$;
@@ -101,11 +101,11 @@ plt.show()
 # How do they move when a logit moves? ($[j = c]$ is 1 for $j = c$ and 0 for all others.)
 #
 # $$ \frac{\partial S_c}{\partial S_j} = [j = c], \qquad
-# \frac{\partial \log P_c}{\partial S_j} = [j = c] - P_j, \qquad
-# \frac{\partial P_c}{\partial S_j} = P_c\,\big([j = c] - P_j\big) $$
+# \frac{\partial P_c}{\partial S_j} = P_c\,\big([j = c] - P_j\big), \qquad
+# \frac{\partial \log P_c}{\partial S_j} = [j = c] - P_j $$
 #
-# The probabilities are about $P = (0.67, 0.24, 0.09)$. Write down the three gradients, three numbers
-# each. Then: add up each row. What does the sum tell you?
+# The probabilities are about $P = (0.67, 0.24, 0.09)$. Write down the three gradients, three
+# numbers each. Then: add up each row. What does the sum tell you?
 
 # %%
 S = torch.tensor([[2.0, 1.0, 0.0]], requires_grad=True)
@@ -118,7 +118,7 @@ slopes = {}
 for text, score in on_paper.items():
     slopes[text] = torch.autograd.grad(score, S, retain_graph=True)[0][0]
     numbers = "".join(f"{v:+7.2f}" for v in slopes[text].tolist())
-    print(f"{text:16} {numbers}    sum {slopes[text].sum() + 0:+.2f}")
+    print(f"{text:16} {numbers}    sum {round(float(slopes[text].sum()), 2) + 0:+.2f}")
 
 # %% [markdown]
 # The logit does not know its rivals: their numbers are 0. The other two do: they rise when a rival
@@ -130,8 +130,8 @@ for text, score in on_paper.items():
 # ## A trap: the logarithm of zero
 #
 # `softmax` and then `log`: is that not the log-probability? On paper, yes. A computer has 32 bits,
-# and $e^{-120}$ is smaller than the smallest number it knows there. `log_softmax` does both steps in one,
-# with the formula $S_c - \log\sum_j e^{S_j}$, and loses nothing:
+# and $e^{-120}$ is smaller than the smallest number it knows there. `log_softmax` does both steps
+# in one, with the formula $S_c - \log\sum_j e^{S_j}$, and loses hardly anything:
 
 # %%
 far = torch.tensor([[120.0, 0.0, 90.0]], requires_grad=True)
@@ -144,8 +144,8 @@ for text, value in {"softmax, then log": two_steps, "log_softmax": one_step}.ite
     print(f"{text:18} value {value.item():7.1f}   gradient {slope}")
 
 # %% [markdown]
-# The first way gives −∞, and a gradient of NaN: no map at all. Logits of 100 and more are rare, but
-# networks for a thousand classes come near.
+# The first way gives −∞, and a gradient of NaN: no map at all. Two logits more than
+# 100 apart are rare. But a score should not fail exactly where a network is surest.
 #
 # ## Exercise 11.1: the score
 # *●●○○○ · about 10 minutes*
@@ -175,8 +175,8 @@ check("11.1", target_score)
 # ## One network, one picture: how many maps?
 #
 # Now Grad-CAM with its sign (lesson 8), for any score. `score` is a function that makes (N,) out of
-# logits (N, C). `partial(target_score, c=0, kind="prob")` is such a function: your function, with two
-# of its three arguments filled in.
+# logits (N, C). `partial(target_score, c=0, kind="prob")` is such a function: your function, with
+# two of its three arguments filled in.
 
 
 # %%
@@ -218,16 +218,20 @@ for kind in kinds[::2]:
 # %% tags=["figure"] jupyter={"source_hidden": true}
 
 
-def wall(cells: list, titles: list[str], columns: int, title: str, cell=(3.1, 1.75), **options):
-    """Signed maps on their pictures, line by line, and one colour bar."""
+def wall(cells: list, titles: list[str], columns: int, title: str, cell=(3.1, 1.75), mark_box=None):
+    """Signed maps on their pictures, line by line, and one colour bar; None: an empty place."""
     rows = -(-len(cells) // columns)
     figure, axes = plot.canvas(rows, columns, cell, margin=(1.2, 0.5))
-    plot.draw(list(axes.flat[: len(cells)]), cells, signed=True, **options)
+    used = [(axis, one) for axis, one in zip(axes.flat, cells, strict=False) if one is not None]
+    plot.draw([axis for axis, _ in used], [one for _, one in used], signed=True)
+    for axis, _ in used if mark_box else ():
+        (top, bottom), (left, right) = ((part.start, part.stop) for part in mark_box)
+        axis.plot([left, right, right, left, left], [top, top, bottom, bottom, top], "gold")
+    figure.axes[-1].set_title("evidence", fontsize=9)  # above the colour bar
     for axis, text in zip(axes.flat, titles, strict=False):
         axis.set_title(text, fontsize=9)
     plot.finished(figure, title)
     plt.show()
-    return axes
 
 
 def on_pair(M: Tensor, n: int = closest) -> tuple:
@@ -245,12 +249,13 @@ wall(
 
 # %% [markdown]
 # **Your guess:** two maps, not three. Probability and log-probability have the same map, up to the
-# factor $P_c$: that is the third formula above, carried down to the feature maps. After scaling,
-# nobody can tell them apart. The logit has another one.
+# factor $P_c$: that is the second formula above, carried down to the feature maps. After scaling,
+# nobody can tell them apart. The logit has another one. (That its *sign* is another one at few
+# places only does not make it the same map: at the other places its values differ.)
 #
-# So is there no reason to choose between the last two? There is: the factor. **Guess:** take pictures
-# with one animal, of which the network is sure. How large are the three maps, for the class that it
-# answers and for a class that it excludes?
+# So is there no reason to choose between the last two? There is: the factor. **Guess:** take
+# pictures with one animal, of which the network is sure. How large are the three maps, for the
+# class that it answers and for a class that it excludes?
 
 # %%
 alone = data.scenes("pond", "matched", count=40, seed=12).images
@@ -265,14 +270,14 @@ for text, c in {"the answer": P_alone.argmax(1), "the last": P_alone.argmin(1)}.
         sizes[text, kind] = float(M.abs().amax(dim=(1, 2)).median())
     p = P_alone.gather(1, c[:, None]).median()
     numbers = "".join(f"{sizes[text, kind]:12.0e}" for kind in kinds)
-    print(f"{text:10} (P = {p:.0e}) {numbers}")
+    print(f"{text:10} (P = {p:.4f}) {numbers}")
 
 # %% [markdown]
 # Where the network is sure of its answer, both softmax scores have nearly nothing to say: $1 - P_c$
 # is small, and nothing that could still rise is left. For a class that it excludes the probability
-# is flat too, but the log-probability is not: there its map is as large as that of the logit. So if you want
-# the rivals in the score, take the **log-probability**. And never look at a scaled map without its
-# size.
+# is flat too, but the log-probability is not: there its map is even larger than that of the logit.
+# So if you want the rivals in the score, take the **log-probability**. And never look at a scaled
+# map without its size.
 #
 # ## What nobody can see: one number added to all logits
 #
@@ -302,10 +307,12 @@ print(f"logit map of *frog* now − logit map of *bird* before: {became_bird:.0e
 # number, the old map of *bird*. Both networks give the same probabilities to every picture: no test
 # of their answers tells them apart.
 #
-# Does this make the logit's map worthless? No. Nobody adds such a row on purpose, and training starts
-# with small random rows, so the common part of all rows stays small. But nothing in the *loss* keeps
-# it small. The **zero** of a logit's map, the border between "for" and "against", rests on a custom
-# of training. The zero of a softmax score, or of a difference of two logits (exercise 4.3), does not.
+# Does this make the logit's map worthless? No. Nobody adds such a row on purpose. And the gradient
+# of the loss adds up to 0 over the classes, like your last row on paper: plain SGD leaves the
+# common part of all rows as it was at the start, small and random. But no *answer* of the network
+# depends on it. So the **zero** of a logit's map, the border between "for" and "against", rests on
+# how the training began. The zero of a softmax score, or of a difference of two logits (exercise
+# 4.3), does not.
 #
 # ## Exercise 11.2: evidence for and against
 # *●○○○○ · about 5 minutes*
@@ -331,8 +338,8 @@ check("11.2", split_evidence)
 # %% [markdown]
 # ## Where is the evidence against the frog?
 #
-# It should be on the bird. And it should be what speaks *for* the bird. We ask all pairs, with three
-# scores: logit, log-probability, and "frog rather than bird", $S_0 - S_1$. As in lesson 6, we
+# It should be on the bird. And it should be what speaks *for* the bird. We ask all pairs, with
+# three scores: logit, log-probability, and "frog rather than bird", $S_0 - S_1$. As in lesson 6, we
 # give the energy on an animal divided by its area: 1 is what a flat map has.
 
 
@@ -370,9 +377,9 @@ for text, (of_frog, of_bird) in three.items():
 #
 # ## The experiment
 #
-# A place "against the frog" makes a claim: without it, the score of the frog would be higher. We can
-# erase the bird, and the frog. **Guess first:** in how many of the pictures does the score of *frog*
-# rise without the bird? In lesson 8 this claim was weak.
+# A place "against the frog" makes a claim: without it, the score of the frog would be higher. We
+# can erase the bird, and the frog. **Guess first:** in how many of the pictures does the score of
+# *frog* rise without the bird? In lesson 8 this claim was weak.
 
 # %%
 tested = {}
@@ -388,11 +395,11 @@ for text, (of_frog, _) in three.items():
     print(f" ({-fall.mean():+5.2f})")
 
 # %% [markdown]
-# **Your guess:** without the frog its score falls, in every picture and whatever the score. Without the
-# bird the *logit* of the frog hardly moves: its mean change is a few hundredths, beside a fall of
-# three. The map's blue on the bird was faint, and the experiment says the same. The bird is hardly
-# a reason *against* the frog. It is a reason *for the bird*: the lead of the frog grows clearly,
-# in about nine of ten pictures.
+# **Your guess:** without the frog its score falls, in every picture and whatever the score. Without
+# the bird the *logit* of the frog hardly moves: its mean change is a few hundredths, beside a fall
+# of three. The map's blue on the bird was faint, and the experiment says the same. The bird is
+# hardly a reason *against* the frog. It is a reason *for the bird*: the lead of the frog grows
+# clearly, in about nine of ten pictures.
 #
 # So "what speaks against the frog?" has two readings, too. Against its logit: little. Against the
 # frog **rather than** the bird: the bird. Most people who draw a blue map mean the second one.
@@ -404,13 +411,17 @@ for text, (of_frog, _) in three.items():
 #
 # One of the articles behind this course (in Japanese; a gallery of a dog and a cat, with positive
 # *and negative* maps for each method) makes its maps two-signed in another way: it subtracts the
-# **median** of the map from the map. **Guess first:** which share of the places is then negative, for any
-# map whatever? And is a place that became negative evidence against the class?
+# **median** of the map from the map. **Guess first:** about which share of the places is then
+# negative? And is a place that became negative evidence against the class?
 #
-# The second question has an experiment. We take the places that speak *for* the class in the map, and
-# *against* it after centring, set the feature maps to 0 there, and look at the logit. If such a place
-# spoke against the class, the logit must rise. We ask two networks of lesson 6: the repaired one, and
-# the biased one, for which nearly the whole picture speaks for the class.
+# The second question has an experiment. We take two kinds of places: those that speak against the
+# class in the map as it is, and those that speak *for* it there and *against* it only after
+# centring. In the picture we paint over one kind, with the mean colour of the picture, and look at
+# the logit. What speaks against the class should raise the logit when it is gone. (Why in the
+# picture? If we set the *feature maps* to 0, the logit would change by minus the sum of the map
+# over these places: with GAP and a linear layer that is how the map was made, and nothing could go
+# wrong.) We ask two networks of lesson 6: the repaired one, and the biased one, for which nearly
+# the whole picture speaks for the class.
 
 
 # %%
@@ -422,25 +433,22 @@ def centre(M: Tensor) -> Tensor:
 noise = camlite.random_cam(pond, "features", home.images, home.labels, relu=False)
 print(f"random maps, centred: negative at {(centre(noise) < 0).float().mean():.1%} of the places")
 of_truth = partial(target_score, c=home.labels, kind="logit")
-turned = {}
+turned, erased = {}, {}
+colour = home.images.mean(dim=(2, 3), keepdim=True)
 for name in ("repaired", "biased"):
     model = nets.bundled(f"pond_{name}")
-    features, classifier = camlite.split(model, "features")
-    M = explain(model, home.images, of_truth)
-    raw, after = (float((each < 0).float().mean()) for each in (M, centre(M)))
-    places = (M > 0) & (centre(M) < 0)
-    some = places.flatten(1).any(dim=1)
-    with torch.no_grad():
-        F = features(home.images)
-        change = of_truth(classifier(F * ~places[:, None])) - of_truth(classifier(F))
-    rises = int((change[some] > 0).sum())
-    turned[name] = raw, after, float(places.float().mean()), rises, int(some.sum())
-    print(f"{name:9} negative: {raw:.0%} as it is, {after:.1%} centred; ", end="")
-    print(f'{turned[name][2]:.0%} of all places turn from "for" to "against"')
-    print(
-        f"          without them the logit rises in {rises} of {int(some.sum())} pictures ", end=""
-    )
-    print(f"(mean change {change[some].mean():+.2f})")
+    M = camlite.up(explain(model, home.images, of_truth), (48, 48))
+    two_kinds = {"against": M < 0, "only centred": (M > 0) & (centre(M) < 0)}
+    turned[name] = float((M < 0).float().mean()), float((centre(M) < 0).float().mean())
+    print(f"{name}: negative {turned[name][0]:.0%} as it is, {turned[name][1]:.1%} centred")
+    for text, places in two_kinds.items():
+        some = places.flatten(1).any(dim=1)
+        with torch.no_grad():
+            painted = model(torch.where(places[:, None], colour, home.images))
+            change = (of_truth(painted) - of_truth(model(home.images)))[some]
+        erased[name, text] = float((change > 0).float().mean()), float(change.mean())
+        print(f"   {text:12} painted over ({int(some.sum())} pictures): the logit ", end="")
+        print("rises in {:.0%} (mean {:+.2f})".format(*erased[name, text]))
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 model, n = nets.bundled("pond_biased"), 0
@@ -450,29 +458,36 @@ wall(
     + [(home.images[n], camlite.up(each, (48, 48))[0]) for each in (M, centre(M))],
     ["image", "the map as it is", "minus its median"],
     3,
-    f"Half of any map turns blue (biased network, {home.class_names[home.labels[n]]})",
+    f"Minus its median, half of this map turns blue (biased network, {home.class_names[home.labels[n]]})",
     cell=(2.3, 2.4),
 )
 
 # %% [markdown]
-# **Your guess:** half. A median has as many values below it as above, whatever the map shows; a random
-# map has half of its places "against" too. And the logit rises in no picture: all these places spoke
-# *for* the class. After centring, blue says "weaker than the other half of this picture". That is a
-# statement about *rank*. It can be useful for a picture, and it must not be called negative evidence.
+# **Your guess:** about half, and never more: at most half of all values lie below their median.
+# (Less where many values are the same. After a ReLU most maps are 0 at many places; where the
+# median itself is 0, none becomes negative. And of an even number of values `median` takes the
+# lower middle one, so the random maps stay a little below 50%.)
 #
-# Be fair, though: is the zero of the map as it is any better? For the question "what if nothing were
-# found there" ($F = 0$), yes: that is what we have just tested. As a border between two *classes* it is
-# not, as you saw: one row $v$, and it lies somewhere else.
+# And the experiment: in the repaired network what is negative in the map as it is keeps its word,
+# mostly: painted over, the logit rises. What became negative by centring does not: the logit rises
+# less often and falls in the mean. The biased network shows it more weakly: nearly nothing in its
+# map is negative before, half of it after, and painting over that half makes the logit fall in the
+# mean, too. After centring, blue says "weaker than the middle of this picture". That is a statement
+# about *rank*. It can be useful in a picture, and it must not be called negative evidence.
+#
+# And the zero of the map as it is? For the question "what if nothing were found there" ($F = 0$) it
+# is right. As a border between two *classes* it is not: you added one row $v$ to all rows of $W$,
+# and the border moved.
 #
 # ## Dog and cat, every method that has a sign
 #
 # Now the gallery of that article: positive and negative maps for a dog and a cat, method by method.
 # If the photograph and ResNet50 are at hand we take them, else a frog and a bird. Here are all
-# methods of camlite that can leave out their ReLU and are quick; `camlite gallery` draws the same wall
-# for a photograph of your own, with the slow ones too.
+# methods of camlite that can leave out their ReLU and are quick; `camlite gallery` draws the same
+# wall for a photograph of your own, with the slow ones too.
 #
-# Not each of them *can* speak against a class: where no weight and no feature is negative, the map has
-# no blue by construction. **Guess:** for which methods that you know?
+# Not each of them *can* speak against a class: where no weight and no feature is negative, the map
+# has no blue by construction. **Guess:** for which methods that you know?
 
 # %%
 photo = data.find("photos/cat_dog.jpg")
@@ -495,58 +510,74 @@ negative = {
     for name in signed_methods
 }
 print(", ".join(f"{thing}: P = {float(P_big[k]):.3f}" for thing, k in asked.items()))
-print(f"{'places against':22}" + "".join(f"{thing:>8}" for thing in asked))
+deepest = {
+    (name, thing): float((-gallery[name, thing]).relu().amax() / gallery[name, thing].amax()) + 0.0
+    for name in signed_methods
+    for thing in asked
+}
+print(" " * 18 + "places against     strongest blue : strongest red")
+print(f"{'':18}" + "".join(f"{thing:>8}" for thing in [*asked, "", *asked]))
 for name in signed_methods:
-    print(f"{camlite.METHODS[name].short:22}" + "".join(f"{v:8.0%}" for v in negative[name]))
+    line = "".join(f"{v:8.0%}" for v in negative[name]) + " " * 8
+    line += "".join(f"{deepest[name, thing]:8.2f}" for thing in asked)
+    print(f"{camlite.METHODS[name].short:18}" + line)
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 cells, titles = [], []
+columns = -(-(1 + len(signed_methods)) // 2)  # the picture and its methods: two lines a question
 for thing in asked:
+    left_over = 2 * columns - 1 - len(signed_methods)
     cells.append((seen[0], None))
     titles.append(f"{thing}?")
     for name in signed_methods:
         cells.append((seen[0], camlite.up(gallery[name, thing], seen.shape[2:])[0]))
         titles.append(camlite.METHODS[name].short)
+    cells += [None] * left_over
+    titles += [""] * left_over
 wall(
     cells,
     titles,
-    6,  # the picture and eleven methods: two lines for each question
+    columns,
     "Evidence for (red) and against (blue): each map has its own scale",
     cell=(1.9, 2.1) if real else (2.4, 1.55),
 )
 
 # %% [markdown]
-# **Your guess:** Grad-CAM++ and LayerCAM cut off negative gradients, and features after a ReLU are not
-# negative: they never draw blue (Score-CAM with its softmax would not either). Eigen-CAM never hears of
-# the class: its two maps are the same picture. CAM, Grad-CAM, XGrad-CAM and HiResCAM are one map here:
-# both networks end in GAP (lesson 9). They ask the logit, and show the other animal in pale colours,
-# if at all. Only the two that put **rivals** into their score draw the other animal in strong blue:
-# Finer-CAM, and ShapleyCAM for the class that is not sure to win. It is not the method that makes the
-# difference. It is the score.
+# **Your guess:** Grad-CAM++ and LayerCAM cut off negative gradients, and features after a ReLU are
+# not negative: they never draw blue (Score-CAM with its softmax would not either). Eigen-CAM and
+# LaFAM never hear of the class: their two maps are the same picture. CAM, Grad-CAM, XGrad-CAM and
+# HiResCAM are one map here: both networks end in GAP (lesson 9).
+#
+# With the photograph: where these four are asked for the *cat*, they show the dog in pale colours
+# or not at all. The two that put **rivals** into their score, Finer-CAM and ShapleyCAM, draw the
+# dog there in strong blue. Without it: frog and bird of our picture are nearly as likely, and even
+# the logit's map of one may be blue on the other (read the last two columns). So much of what looks
+# like a difference of methods is a difference of scores. And a rival alone does not promise blue:
+# with the photograph, Finer-CAM's map of the *dog* is bright red on the *cat*. Its rivals are the
+# three classes with the closest logits, and these are other breeds of dogs.
 #
 # ## The dog's map at the cat's neck
 #
 # The same article shows a map of the *dog* that is also warm at the neck of the *cat*. Its
-# explanation: the gradient jumps, and must be smoothed. On a network that ends in GAP this cannot be the
-# reason (lesson 9): there the gradient is the same at every place. So what is it? (With the photograph
-# you saw a stronger case: Finer-CAM's map of the *dog* is bright red on the *cat*. Its rivals are the
-# three classes with the closest logits, and these are other breeds of dogs.)
+# explanation: the gradient jumps, and must be smoothed. On a network that ends in GAP this cannot
+# be the reason (lesson 9): there the gradient is the same at every place. So what is it?
 #
-# With ResNet50 and the photograph we look at that neck, a box of 32×48 pixels. We ask three scores: the
-# dog's logit; the dog rather than the class that is second in the network's own list; the dog rather
-# than the cat. Then we blur the box in the picture, and, to have something to compare with, each of 35
-# other boxes of the same size. **Guess first:** in which of the three maps is the neck warm?
+# With ResNet50 and the photograph we look at that neck, a box of 32×48 pixels. We ask three scores:
+# the dog's logit; the dog rather than the class that is second in the network's own list; the dog
+# rather than the cat. Then we blur the box in the picture, and, to have something to compare with,
+# each of 35 boxes of the same size in a grid (a few of them overlap the neck). **Guess first:** in
+# which of the three maps is the neck warm?
 
 # %%
 if real:
     names = weights.pretrained("resnet50").categories
     with torch.no_grad():
         Y_big = big(z)[0]
-    second = int(Y_big.topk(2).indices[1])
+    runner_up = int(Y_big.topk(2).indices[1])
     dog, cat = asked.values()
     leads = {
         "the dog": lambda Y: Y[:, dog],
-        f"the dog rather than a {names[second]}": lambda Y: Y[:, dog] - Y[:, second],
+        f"the dog rather than a {names[runner_up]}": lambda Y: Y[:, dog] - Y[:, runner_up],
         "the dog rather than the cat": lambda Y: Y[:, dog] - Y[:, cat],
     }
     neck = slice(171, 203), slice(165, 213)
@@ -559,29 +590,42 @@ if real:
         one[:, rows, columns] = blurred[0][:, rows, columns]
     with torch.no_grad():
         Y_covered = torch.cat([big(part) for part in covered.split(9)])
-    at_neck = {}
+    at_neck, neck_maps = {}, {}
     for text, lead in leads.items():
         M = camlite.up(explain(big, z, lead, big_layer), z.shape[2:])[0]
+        neck_maps[text] = M
         change = lead(Y_covered) - lead(Y_big[None])
         larger = int((change[1:].abs() >= change[0].abs()).sum())
         at_neck[text] = float(M[neck].mean() / M.abs().max()), float(change[0]), larger
         print(f"{text}: at the neck {at_neck[text][0]:+.0%} of the map's largest value;")
         print(f"    blurred, the score changes by {change[0]:+.2f}; ", end="")
-        print(f"{larger} of 35 other boxes change it as much or more")
+        print(f"{larger} of 35 boxes change it as much or more")
 else:
     print("Without ResNet50 and photos/cat_dog.jpg: read on, the next cell looks at the pairs.")
 
+# %% tags=["figure"] jupyter={"source_hidden": true}
+if real:
+    wall(
+        [(seen[0], None)] + [(seen[0], M) for M in neck_maps.values()],
+        ["the cat's neck", *(text.replace(" rather", "\nrather") for text in neck_maps)],
+        4,
+        "One place, three scores: the neck (yellow box) changes its sign with the rival",
+        cell=(2.3, 2.5),
+        mark_box=neck,
+    )
+
 # %% [markdown]
-# If you have the photograph: the neck is warm for the dog, a little. It is very warm for "rather than
-# the second class", another breed of dog, and cold for "rather than the cat". One network, one picture,
-# one place, and the sign depends on the **rival**. Nothing had to be smoothed. "Why a dog" is not the same
-# question as "why not the cat", and the cat's coat may well tell one breed of dog from another, *for
-# this network*. And the experiment makes us modest: blurring the neck moves all three scores a
-# little, in the same direction, no more than several other boxes do. One warm neck is an anecdote.
+# If you have the photograph: the neck is warm for the dog, a little. It is very warm for "rather
+# than the second class", another breed of dog, and cold for "rather than the cat". One network, one
+# picture, one place, and the sign depends on the **rival**. Nothing had to be smoothed. "Why a dog"
+# is not the same question as "why not the cat", and the cat's coat may well tell one breed of dog
+# from another, *for this network*. And the experiment makes us modest: blurring the neck moves all
+# three scores a little, in the same direction, no more than several boxes of the grid do. One warm
+# neck is one case.
 #
-# So count. In each of our pairs we take the place on the bird where the logit's map of *frog* is warmest,
-# and paint the empty ground over it, a square of 13×13 pixels. **Guess first:** how often does the logit
-# of *frog* fall, as the map claims?
+# So count. In each of our pairs we take the place on the bird where the logit's map of *frog* is
+# warmest, and paint the empty ground over it, a square of 13×13 pixels. **Guess first:** how often
+# does the logit of *frog* fall, as the map claims?
 
 # %%
 on_bird_only = torch.where(on_bird, camlite.up(maps["logit", 0], size), -torch.inf)
@@ -612,26 +656,26 @@ for text, score in {
     print(f"painted over: {text} falls in {fell[text][0]:4.0%} (mean {fell[text][1]:+.2f})")
 
 # %% [markdown]
-# Nearly every bird has a warm "neck", because we looked for the warmest place: one of many is always the
-# warmest. Its warmth is less than a tenth of the map's maximum. And painted over, the logit of the frog falls in
-# about half of the pictures: a coin. Before you explain why a map is warm somewhere, ask whether it is
-# warm by more than its own noise.
+# Nearly every bird has a warm "neck", because we looked for the warmest place: one of many is
+# always the warmest. Its warmth is less than a tenth of the map's maximum. And painted over, the
+# logit of the frog falls in about half of the pictures or less often: no more than chance. Before
+# you explain why a map is warm somewhere, ask whether it is warm by more than its own noise.
 #
 # ## Exercise 11.3: the contrast
 # *●●●○○ · about 15 minutes*
 #
-# Back to the bird watcher. Frog and bird differ everywhere; a difference of two logits is then
-# hardly another map than a logit. White-wing and dark-wing are alike in all but one part.
-# **Finer-CAM** (2025) takes Grad-CAM, and as its score the class against its rivals $i$:
+# Back to the bird watcher. Frog and bird differ everywhere. White-wing and dark-wing are alike in
+# all but one part. **Finer-CAM** (2025) takes Grad-CAM, and as its score the class against its
+# rivals $i$:
 #
 # $$ Y = \frac{\sum_i p_i\,(S_c - \alpha\,S_i)}{\sum_i p_i} $$
 #
 # where $p$ is the softmax of all logits: a likely rival counts more than an unlikely one. With
 # $\alpha = 1$ all that class and rival share drops out; with $\alpha = 0$ it is the logit.
 #
-# `rivals` is a list or a 1-D tensor of classes for all images, or a LongTensor (N, R) with R rivals for
-# each image. `torch.as_tensor(rivals).expand(N, -1)` makes (N, R) of all three (−1: "as long as it
-# is"), and `logits.gather(1, …)` picks one number for each entry:
+# `rivals` is a list or a 1-D tensor of classes for all images, or a LongTensor (N, R) with R rivals
+# for each image. `torch.as_tensor(rivals).expand(N, -1)` makes (N, R) of all three (−1: "as long as
+# it is"), and `logits.gather(1, …)` picks one number for each entry:
 
 # %%
 some_logits = torch.tensor([[3.0, 1.0, 0.0, 2.0], [0.0, 5.0, 1.0, 4.0]])
@@ -639,10 +683,11 @@ for rivals in ([3, 0], torch.tensor([[3, 1], [0, 2]])):
     print(some_logits.gather(1, torch.as_tensor(rivals).expand(2, -1)).tolist())
 
 # %% [markdown]
-# Two more conditions. All rivals may be so unlikely that their $p_i$ is 0 in 32 bits, and then $0 / 0$ is
-# no answer. (Think: $p_i / \sum_i p_i$ over the rivals. Which function of the rivals' *logits* is this?
-# The common factor of all $p_i$ is gone.) And the gradient runs through everything, through $p_i$
-# too, as in the authors' code: no `.detach()`.
+# Two more conditions. All rivals may be so unlikely that their $p_i$ is 0 in 32 bits, and then $0 /
+# 0$ is no answer. (Think: $p_i / \sum_i p_i$ over the rivals. Which function of the rivals'
+# *logits* is this? The common factor of all $p_i$ is gone.) And the gradient runs through
+# everything, through $p_i$ too, as in the authors' code: no `.detach()`. (So a rival's logit acts
+# in two ways, by itself and by its weight. Remember this when we hold the weights fixed.)
 
 
 # %% tags=["exercise", "11.3"]
@@ -659,10 +704,11 @@ check("11.3", contrast_score)
 # ## White-wing or dark-wing?
 #
 # Our generator draws the two birds, and two kinds of fish which have the same white or dark mark on
-# their side. So each class has *two* kinds of rival: the look-alike, which differs from it in the mark only,
-# and the other animal with the same mark. Each picture exists twice: the second time the mark has the
-# other colour, and *nothing else* is different. We know which part tells the look-alikes apart, and
-# where it is. Three small networks, trained with three seeds, come with camlite.
+# their side. So each class has *two* kinds of rival: the look-alike, which differs from it in the
+# mark only, and the other animal with the same mark. Each picture exists twice: the second time the
+# mark has the other colour, and nothing else is different, up to the soft edge of the mark. We know
+# which part tells the look-alikes apart, and where it is. Three small networks, trained with three
+# seeds, come with camlite.
 
 # %%
 seeds = (0, 1, 2)
@@ -678,6 +724,16 @@ for seed, judge in zip(seeds, judges, strict=True):
         follows.append(float((judge(zoo.swapped).argmax(1) == look_alike).float().mean()))
     print(f"network {seed}: knows {knows[-1]:.0%} of {len(X)} animals; ", end="")
     print(f"with the other mark it answers the look-alike in {follows[-1]:.0%}")
+rivals_share = {}
+print("of the probability that is left, 1 − P, hold (median)")
+for text, k in {"the look-alike": look_alike, "the other animal": other_animal}.items():
+    rivals_share[text] = []
+    for judge in judges:
+        with torch.no_grad():
+            p = judge(X).softmax(dim=1)
+        left = 1 - p.gather(1, kind_of[:, None])
+        rivals_share[text].append(float((p.gather(1, k[:, None]) / left).median()))
+    print(f"   {text:17}" + "".join(f"{v:8.0%}" for v in rivals_share[text]))
 print(f"the mark covers {mark.float().mean():.1%} of a picture, the rest of the animal ", end="")
 print(f"{rest.float().mean():.0%}")
 
@@ -690,13 +746,16 @@ for n in range(6):
         axis.contour(mark[n].float(), levels=[0.5], colors="magenta", linewidths=1.2)
     axes[0, n].set_title(zoo.class_names[kind_of[n]], fontsize=10)
     axes[1, n].set_title(zoo.class_names[look_alike[n]], fontsize=10)
-figure.suptitle("Each animal and its look-alike: they differ inside of the line and nowhere else")
+figure.suptitle(
+    "Each animal and its look-alike: they differ inside of the line (and at its soft edge)"
+)
 plt.show()
 
 # %% [markdown]
 # The swap is the experiment that lesson 6 asked for: change one thing only. It proves that the mark
-# decides between the look-alikes. A map that answers "why a white bird rather than a dark bird?" must
-# lie on the mark. **Guess first:** on which part of the animal will each of these maps be densest?
+# decides between the look-alikes. A map that answers "why a white bird rather than a dark bird?"
+# must lie on the mark. **Guess first:** on which part of the animal will each of these maps be
+# densest?
 #
 # * the logit; the log-probability;
 # * the contrast with the look-alike, $\alpha = 0.6$ and $\alpha = 1$;
@@ -733,36 +792,47 @@ times = {text: on_mark / on_rest for text, (on_mark, on_rest) in mean_of.items()
 print("mark : rest  ", ",  ".join(f"{text} {value:.1f}" for text, value in times.items()))
 
 # %% [markdown]
-# **Your guess:** named rivals move the evidence, in the direction that you would expect. Rather than the
-# look-alike: most on the mark, little on the rest. Rather than the other animal: less on the mark, more
-# on the rest. (The last line of numbers has it in short.)
+# **Your guess:** named rivals move the evidence, in the direction that you would expect. Rather
+# than the look-alike: most on the mark, little on the rest. Rather than the other animal: less on
+# the mark, more on the rest. (The last line of numbers has it in short.)
 #
-# But look at the networks one by one. Network 1 knows every animal. Its logit listens to the mark and
-# to the animal; the contrast drops what the look-alikes share, and this is what Finer-CAM promises.
-# Network 2 gives a wrong answer to about one animal in five: it knows the marks and mixes up birds and fish. Its
-# logit hardly listens to the rest of the animal, so there is nothing to drop, and the contrast is the
-# same map. A contrast cannot remove what a network has never learned. (We did not choose the best
-# networks: these are the first three seeds.)
+# But look at the networks one by one. Network 1 knows every animal. Its logit listens to the mark
+# and to the animal; the contrast drops what the look-alikes share, and this is what Finer-CAM
+# promises. Network 0 knows nearly every animal as well, and its contrast hardly gains: less on the
+# rest, but no more on the mark. Network 2 mixes up birds and fish, about one animal in five. Its
+# logit hardly listens to the rest of the animal, so there is nothing to drop, and the contrast is
+# the same map. So the promise is clearly kept by one network of three. (We did not choose them:
+# these are the first three seeds.)
 #
-# And one line should disturb you. "White bird rather than white *fish*": both have the same mark, and
-# still this map is densest **on the mark**. Can the mark tell a bird from a fish? Ask the experiment:
-# we swap the mark, and look which of the scores notices. **Guess first.**
+# And why does the *log-probability* lie less on the mark than the logit? It counts each rival by
+# its probability, and the look-alike has hardly any: nearly all that is left belongs to the other
+# animal (the last lines of the cell that loaded the networks). So here it asks "why not the other
+# animal?".
+#
+# And one line should disturb you. "White bird rather than white *fish*": both have the same mark,
+# and still this map is densest **on the mark**. Can the mark tell a bird from a fish? Ask the
+# experiment: we swap the mark, and look which of the scores notices. **Guess first.**
 
 # %%
 noticed = {}
-print("share of the score that is lost with the other mark")
+print("mean score, as it is → with the other mark")
+print(f"{'':26}" + "".join(f"      network {seed}" for seed in seeds))
 for text in ("logit", "look-alike, α = 1", "other animal, α = 1"):
     score = asked_scores[text]
     with torch.no_grad():
-        both = [(score(judge(X)).mean(), score(judge(zoo.swapped)).mean()) for judge in judges]
-    noticed[text] = [float((one - two) / one) for one, two in both]
-    print(f"{text:26}" + "".join(f"{v:10.0%}" for v in noticed[text]))
+        noticed[text] = [
+            (float(score(judge(X)).mean()), float(score(judge(zoo.swapped)).mean()))
+            for judge in judges
+        ]
+    print(f"{text:26}" + "".join("{:+8.1f} →{:+5.1f}".format(*pair) for pair in noticed[text]))
 
 # %% [markdown]
-# The lead over the look-alike is lost twice over: it turns round, as it must. The lead over the other
-# animal loses much less in the two networks that know the animals. So the experiment separates the two questions better than the maps do. A place
-# of the map sees the edge of the mark and the animal around it (its receptive field is 19 pixels wide),
-# and a bright place says *where*, not *what* was seen there. You know this sentence from lesson 6.
+# The lead over the look-alike turns round, as it must. The lead over the other animal keeps most of
+# its size in the two networks that know the animals. The logit turns its sign too: "why this class"
+# has the mark among its reasons. So the experiment separates the two *rivals* better than the maps
+# do. A place of the map sees the edge of the mark and the animal around it (its receptive field is
+# 19 pixels wide), and a bright place says *where*, not *what* was seen there. You know this
+# sentence from lesson 6.
 #
 # ## Why the log-probability is a contrast too
 #
@@ -785,12 +855,21 @@ slope_log = torch.autograd.grad(target_score(L, kind_of, "log_prob").sum(), L)[0
 left = 1 - L.detach().softmax(dim=1).gather(1, kind_of[:, None])
 identity_off = float((slope_fixed * left - slope_log).abs().max())
 print(f"largest difference of the two sides: {identity_off:.0e}")
+through_p = []
+for seed, judge in zip(seeds, judges, strict=True):
+    M = explain(judge, X, partial(contrast_score, c=kind_of, rivals=everybody, alpha=1))
+    through_p.append(float(like(M, found["log-probability", seed]).mean()))
+print("with the gradient through p, correlation with the map of the log-probability:", end="")
+print("".join(f"  {value:.2f}" for value in through_p))
 
 # %% [markdown]
-# So the log-probability *is* a contrast: with everybody, each weighted by its probability. Where one
-# look-alike holds nearly all of the remaining probability, it asks the bird watcher's second question
-# by itself. What Finer-CAM adds: **you** name the rival, and the map does not fade when the network
-# is sure.
+# So the log-probability is a contrast with everybody, each weighted by its probability, **with the
+# weights held fixed**. Your `contrast_score` is another function: its gradient runs through $p$
+# too, and the maps of the two are alike, but not the same; in network 2 they are hardly alike. (For
+# the logits 6, 4, 1 and
+# $\alpha = 1$ its gradient is about (1, −1.09, +0.09): when the weak rival rises, it takes weight from the
+# strong one, and the score *rises*.) What Finer-CAM adds: **you** name the rival, and the map does
+# not fade when the network is sure.
 #
 # ## In the library
 #
@@ -807,10 +886,12 @@ print(f"largest difference to camlite.finer_cam: {finer_off:.0e}")
 # %% [markdown]
 # ## A score for a second derivative
 #
-# ShapleyCAM (2025) mixes logit and log-probability: its score, named ReST, is $u = S_c + \log P_c$. And it
-# adds a term of second order to each channel's weight: $\alpha_k = \mathrm{GAP}(G - \frac12 H F)_k$, where
+# ShapleyCAM (2025) mixes logit and log-probability: its score, named ReST, is $u = S_c + \log P_c$.
+# And it adds a term of second order to each channel's weight: $\alpha_k = \mathrm{GAP}(G - \frac12
+# H F)_k$, where
 # $H$ holds the second derivatives of $u$. **Guess first:** two networks of lesson 4, one with ReLUs in
-# its head, one with a smooth function (Hardswish) instead. For which scores is $HF$ exactly 0?
+# its head, one with a function that is curved between −3 and 3 (Hardswish) instead. For which
+# scores is $HF$ exactly 0?
 
 # %%
 digits, digit_labels = data.digits(train=False)
@@ -821,7 +902,7 @@ scores = {
     "ReST": lambda Y: target_score(Y, digit, "logit") + target_score(Y, digit, "log_prob"),
 }
 second = {}
-for head in ("flatten", "gap_two_linears"):
+for head in ("flatten", "gap_two_linears"):  # with ReLUs; with Hardswish
     model = nets.bundled(f"heads_{head}")
     for text, u in scores.items():
         plain = explain(model, laid, u)
@@ -830,54 +911,66 @@ for head in ("flatten", "gap_two_linears"):
         print(f"{head:16} {text:6} the second term changes the map by {second[head, text]:.1%}")
 
 # %% [markdown]
-# **Your guess:** only for the logit, with ReLUs. There the logit is made of straight pieces, and a straight
-# line has no second derivative: ShapleyCAM *is* Grad-CAM. The logarithm of a softmax is curved, and so is
-# Hardswish; there the term is not 0. (How much it changes depends on the network, as you see.) If a paper
-# reports a gain of ShapleyCAM, ask which half of it comes from the new score.
+# **Your guess:** only for the logit, with ReLUs. There the logit is made of straight pieces, and a
+# straight line has no second derivative: ShapleyCAM *is* Grad-CAM. The logarithm of a softmax is
+# curved, and so is Hardswish; there the term is not 0. (How much it changes depends on the network,
+# as you see.) If a paper reports a gain of ShapleyCAM, ask how much of it comes from the new score
+# alone.
 #
 # ## The answer in one picture
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 show_kinds = ("logit", "look-alike, α = 1", "other animal, α = 1")
-chosen = [int((kind_of == k).nonzero()[0, 0]) for k in range(4)]
-figure, axes = plot.canvas(len(chosen), 4, (2.5, 2.2), margin=(1.2, 0.9))
+heads = "why this class?", "why not the look-alike?", "why not the other animal?"
+dense = {}
+for text in show_kinds:
+    plus, _ = split_evidence(found[text, 1])
+    dense[text] = torch.stack([density(plus, part) for part in (mark, rest)], dim=1)  # (N, 2)
+all_numbers = torch.cat(list(dense.values()), dim=1)  # (N, 6)
+chosen = []
+for k in range(4):  # of each class the animal whose six numbers are closest to the means
+    own = (kind_of == k).nonzero()[:, 0]
+    chosen.append(int(own[(all_numbers[own] - all_numbers.mean(0)).norm(dim=1).argmin()]))
+figure, axes = plot.canvas(len(chosen), 4, (2.7, 2.3), margin=(1.2, 0.9))
 cells = []
 for n in chosen:
     cells.append((X[n], None))
     cells += [(X[n], camlite.up(found[text, 1][n : n + 1], X.shape[2:])[0]) for text in show_kinds]
 plot.draw(list(axes.flat), cells, signed=True, shrink=0.6)
+figure.axes[-1].set_title("evidence", fontsize=9)
 for line_of, n in zip(axes, chosen, strict=True):
-    line_of[0].set_title(f"{zoo.class_names[kind_of[n]]}?", fontsize=10)
-    for axis in line_of[1:]:
+    line_of[0].set_title(zoo.class_names[kind_of[n]], fontsize=9)
+    for axis, head, text in zip(line_of[1:], heads, show_kinds, strict=True):
         axis.contour(mark[n].float(), levels=[0.5], colors="magenta", linewidths=1.2)
-heads = "why this class?", "why not the look-alike?", "why not the other animal?"
-for axis, head, text in zip(axes[0, 1:], heads, show_kinds, strict=True):
-    numbers = "evidence: mark {:.1f}, rest {:.1f}".format(*mean_of[text])
-    lost = f"other mark: −{sum(noticed[text]) / 3:.0%} of the score"
-    axis.set_title(f"{head}\n{numbers}\n{lost}", fontsize=9)
+        numbers = "mark {:.1f}, rest {:.1f}".format(*dense[text][n].tolist())
+        axis.set_title(f"{head}\n{numbers}" if n == chosen[0] else numbers, fontsize=9)
+means = " · ".join("mark {:.1f}, rest {:.1f}".format(*on_part[text, 1]) for text in show_kinds)
 plot.finished(
     figure,
-    "Three questions about one class. Purple line: the mark. The score says what is asked\n"
-    f"(evidence in times a flat map; means of {len(X)} animals × 3 networks; maps of network 1)",
+    "Network 1: the rival decides where the evidence lies. Purple line: the mark\n"
+    f"(times a flat map; means of all {len(X)} animals: {means})",
 )
 plt.show()
 
 # %% [markdown]
 # **Today's question was:** why this class, or why this one rather than that one? Both are fair. The
-# logit asks the first one, any score with rivals asks the second, and which rivals, decides what you
-# see: in the third column more of the evidence is on the line's inside, in the last column more on the
-# animal around it. A heat map is an answer. The score is its question: write it below the picture.
+# logit asks the first one, any score with rivals asks the second, and which rivals, decides what
+# you see: in the means of network 1 more of the evidence is inside of the line in the third column,
+# and more on the animal around it in the last one. (For each class the picture shows the animal
+# closest to these means. In networks 0 and 2 the third column hardly gains on the second one; the
+# last column loses in all three.) A heat map is an answer. The score is its question: write it
+# below the picture.
 #
 # ## Once more
 #
 # *From lesson 8, in new clothes. There is no hint, and no check but the numbers that the cell
 # prints.*
 #
-# There you asked for the counterfactual map, with the gradient turned round. Here the score is a lead:
-# "frog rather than bird". Compute the counterfactual map of that lead for all pairs, ReLU included,
-# **without a gradient**: only from `F_pairs`, from the weights of the linear layer, and with $Z$ = 12·24
-# places. Two lines.
+# There you asked for the counterfactual map, with the gradient turned round. Here the score is a
+# lead: "frog rather than bird". Compute the counterfactual map of that lead for all pairs, ReLU
+# included, **without a gradient**: only from `F_pairs`, from the weights of the linear layer, and
+# with $Z$ = 12·24 places. Two lines.
 
 # %%
 with torch.no_grad():
@@ -890,9 +983,9 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
-# `α = (weight_of[1] - weight_of[0]) / (12 * 24)`, then
-# `counterfactual = torch.einsum("k,nkxy->nxy", α, F_pairs).relu()`. It is the evidence for *bird rather
-# than frog*: for a lead of two classes, "against" is "for" with the classes exchanged.
+# `α = (weight_of[1] - weight_of[0]) / (12 * 24)`, then `counterfactual =
+# torch.einsum("k,nkxy->nxy", α, F_pairs).relu()`. It is the evidence for *bird rather than frog*:
+# for a lead of two classes, "against" is "for" with the classes exchanged.
 #
 # </details>
 #
@@ -911,13 +1004,13 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 #
 # </details>
 #
-# **2.** A class has the logit 6, its two rivals 4 and 1 with the probabilities 0.15 and 0.05. What is
+# **2.** A class has the logit 6, its two rivals 4 and 2.9 with the probabilities 0.09 and 0.03. What is
 # the contrast with α = 1, and with α = 0?
 #
 # <details><summary>Answer</summary>
 #
-# The weights are 0.15 / 0.2 = 0.75 and 0.05 / 0.2 = 0.25. With α = 1 it is 0.75 · 2 + 0.25 · 5 = 2.75. With
-# α = 0 it is the logit, 6.
+# The weights are 0.09 / 0.12 = 0.75 and 0.03 / 0.12 = 0.25. With α = 1 it is 0.75 · 2 + 0.25 · 3.1
+# = 2.275. With α = 0 it is the logit, 6.
 #
 # </details>
 #
@@ -926,8 +1019,8 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 #
 # <details><summary>Answer</summary>
 #
-# The last two: −1 and −2. They say nothing against it; all five places were for the class. They are only
-# weaker than the middle one.
+# The last two: −1 and −2. They say nothing against it; all five places were for the class. They are
+# only weaker than the middle one.
 #
 # </details>
 #
@@ -936,8 +1029,8 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 #
 # <details><summary>Answer</summary>
 #
-# The probabilities and the map of the log-probability. The logit's map gets all of $\sum_k v_k F_k$, the
-# contrast with α = 0.6 gets 1 − 0.6 = 0.4 of it. Only with α = 1 it drops out.
+# The probabilities and the map of the log-probability. The logit's map gets all of $\sum_k v_k
+# F_k$, the contrast with α = 0.6 gets 1 − 0.6 = 0.4 of it. Only with α = 1 it drops out.
 #
 # </details>
 #
@@ -947,8 +1040,8 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 #
 # <details><summary>Answer</summary>
 #
-# They are the same picture: the two maps differ by the factor P = 0.9999, and scaling removes it. Both
-# were very small before the scaling, about 1 − P = 0.0001 times a contrast.
+# They are the same picture: the two maps differ by the factor P = 0.9999, and scaling removes it.
+# Both were very small before the scaling, about 1 − P = 0.0001 times a contrast.
 #
 # </details>
 
@@ -956,23 +1049,34 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 # ## What you know now
 #
 # * The **logit** asks "why this class?". What look-alikes share is part of its answer.
-# * **Probability** and **log-probability** ask "why this one rather than the others?". Their maps are the
-#   same up to $P_c$. Take the log-probability, with `log_softmax`, and look at the size before
-#   you scale.
+# * **Probability** and **log-probability** ask "why this one rather than the others?". Their maps
+#   are the same up to $P_c$. Take the log-probability, with `log_softmax`, and look at the size
+#   before you scale.
 # * A **contrast** lets you name the rival. With α = 1 nothing that all logits share is left.
-# * The zero of a logit's map is a custom of training. The zero of a difference is not.
-# * "Against" is a claim about the score. Weak is not against: subtracting the median makes half of
-#   every map negative.
-# * Write the score below the picture. A map without its score is half a sentence.
+# * The zero of a logit's map rests on how the training began. The zero of a difference is not.
+# * "Against" is a claim about the score. Weak is not against: subtracting the median makes about
+#   half of a map negative.
+# * Write the score below the picture. A map without its score is an answer without a question.
 #
-# **Where it fails.** A contrast answers only what you ask: the wrong rival gives a map that looks as
-# convincing. It shows where two classes differ *for this network*, and this can be a shortcut (lesson
-# 6). And it is still Grad-CAM: as coarse as the layer, with a mean over the places where a head
-# flattens (lesson 9).
+# **Where it fails.** A contrast answers only what you ask: the wrong rival gives a map that looks
+# as convincing. It shows where two classes differ *for this network*, and this can be a shortcut
+# (lesson 6). And it is still Grad-CAM: as coarse as the layer, with a mean over the places where a
+# head flattens (lesson 9).
 #
-# **Try this** (15 minutes). Take all classes, `rivals=[0, 1, 2, 3]` for all animals of
-# `zoo`: does it matter that the class is among its own rivals? (With α = 1 its own term is 0.) Then draw
-# the density on the mark over α from 0 to 2. Where is its maximum, for each of the three networks?
+# **Try this** (15 minutes). Draw the density on the mark over α from 0 to 2, first with the
+# look-alike as the only rival. Where is the maximum, for each of the three networks? Then take all
+# four classes, `rivals=[0, 1, 2, 3]`: the class is among its own rivals. What happens above α = 1?
+#
+# <details><summary>Answer</summary>
+#
+# Look-alike: network 1 gains most up to α = 1, and little more after it; networks 0 and 2 are
+# nearly flat. With all four, the class subtracts itself: for a sure network nearly all weight is on
+# the class, so about
+# $(1 - \alpha) S_c$ is left. Up to 0.75 the map lies on the mark, above 1 what is "for" the class leaves it.
+# With α = 1 the own term is 0, but it still counts: the score is $1 - P_c$ times the contrast with
+# the other three, and $1 - P_c$ has a gradient too.
+#
+# </details>
 #
 # **Where to read on.** arXiv 2501.11309: the score of Exercise 11.3; its authors take the classes
 # with the closest logits as rivals. arXiv 2501.06261: ReST and the second order. Score-CAM (arXiv

@@ -317,11 +317,12 @@ def slopes_of_the_softmax() -> str:
 
 
 def contrast_with_two() -> str:
-    S_c, S_i, p = 6, torch.tensor([4.0, 1.0]), torch.tensor([0.15, 0.05])
+    S_c, S_i, p = 6, torch.tensor([4.0, 2.9]), torch.tensor([0.09, 0.03])
     w = p / p.sum()
-    text = f"0.15 / 0.2 = {w[0]:.2f} and 0.05 / 0.2 = {w[1]:.2f}. With α = 1 it is "
-    assert (w * S_c).sum() == 6
-    return f"{text}0.75 · 2 + 0.25 · 5 = {(w * (S_c - S_i)).sum():g}"
+    assert torch.allclose(w, S_i.softmax(0), atol=1e-3)  # the probabilities fit the logits
+    assert p[0] * math.exp(S_c - 4) + p.sum() < 1
+    text = f"0.09 / 0.12 = {w[0]:.2f} and 0.03 / 0.12 = {w[1]:.2f}. With α = 1 it is "
+    return f"{text}0.75 · 2 + 0.25 · 3.1 = {(w * (S_c - S_i)).sum():.3f}"
 
 
 def below_the_median() -> str:

@@ -105,6 +105,15 @@ target_score.wrongs(
         ),
         "For the logit you gave the log-probability. The logit is taken before any softmax.",
     ),
+    prob_and_log_prob_exchanged=(
+        scores(softmax=LOG, log=SOFTMAX),
+        "prob and log_prob are exchanged: prob is the softmax, log_prob its logarithm.",
+    ),
+    denominator_detached=(
+        scores(log=lambda S: S - S.logsumexp(1, keepdim=True).detach()),
+        "The values are right, but the denominator is cut out of the graph: without it the "
+        "gradient is that of the logit, and no rival is in the map.",
+    ),
     logarithm_of_the_softmax=(
         scores(log=lambda S: S.softmax(1).log()),
         "You took the logarithm of the softmax. Where the probability is below 1e-45 it is 0 in 32 "
@@ -290,6 +299,10 @@ split_evidence.wrongs(
     map_itself_first=(
         lambda M: (M, (-M).relu()),
         "Your first map is M itself. Cut its negative values off.",
+    ),
+    minus_after_the_relu=(
+        lambda M: (M.relu(), -M.relu()),
+        "`-M.relu()` takes the ReLU first and the minus after it. Write `(-M).relu()`.",
     ),
     twice_too_large=(
         lambda M: (M.abs() + M, M.abs() - M),
