@@ -138,7 +138,7 @@ def _agree(want: Observation, got: Observation, rtol: float) -> bool:
     )
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=1024)  # the wrong answers of several exercises, each for two seeds
 def _observed(exercise: Exercise, answer: Answer, seed: int) -> list[Observation]:
     """What the exercise's own answers show; many answers may be judged with one seed."""
     return observe(exercise, answer, seed)

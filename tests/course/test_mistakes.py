@@ -80,6 +80,10 @@ FOUND = {
     "ReLU: left out": answer(relu=lambda L: L),
     "sum over axis 1: then clamp": answer(relu=lambda L: L.clamp(0, 1)),
     "quotient: only first": answer(over=lambda L: 1),
+    "quotient: + 1e-2 below": answer(over=lambda L: L.amax((1, 2), keepdim=True) + 1e-2),
+    "maximum over axes 1 and 2: then sum for all": answer(
+        over=lambda L: L.amax((1, 2), keepdim=True).sum(0, keepdim=True)
+    ),
     "maximum over axes 1 and 2: sum": answer(over=lambda L: L.sum((1, 2), keepdim=True)),
     "maximum over axes 1 and 2: axes 0 and 1 and 2": answer(over=lambda L: L.max()),
     # on the way in

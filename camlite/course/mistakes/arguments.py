@@ -137,6 +137,11 @@ def _tensor_values(value: Tensor) -> Iterator[_Entry]:
             lambda a: a.mean(places, keepdim=True).expand_as(a),
         )
         yield (
+            f"sum({{}}, {places})",
+            f"each value of {{}} is replaced by the sum over axes {places[0]} and {places[-1]}",
+            lambda a: a.sum(places, keepdim=True).expand_as(a),
+        )
+        yield (
             "minmax({})",
             "each map of {} is scaled to [0, 1] first",
             lambda a: _minmax(a, places),

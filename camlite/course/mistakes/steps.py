@@ -346,11 +346,17 @@ def _other_operations(call: Call) -> Iterator[_Entry]:
         yield "size below", "{} has the absolute value below", _size_below
         yield "at least 1 below", "{} has at least 1 below (clamp)", _at_least_one_below
         yield "+ 1 below", "1 is added below the line of {}", lambda f, a, k: a[0] / (a[1] + 1)
-        for power in range(3, 10):
+        for power in range(2, 10):
             yield (
                 f"+ 1e-{power} below",
                 f"{{}} has a small number (1e-{power}) added below the line",
                 lambda f, a, k, p=power: a[0] / (a[1] + 10.0**-p),
+            )
+        for power in (4, 5, 6, 7, 8, 9, 10, 12):
+            yield (
+                f"at least 1e-{power} below",
+                f"{{}} has at least 1e-{power} below the line (clamp)",
+                lambda f, a, k, p=power: a[0] / torch.as_tensor(a[1]).clamp(min=10.0**-p),
             )
     for position, side in enumerate(sides):
         alone = {"mul": "only its {0} factor", "div": "only what stands above the line"}
@@ -438,6 +444,7 @@ def _followed_by(call: Call) -> Iterator[_Entry]:
         ("then neg", "{} gets a minus sign", torch.neg),
         ("then first for all", "{} is that of the first image for all", _first_for_all),
         ("then mean for all", "{} is averaged over the images", _mean_for_all),
+        ("then sum for all", "{} is added up over the images", lambda y: _mean_for_all(y) * len(y)),
         ("then softmax", "{} is followed by a softmax over axis 1", lambda y: _wide(y).softmax(1)),
         (
             "then softmax 0",
