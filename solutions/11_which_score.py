@@ -9,9 +9,10 @@
 # %% [markdown]
 # # Lesson 11: Which score?
 #
-# **Time** 140 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 4, 6, 8 and 9 · **At the
-# end** you know which question each score asks, you can tell evidence *against* a class from places
-# that are only weak, and you have drawn the one part in which two look-alikes differ.
+# **Time** 140 minutes, best in two parts · **Difficulty** ●●●○○ · **You need** lessons 3, 4, 6, 8
+# and 9 · **At the end** you know which question each score asks, you can tell evidence *against* a
+# class from places that are only weak, and you have drawn the one part in which two look-alikes
+# differ.
 #
 # You walk through the reeds with a bird watcher. "A white-wing!" she says. You ask why. "It has a
 # beak, two thin legs, a round body, and a white wing." Every word is true. But on the next branch
@@ -276,7 +277,7 @@ for text, c in {"the answer": P_alone.argmax(1), "the last": P_alone.argmin(1)}.
 
 # %% [markdown]
 # Where the network is sure of its answer, both softmax scores have nearly nothing to say: $1 - P_c$
-# is small, and nothing that could still rise is left. For a class that it excludes the probability
+# is small, and the score can hardly rise. For a class that it excludes the probability
 # is flat too, but the log-probability is not: there its map is even larger than that of the logit.
 # So if you want the rivals in the score, take the **log-probability**. And never look at a scaled
 # map without its size.

@@ -210,6 +210,20 @@ def one_row_for_all(logits, c, kind):
 
 target_score.wrongs(
     largest_subtracted_in_place=(largest_subtracted_in_place, IN_PLACE),
+    class_without_rows=(
+        lambda logits, c, kind: {
+            "logit": logits,
+            "prob": logits.softmax(1),
+            "log_prob": logits.log_softmax(1),
+        }[kind].gather(1, torch.as_tensor(c)[:, None])[:, 0],
+        "Your code stops where c is one class for all images. Make N classes first, with "
+        "torch.as_tensor(c).expand(N).",
+    ),
+    largest_subtracted_for_the_logit=(
+        lambda logits, c, kind: scores()(logits - logits.amax(1, keepdim=True), c, kind),
+        "You subtracted the largest logit for the logit, too. That is allowed only before a softmax, "
+        "where it drops out.",
+    ),
     one_row_for_all=(
         one_row_for_all,
         "gather gives as many rows as its index has. One class for all images gives one number: "
@@ -423,6 +437,12 @@ split_evidence.wrongs(
     first_shifted_by_the_minimum=(
         lambda M: (M - M.amin((1, 2), keepdim=True), (-M).relu()),
         SHIFTED,
+    ),
+    minimum_and_maximum=(lambda M: (M - M.min(), M.max() - M), SHIFTED),
+    changed_in_place=(
+        lambda M: (M.clamp_(min=0), (-M).clamp(min=0)),
+        "`clamp_` and `relu_` write into M itself: afterwards nothing negative is left for the second "
+        "map. Leave out the `_`.",
     ),
     first_shifted_by_the_minimum_of_the_batch=(lambda M: (M - M.min(), (-M).relu()), SHIFTED),
     below_the_largest=(
@@ -690,6 +710,19 @@ def largest_in_place(logits, c, rivals, alpha):
 contrast_score.wrongs(
     columns_of_all_images=(columns_of_all_images(1), COLUMNS),
     columns_of_all_images_last_axis=(columns_of_all_images(-1), COLUMNS),
+    columns_for_class_and_rivals=(
+        lambda logits, c, rivals, alpha: (
+            lambda S_i: (S_i.softmax(1) * (logits[:, c] - alpha * S_i)).sum(1)
+        )(logits[:, rivals]),
+        COLUMNS,
+    ),
+    index_of_one_axis=(
+        lambda logits, c, rivals, alpha: (
+            lambda S_i: (S_i.softmax(1) * (of_class(logits, c)[:, None] - alpha * S_i)).sum(1)
+        )(logits.gather(1, torch.as_tensor(rivals))),
+        "gather needs an index with as many axes as the logits. Make a table of a list of rivals: "
+        "torch.as_tensor(rivals).expand(N, -1).",
+    ),
     rivals_without_expand=(without_expand(False, True), ONE_ROW),
     class_without_expand=(
         without_expand(True, False),
