@@ -1072,6 +1072,7 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 # * *score, logit*: score / logit · 分数（logit） · 分數（logit） · スコア、ロジット
 # * *probability*: xác suất · 概率 · 機率 · 確率
 # * *log-probability*: log xác suất · 对数概率 · 對數機率 · 対数確率
+# * *lead* (difference of two logits): hiệu hai logit · logit 之差 · logit 之差 · ロジットの差
 # * *contrast*: sự tương phản · 对比 · 對比 · 対比
 # * *evidence for / against*: bằng chứng ủng hộ / phản bác · 支持 / 反对的证据 · 支持 / 反對的證據 ·
 #   賛成 / 反対の根拠
