@@ -405,12 +405,9 @@ def drops() -> str:
 
 def lamps_in_four_steps() -> str:
     light = [0.75 * 2 * t / 4 for t in (1, 2, 3, 4)]
-    sloping = sum(each < 1 for each in light)
-    total = 1.5 * sloping / 4
+    assert sum(each < 1 for each in light) == 2
     each = ", ".join(f"{v:g}" for v in light)
-    return (
-        f"1.5 t: {each}. So at {number_word(sloping)} of four steps. The sum is 1.5 · 2/4 = {total}"
-    )
+    return f"1.5 t: {each}. So at two of four steps. The sum is 1.5 · 2/4 = {1.5 * 2 / 4}"
 
 
 def mean_when_seen() -> str:
