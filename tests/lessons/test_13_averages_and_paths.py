@@ -261,15 +261,30 @@ END = {
         "You divided by m + 1. The baseline itself is no step (it would add 0): i runs from 1 to m.",
     ),
 }
-integrated_grad_cam.wrongs(
-    **wrong_ones(along, times=TIMES, at=AT, change=CHANGE, weight=WEIGHT, end=END, pick=PICKS)
+TOGETHER = {  # what tired students do at the same time
+    "times": (TIMES, ("1/m … 1", "starts_at_the_baseline", "both_ends")),
+    "change": (CHANGE, ("F(x_t) − F(b)", "baseline_not_subtracted")),
+    "end": (END, ("mean of the ReLUs", "relu_after_the_mean", "not_divided")),
+}
+integrated_grad_cam.products(
+    along, **{part: {name: all_[name] for name in some} for part, (all_, some) in TOGETHER.items()}
 )
+ONE_BY_ONE = {
+    part: {name: each for name, each in all_.items() if name not in some}
+    for part, (all_, some) in TOGETHER.items()
+}
+integrated_grad_cam.wrongs(**wrong_ones(along, **ONE_BY_ONE, at=AT, weight=WEIGHT, pick=PICKS))
 
 
 def on_the_way_of_the_features(features, classifier, x, c, baseline, steps):
     F_b, F_x = features(baseline).detach(), features(x).detach()
-    mixed = along()(lambda F: F, classifier, F_x, c, F_b, steps)
-    return mixed
+    return along()(lambda F: F, classifier, F_x, c, F_b, steps)
+
+
+def integrated_gradients(features, classifier, x, c, baseline, steps):
+    path = [baseline + i / steps * (x - baseline) for i in range(1, steps + 1)]
+    G = sum(look(lambda z: z, lambda z: classifier(features(z)), z, c)[1] for z in path) / steps
+    return ((x - baseline) * G).sum(1)
 
 
 def gradients_first(features, classifier, x, c, baseline, steps):
@@ -299,6 +314,11 @@ integrated_grad_cam.wrongs(
         on_the_way_of_the_features,
         "You walked between the feature maps, F(b) + t (F(x) − F(b)). The way leads through "
         "pictures: make x_t first, then F(x_t).",
+    ),
+    integrated_gradients=(
+        integrated_gradients,
+        "This is Integrated Gradients, at the pixels. Take the gradient with respect to the feature "
+        "maps F, make one weight of each channel, and weigh the maps with it.",
     ),
     gradients_first=(
         gradients_first,
@@ -570,6 +590,16 @@ def masked_image_added(f, x, c, masks, keep):
 
 
 rise.wrongs(
+    axes_lost=(
+        lambda f, x, c, masks, keep: sum(of_class(f(x * m), c) * m for m in masks),
+        "The scores are (N,) and do not meet the mask, (H, W). Give them two axes more: "
+        "score[:, None, None] * m is (N, H, W).",
+    ),
+    all_masks_at_once=(
+        lambda f, x, c, masks, keep: f(x * masks),
+        "x is (N, C, H, W) and masks is (S, H, W): they do not meet all at once. Take one mask "
+        "after the other: for m in masks, x * m.",
+    ),
     probability=(
         through(pick=lambda Y, c: of_class(Y.softmax(1), c)),
         "You took a softmax. The score is what f returns, as it is: who wants probabilities gives "
@@ -798,6 +828,15 @@ is_cam_weights.wrongs(
     **wrong_ones(opened, times=OPEN_TIMES, laid=OPEN_LAID, mean=OPEN_MEAN, end=OPEN_END, pick=PICKS)
 )
 is_cam_weights.wrongs(
+    all_masks_at_once=(
+        lambda f, x, masks, c, steps: f(x * masks),
+        "x is (N, C, H, W) and masks is (N, K, H, W): they do not meet all at once. Take one "
+        "channel after the other: x * masks[:, k, None].",
+    ),
+    colour_axis_missing=(
+        lambda f, x, masks, c, steps: f(x * masks[:, 0]),
+        "masks[:, k] is (N, H, W) and lacks the axis of the colours: masks[:, k, None].",
+    ),
     probability=(
         opened(pick=lambda Y, c: of_class(Y.softmax(1), c)),
         "You took probabilities. The score is what f returns, as it is.",
