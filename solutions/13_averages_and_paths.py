@@ -43,7 +43,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import camlite
-from camlite import data, nets, perturb
+from camlite import data, nets
 from camlite.course import check, hint
 from camlite.figures import plot
 
@@ -374,11 +374,17 @@ def hits_each(maps: Tensor, masks: Tensor) -> Tensor:
     return torch.cat([hits(M[None], m[None]) for M, m in zip(maps, masks, strict=True)])
 
 
-baselines = {
-    "black": torch.zeros_like,
-    "blurred": perturb.blur,
-    "mean colour": perturb.mean_colour,
-}
+def blurred(images: Tensor) -> Tensor:
+    """Each pixel becomes the mean of 11×11 pixels around it; beyond the border it is dark."""
+    return functional.avg_pool2d(images, 11, stride=1, padding=5)
+
+
+def mean_colour(images: Tensor) -> Tensor:
+    """Each picture's own mean colour, everywhere."""
+    return images.mean((2, 3), keepdim=True).expand_as(images)
+
+
+baselines = {"black": torch.zeros_like, "blurred": blurred, "mean colour": mean_colour}
 by_baseline, said = {}, {}
 tasks = [(text, net, x, c, box) for text, net in networks.items()]
 tasks += [(text, net, x_pond, c_pond, animal_mask) for text, net in pond_nets.items()]
@@ -709,13 +715,20 @@ for text, net in networks.items():
     plain = camlite.grad_cam(net, "features", x, c)
     expected_is_grad_cam[text] = float((expected - plain).norm() / plain.norm())
     change = hits(expected, box) - hits(plain, box)
-    gain = (net(few) - net(perturb.blur(few))).gather(1, class_few[:, None])[:, 0]
+    gain = (net(few) - net(blurred(few))).gather(1, class_few[:, None])[:, 0]
     off_gain[text] = []
     for total in (
         camlite.expected_grad_cam(
-            net, "features", few, class_few, relu=False, samples=few_samples, sigma=0
+            net,
+            "features",
+            few,
+            class_few,
+            relu=False,
+            baseline=blurred,
+            samples=few_samples,
+            sigma=0,
         ).sum((1, 2)),
-        camlite.integrated_gradients(net, few, class_few, baseline="blur", steps=few_samples).sum(
+        camlite.integrated_gradients(net, few, class_few, baseline=blurred, steps=few_samples).sum(
             (1, 2, 3)
         ),
     ):
@@ -878,7 +891,7 @@ for column, text in zip(axes.T, networks, strict=True):
     column[1].set_xlabel("forward passes for one map (0 drawn at 0.5)")
 axes[0, 0].set_ylabel("hits: brightest quarter\nin the right box")
 axes[1, 0].set_ylabel("fall of the logit when\nit is blackened (box = 1)")
-figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=7)
+figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 figure.suptitle(
     "Paths and channel masks buy no hits; RISE does, and so does a free smoothing (green star)\n"
     f"n = {len(x)} questions, 95 % intervals, dotted: Grad-CAM"
