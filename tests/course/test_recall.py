@@ -418,6 +418,36 @@ def drops() -> str:
     return f"74 / 3 ≈ {B.mean():.1f}, and A has {A.mean():.0f}. But A wins on two of the three"
 
 
+def lamps_in_four_steps() -> str:
+    light = [0.75 * 2 * t / 4 for t in (1, 2, 3, 4)]
+    assert sum(each < 1 for each in light) == 2
+    each = ", ".join(f"{v:g}" for v in light)
+    return f"1.5 t: {each}. So at two of four steps. The sum is 1.5 · 2/4 = {1.5 * 2 / 4}"
+
+
+def mean_when_seen() -> str:
+    first, second = 0.9 + 0.5, 0.2 + 0.1 + 0.3
+    rise = f"{first:.1f} / (4 · 0.5) = {first / 2:.1f} and {second:.1f} / 2 = {second / 2:.1f}."
+    return (
+        f"{rise} Divided by how often they were open: {first:.1f} / 2 = {first / 2:.1f} and "
+        f"{second:.1f} / 3 = {second / 3:.1f}."
+    )
+
+
+def four_times_the_price() -> str:
+    return f"0.08 / 4 = {0.08 / 4:.2f}. The average: 0.8 / 2 = {0.8 / math.sqrt(4):.1f}."
+
+
+def half_open_masks() -> str:
+    C = torch.tensor([[2.0, 1.0], [0.4, 0.2]])
+    score, integrated = (float(a / b) for a, b in (C[0].softmax(0), C.mean(0).softmax(0)))
+    mean = C.mean(0)
+    return (
+        f"$e^{{2-1}} \\approx {score:.2f}$. IS-CAM: the means are {mean[0]:.1f} and {mean[1]:.1f}, "
+        f"so $e^{{0.6}} \\approx {integrated:.2f}$."
+    )
+
+
 @pytest.mark.parametrize(
     ("lesson", "number", "computed"),
     [
@@ -465,6 +495,10 @@ def drops() -> str:
         (12, 2, softmax_of_two),
         (12, 4, gradient_and_ablation),
         (12, 5, all_are_birds),
+        (13, 1, lamps_in_four_steps),
+        (13, 2, mean_when_seen),
+        (13, 3, four_times_the_price),
+        (13, 4, half_open_masks),
         (20, 1, drops),
     ],
 )
