@@ -1,0 +1,784 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lesson 15: Groups and clusters
+#
+# **Time** 115 minutes · **Difficulty** ●●●○○ · **You need** lessons 8 and 12 · **At the end** you
+# can explain a network with a few questions instead of thousands, you know what sorts channels
+# well and what does not, and you know where the best and the worst group are not enough.
+#
+# An orchestra has 64 players. Who plays the tune? You may let every player play alone: 64 trials.
+# Or you let a whole section play: first the violins, then the trumpets. That is quicker. But you
+# must know who belongs to which section, and the number on the chair does not tell you.
+#
+# Score-CAM (lesson 12) lets every channel play alone: one run of the **whole** network for each. Our
+# network has 64 channels, the last layer of ResNet50 has 2048. So people put channels into groups,
+# and ask one question for each group. **Today's question: can sixteen questions replace two
+# thousand?**
+#
+# > **Papers:** Q. Zhang, L. Rao, Y. Yang: *Group-CAM: Group Score-Weighted Visual Explanations for
+# > Deep Convolutional Networks*, 2021, arXiv 2103.13859 (the formula here is that of the authors'
+# > code). · Z. Feng, H. Ji, M. Daković, X. Cui, M. Zhu, L. Stanković: *Cluster-CAM: Cluster-Weighted
+# > Visual Interpretation of CNNs' Decision in Image Classification*, Neural Networks 178, 2024,
+# > arXiv 2302.01642 (only the abstract was at hand). *Cosine-CAM* and *abscission* are no papers:
+# > they are ideas of an article on the web, *CAMの発展と実装*.
+
+# %% tags=["imports"]
+import os
+import warnings
+
+import matplotlib.pyplot as plt
+import torch
+from sklearn.cluster import KMeans, SpectralClustering
+from torch import Tensor
+from torch.nn import functional
+
+import camlite
+from camlite import data, nets
+from camlite.course import check, hint
+from camlite.data import scenes
+from camlite.figures import plot
+
+fast = bool(os.environ.get("CAMLITE_FAST"))  # fewer images, for tests
+_ = torch.set_grad_enabled(False)  # the one gradient that we need is known by hand
+
+# %% [markdown]
+# ## Part 1: who belongs together?
+#
+# We go back to the pond of lesson 12: two pictures side by side, with two different animals, and
+# the repaired network. Each pair is asked twice: where is the left animal, where is the right one?
+# So `x` holds every pair two times, first with the left animals as class `c`, then with the right
+# ones.
+
+# %%
+f = nets.bundled("pond_repaired")
+features, classifier = camlite.split(f, "features")
+pond = scenes("pond", "flipped", 96)
+animals = pond.class_names
+first = torch.arange(80)
+second = first + 1 + (first // 4) % 3  # another animal each time
+pairs = torch.cat([pond.images[first], pond.images[second]], dim=3)  # 48×96
+left, right = pond.labels[first], pond.labels[second]
+best_two = f(pairs).topk(2).indices.sort(dim=1).values
+sees_both = (best_two == torch.stack([left, right], dim=1).sort(dim=1).values).all(1)
+keep = sees_both.nonzero()[: 4 if fast else 16, 0]
+pairs, left, right = pairs[keep], left[keep], right[keep]
+x, c = torch.cat([pairs, pairs]), torch.cat([left, right])
+F = features(x)
+N, K, h, w = F.shape
+print(f"{len(pairs)} pairs, {N} questions; x {tuple(x.shape)}, F {tuple(F.shape)}")
+
+# %% [markdown]
+# The head is GAP and one linear layer, so we know Grad-CAM's weights without `backward` (lesson 8):
+# the row of the class, divided by the number of places.
+
+# %%
+alpha = f.classifier.weight[c] / (h * w)  # (N, K)
+grad_cam = torch.einsum("nk,nkxy->nxy", alpha, F).relu()
+off = float((grad_cam - camlite.grad_cam(f, "features", x, c)).abs().max() / grad_cam.max())
+print(f"alpha {tuple(alpha.shape)}; relative difference to camlite.grad_cam {off:.0e}")
+
+# %% [markdown]
+# ## Exercise 15.1: maps of groups
+# *●●○○○ · about 12 minutes*
+#
+# Group-CAM takes the groups from the numbers of the channels: with 64 channels and 8 groups the
+# first group is channels 0 to 7, the second 8 to 15, and so on. Each group has one map, which is
+# the Grad-CAM of its channels:
+#
+# $$ M_g = \mathrm{ReLU}\Big(\sum_{k\,\in\,g} \alpha_k F_k\Big) $$
+#
+# The ReLU stands around each group's sum. `F` is (N, K, h, w), `alpha` is (N, K): one weight for
+# each channel of each image. `groups` is an int and divides K. Return (N, groups, h, w).
+#
+# `A.unflatten(1, (groups, -1))` cuts axis 1 into `groups` parts of equal length, and makes two
+# axes of it: (N, K, h, w) becomes (N, groups, K / groups, h, w).
+
+
+# %% tags=["exercise", "15.1"]
+def group_maps(F: Tensor, alpha: Tensor, groups: int) -> Tensor:
+    """The map of each group of consecutive channels: F (N, K, h, w) -> (N, groups, h, w)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 15.1: group_maps")
+
+
+# %%
+check("15.1", group_maps)
+
+# %%
+M8 = group_maps(F, alpha, 8)
+one = group_maps(F, alpha, 1)[:, 0]
+off_one = float((one - grad_cam).abs().max() / grad_cam.max())
+print(f"8 groups: {tuple(M8.shape)}; one group: relative difference to Grad-CAM {off_one:.0e}")
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+size = x.shape[2:]
+chunk_heat = camlite.up(M8[0], size)
+chunk_titles = ["image", *(f"channels\n{8 * g} to {8 * g + 7}" for g in range(5))]
+plot.grid(
+    [[(x[0], None), *((x[0], heat) for heat in chunk_heat[:5])]],
+    [f"where is\nthe {animals[c[0]]}?"],
+    chunk_titles,
+    title="Each group of eight channels has its own map (five of eight groups, one scale)",
+    scale="shared",
+)
+plt.show()
+
+# %% [markdown]
+# With one group, $M_1$ **is** Grad-CAM. With more groups we have several maps, and later we will
+# ask the network how good each of them is.
+#
+# But first: is it a good idea to sort channels by their number? **Guess:** are the eight channels of
+# such a group more alike than any eight channels?
+#
+# ## Exercise 15.2: the pattern without its strength
+# *●●○○○ · about 10 minutes*
+#
+# What does "alike" mean? Two channels show the same pattern if their maps are bright at the same
+# places, also if one is ten times weaker. So we take the strength away. Think of the map as one long
+# vector of $h\,w$ numbers, and divide it by its length (its **L2 norm**):
+#
+# $$ \hat F_k = \frac{F_k}{\lVert F_k\rVert}, \qquad \lVert F_k\rVert = \sqrt{\textstyle\sum_{x,y} F_k(x,y)^2} $$
+#
+# Each channel of each image has its own norm. A channel that is zero everywhere stays zero; very
+# small channels get the length 1 as all others do. Return (N, K, h, w).
+#
+# `t.norm(dim=2)` is the L2 norm along axis 2; `t[:, :, None, None]` puts two axes of length 1 at
+# the end.
+
+
+# %% tags=["exercise", "15.2"]
+def unit_channels(F: Tensor) -> Tensor:
+    """Each channel divided by its L2 norm; a zero channel stays zero: (N, K, h, w), same shape."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 15.2: unit_channels")
+
+
+# %%
+check("15.2", unit_channels)
+
+# %% [markdown]
+# The product of two unit vectors is the **cosine** of their angle: 1 for the same pattern, 0 for
+# two patterns without a common place. (Behind a ReLU no value is negative, so no cosine is.) And
+# for two unit vectors $\hat x$, $\hat y$ the distance and the cosine say the same:
+#
+# $$ \lVert\hat x-\hat y\rVert^2 = 2\,(1-\cos(x, y)) $$
+
+
+# %%
+def cosines(F: Tensor) -> Tensor:
+    """The cosine of any two channels of each image: (N, K, h, w) -> (N, K, K)."""
+    U = unit_channels(F).flatten(2)
+    return U @ U.transpose(1, 2)
+
+
+S = cosines(F)
+U = unit_channels(F).flatten(2)
+distances = torch.cdist(U[0].double(), U[0].double()).square()
+off_identity = float((distances - 2 * (1 - S[0])).abs().max())
+print(f"squared distance and 2 (1 − cos): largest difference {off_identity:.0e}")
+
+different = ~torch.eye(K, dtype=torch.bool)
+same_chunk = (torch.arange(K)[:, None] // 8 == torch.arange(K) // 8) & different
+in_chunks, anywhere = float(S[:, same_chunk].mean()), float(S[:, different].mean())
+print(f"mean cosine of two channels: same group of eight {in_chunks:.2f}, any two {anywhere:.2f}")
+
+# %% [markdown]
+# **Your guess:** they are not. Two channels of one group are about as alike as any two channels. In
+# training nobody told the network to keep its channels in order.
+#
+# ## Strong and weak twins
+#
+# So let us sort by pattern. **k-means** is the usual tool: it looks for `k` centres such that the
+# squared distances of all vectors to their nearest centre have the smallest sum. `KMeans` of
+# scikit-learn starts from random centres and moves them; `n_init=10` starts ten times and keeps the
+# best result, and `random_state` is its seed. `fit_predict` wants one row for each vector, and
+# gives the number of its cluster.
+#
+# Here are four channels: two show something on the left, two on the right, and one of each two is
+# weak. **Guess:** which of them does k-means put together, with `k = 2`?
+
+# %%
+on_left, on_right = torch.zeros(2, 3, 4).unbind()
+on_left[:, 0], on_right[:, 3] = 1, 1
+toy = torch.stack([10 * on_left, on_left, on_right, 10 * on_right])[None]  # (1, 4, 3, 4)
+tool = KMeans(n_clusters=2, n_init=10, random_state=0)
+raw_toy = tool.fit_predict(toy[0].flatten(1).numpy())
+unit_toy = tool.fit_predict(unit_channels(toy)[0].flatten(1).numpy())
+print("strong left, weak left, weak right, strong right")
+print("clusters, as they are:", raw_toy.tolist())
+print("clusters, unit length:", unit_toy.tolist())
+
+# %% [markdown]
+# **Your guess:** as they are, the two weak channels are together, whatever they show: both are near
+# zero, so they are near each other. After the division each weak channel joins its strong twin.
+# (The numbers of the clusters mean nothing: `[0, 0, 1, 1]` and `[1, 1, 0, 0]` are the same
+# partition.)
+#
+# ## Exercise 15.3: clusters of channels
+# *●●●○○ · about 15 minutes*
+#
+# Put the channels of each image into `k` clusters: k-means of the **unit channels**. Each image is
+# sorted on its own, since the same channel may show other things there. Return (N, K) whole
+# numbers from 0 to k − 1. We compare partitions, not numbers. The same `seed` must give the same
+# result. (Some starts end in a bad partition: use `n_init=10`.)
+#
+# `v.numpy()` makes an array of a tensor, `torch.as_tensor(a)` makes a tensor of an array.
+
+
+# %% tags=["exercise", "15.3"]
+def cluster_channels(F: Tensor, k: int, seed: int) -> Tensor:
+    """The cluster of each channel by k-means of unit channels: F (N, K, h, w) -> (N, K) ints."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 15.3: cluster_channels")
+
+
+# %%
+check("15.3", cluster_channels)
+
+# %% [markdown]
+# Now the real channels. Are there strong and weak twins? We take all pairs of channels with a cosine
+# above 0.9 of which one is more than three times as strong. And does the seed matter? To compare
+# two partitions we take all pairs of channels that are together in one of them, and ask how many
+# are together in both: 1 means the same partition.
+
+
+# %%
+def together(clusters: Tensor) -> Tensor:
+    """Which two channels are in the same cluster: (N, K) -> (N, K, K) bool, not with themselves."""
+    return (clusters[:, :, None] == clusters[:, None]) & different
+
+
+def alike(a: Tensor, b: Tensor) -> float:
+    """Pairs of channels that are together in both partitions / in one of them."""
+    a, b = together(a), together(b)
+    return float((a & b).sum() / (a | b).sum())
+
+
+def raw_clusters(F: Tensor, k: int, starts: int, seed: int) -> Tensor:
+    """k-means of the channels as they are, (N, K, …) -> (N, K)."""
+    tool = KMeans(n_clusters=k, n_init=starts, random_state=seed)
+    return torch.stack([torch.as_tensor(tool.fit_predict(v)).long() for v in F.flatten(2).numpy()])
+
+
+strength = F.flatten(2).norm(dim=2)
+twin_channels = (S > 0.9) & (strength[:, :, None] > 3 * strength[:, None])
+by_pattern, as_they_are = cluster_channels(F, 4, 0), raw_clusters(F, 4, 10, 0)
+twin_count = int(twin_channels.sum())
+joined = {
+    "as they are": int((together(as_they_are) & twin_channels).sum()),
+    "unit length": int((together(by_pattern) & twin_channels).sum()),
+}
+print(f"{twin_count} strong and weak twins; together in one of 4 clusters: {joined}")
+
+generator = torch.Generator().manual_seed(0)
+shuffled = by_pattern[:, torch.randperm(K, generator=generator)]
+stability = {
+    "other seeds, one start": alike(
+        raw_clusters(unit_channels(F), 4, 1, 1), raw_clusters(unit_channels(F), 4, 1, 2)
+    ),
+    "other seeds, ten starts": alike(cluster_channels(F, 4, 1), cluster_channels(F, 4, 2)),
+    "unit length and as they are": alike(by_pattern, as_they_are),
+    "the same numbers, shuffled": alike(by_pattern, shuffled),
+}
+for text, value in stability.items():
+    print(f"{text:28s} {value:.2f}")
+
+# %% [markdown]
+# The twins are real, and the division brings them together: unit length joins nearly all of them, and
+# as they are k-means joins hardly any. The last line is the floor, for a partition that knows
+# nothing. With ten starts two seeds agree nearly everywhere; with one start less. Say your seed, and
+# say how many starts. The third line is far from 1: unit length gives other sections than k-means
+# of the maps as they are.
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+biggest = int(by_pattern[0].bincount().argmax())
+clusters_0 = [(by_pattern[0] == g).nonzero()[:4, 0].tolist() for g in range(4)]
+sheet = [list(range(4)), *clusters_0]
+figure, axes = plt.subplots(4, 5, figsize=(11.5, 5.4), layout="constrained")
+for row, numbers in zip(axes, sheet[1:], strict=True):
+    for axis, k in zip(row[1:], (numbers + [None] * 4)[:4], strict=True):
+        if k is None:
+            axis.set_axis_off()
+            continue
+        drawn = axis.imshow(F[0, k] / F[0, k].max(), cmap="magma", vmin=0, vmax=1)
+        axis.set_title(f"channel {k}, norm {strength[0, k]:.1f}", fontsize=9)
+for g, axis in enumerate(axes[:, 0]):
+    axis.imshow(x[0].permute(1, 2, 0) if g == 0 else torch.ones(48, 96, 3))
+    count = int((by_pattern[0] == g).sum())
+    axis.set_ylabel(f"cluster {g}\n{count} channels", rotation=0, ha="right", va="center")
+    axis.spines[:].set_visible(g == 0)
+axes[0, 0].set_title("image", fontsize=9)
+for axis in axes.flat:
+    axis.set(xticks=[], yticks=[])
+figure.colorbar(drawn, ax=axes, shrink=0.6, label="share of the channel's own maximum")
+figure.suptitle("Each row is one cluster of one image: the same pattern, weak or strong")
+plt.show()
+
+# %% [markdown]
+# ## A graph of several parts
+#
+# The Cluster-CAM paper also names **spectral clustering**. It does not look at vectors but at a
+# **graph**: the channels are its nodes, and two channels are joined by an edge if they are alike
+# enough, $\cos \ge$ threshold. The web article warns: spectral clustering needs a *connected* graph,
+# where one can walk from any node to any other, and graphs of channels fall into several parts. So
+# it gave up, and took k-means of unit channels instead, which it calls **Cosine-CAM**. Is this a
+# good reason? First we need to count.
+#
+# ## Exercise 15.4: how many parts?
+# *●●●●○ · about 20 minutes*
+#
+# `similarity` is (K, K), symmetric, for one image. There is an edge between two nodes where their
+# similarity is $\ge$ `threshold`. Two nodes are in the same **part** if one can walk from one to
+# the other along edges, also in many steps. A node without any edge is a part of its own, also if
+# its diagonal entry is 0. Return the number of parts, an int.
+#
+# One way: start at any node, visit all its neighbours, then their neighbours, until there is nobody
+# new. That was one part. Start again at a node that was not visited yet. `row.nonzero()[:, 0]` gives
+# the places where a row is true; a Python `set` knows `pop()`, and `a - b` is what is left of `a`
+# without `b`.
+
+
+# %% tags=["exercise", "15.4"]
+def count_graph_parts(similarity: Tensor, threshold: float) -> int:
+    """The number of connected parts of the graph with an edge where similarity >= threshold."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 15.4: count_graph_parts")
+
+
+# %%
+check("15.4", count_graph_parts)
+
+# %%
+counts = {}
+for threshold in (0.0, 0.3, 0.5, 0.7, 0.9):
+    counts[threshold] = [count_graph_parts(s, threshold) for s in S[: N // 2]]
+    print(f"threshold {threshold:.1f}: parts of each pair's graph {counts[threshold]}")
+
+# %% [markdown]
+# With a low threshold every graph is connected; with 0.7 nearly all fall into several parts. The
+# article saw well. Now spectral clustering itself. With $A$ the table of edges (1 or 0) and $d_k$ the
+# number of edges of node $k$, the **Laplacian** of the graph is
+#
+# $$ \mathcal L_{kj} = \mathbb 1[k=j] - \frac{A_{kj}}{\sqrt{d_k\,d_j}} $$
+#
+# One takes its eigenvectors with the `k` smallest eigenvalues. They give each node a row of `k`
+# numbers; the rows are divided by their length, and k-means sorts them. "Divided by their length,
+# then k-means": this is your exercise 15.3. (Ng, Jordan and Weiss described it in 2001.)
+#
+# **Guess:** what are the smallest eigenvalues of a graph of four parts?
+
+
+# %%
+def laplacian(similarity: Tensor, threshold: float) -> Tensor:
+    """1 − A / √(d dᵀ), in float64; a channel is its own neighbour, so no d is 0."""
+    A = (similarity >= threshold).double()
+    d = A.sum(1)
+    return torch.eye(len(A), dtype=torch.double) - A / (d[:, None] * d).sqrt()
+
+
+def spectral_clusters(similarity: Tensor, threshold: float, k: int, seed: int) -> Tensor:
+    """Spectral clustering of the nodes of one graph: (K, K) -> (K,)."""
+    vectors = torch.linalg.eigh(laplacian(similarity, threshold)).eigenvectors[:, :k]
+    return cluster_channels(vectors[None, :, :, None], k, seed)[0]  # each row as a channel
+
+
+threshold = 0.7
+parts = counts[threshold][0]
+eigenvalues = torch.linalg.eigvalsh(laplacian(S[0], threshold))
+zeros = [int((torch.linalg.eigvalsh(laplacian(s, threshold)) < 1e-9).sum()) for s in S[: N // 2]]
+print(
+    f"first pair, {parts} parts; eigenvalues", [f"{abs(v):.3f}" for v in eigenvalues[:7].tolist()]
+)
+print("eigenvalues that are 0:", zeros)
+
+# %% [markdown]
+# **Your guess:** four zeros. This is a theorem, and it holds for all pairs: there are as many
+# eigenvalues 0 as the graph has parts. So a graph of several parts is no accident for spectral
+# clustering; it is the case where the answer is *exact*. Let us run it with `k` = number of parts.
+# We check that no cluster takes channels of two parts. The same is asked of scikit-learn.
+
+
+# %%
+def breaks_a_part(clusters: Tensor, similarity: Tensor) -> int:
+    """How many pairs of channels with an edge are in two different clusters."""
+    edges = (similarity >= threshold) & different
+    return int((edges & ~together(clusters[None])[0]).sum()) // 2
+
+
+torn = {"our eight lines": [], "scikit-learn": []}
+warned = 0
+for s, number in zip(S[: N // 2], counts[threshold], strict=True):
+    torn["our eight lines"].append(breaks_a_part(spectral_clusters(s, threshold, number, 0), s))
+    with warnings.catch_warnings(record=True) as messages:
+        warnings.simplefilter("always")
+        tool = SpectralClustering(number, affinity="precomputed", random_state=0)
+        theirs = torch.as_tensor(tool.fit_predict((s >= threshold).double().numpy())).long()
+    torn["scikit-learn"].append(breaks_a_part(theirs, s))
+    warned += any("not fully connected" in str(m.message) for m in messages)
+for text, pairs_torn in torn.items():
+    print(f"{text:16s} edges cut in each graph: {pairs_torn}")
+print(f"scikit-learn warned {warned} times: Graph is not fully connected")
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+found = spectral_clusters(S[0], threshold, parts, 0)
+order = found.argsort(stable=True)
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.7), layout="constrained", width_ratios=(1, 1, 1.1))
+for axis, ordered, text in zip(
+    axes, (torch.arange(K), order), ("sorted by number", "sorted by cluster"), strict=False
+):
+    drawn = axis.imshow(S[0][ordered][:, ordered], cmap="magma", vmin=0, vmax=1)
+    axis.set(title=f"cosines, channels {text}", xlabel="channel", xticks=[], yticks=[])
+for edge in found[order].bincount().cumsum(0)[:-1].tolist():
+    axes[1].axhline(edge - 0.5, color="white", linewidth=1)
+    axes[1].axvline(edge - 0.5, color="white", linewidth=1)
+figure.colorbar(drawn, ax=axes[1], label="cosine")
+axes[2].plot(range(1, 13), eigenvalues[:12].abs(), "o-", color="0.2")
+axes[2].axvline(parts + 0.5, color="#d95f02", linestyle="--")
+axes[2].set(
+    title=f"{parts} eigenvalues are 0", xlabel="number of the eigenvalue", ylim=(-0.05, 1.05)
+)
+figure.suptitle(f"One image: {parts} sections that a list by number hides (threshold {threshold})")
+plt.show()
+
+# %% [markdown]
+# Our lines cut no edge in any graph: a graph of several parts is no problem. What scikit-learn does is
+# another question: it warns, and some of its clusters may cut edges, as it starts its eigenvalue
+# solver in another way. The article was right about its *tool*, not about the method. What remains
+# true: with `k` = number of parts, the eigenvectors only repeat what your exercise 15.4 counts. And
+# the threshold decides how many parts there are; nobody tells you which one is right.
+#
+# ## Part 2: ask the groups
+#
+# We have groups, and each has a map. Suppose that the network gave a score to each of them. What
+# shall we do with the scores? Group-CAM and Cosine-CAM use them as weights. Cluster-CAM, as the web
+# article reads it, is more severe: the group with the best score is the **cognition-base** and
+# counts +1, the one with the worst score is the **cognition-scissors** and is cut away with −1. All
+# others count nothing.
+#
+# ## Exercise 15.5: base and scissors
+# *●●○○○ · about 8 minutes*
+#
+# `scores` is (N, k), $k \ge 2$, no two scores of an image are equal. Return (N, k): +1 for the best
+# group of each image, −1 for the worst, else 0. The best is the largest number, also where all
+# are negative. `functional.one_hot(i, k)` makes rows of k zeros with a single 1 at place `i`.
+
+
+# %% tags=["exercise", "15.5"]
+def cognition_weights(scores: Tensor) -> Tensor:
+    """+1 for the best group of each image, −1 for the worst, 0 for the others: (N, k) -> (N, k)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 15.5: cognition_weights")
+
+
+# %%
+check("15.5", cognition_weights)
+
+# %% [markdown]
+# The question itself is that of lesson 12: make a mask of the map, and let the network look through
+# it. Here is `masks_from_maps` of exercise 12.2 once more. And lesson 12 told us to be careful with
+# the **fill**, which is what the network sees in the hidden part: black is a *bird* to this network,
+# the mean colour is nothing special.
+
+
+# %%
+def masks_from_maps(M: Tensor, size: tuple[int, int]) -> Tensor:
+    """s(Up(M)), a mask in [0, 1] from each map: (N, groups, h, w) -> (N, groups, H, W)."""
+    Z = functional.interpolate(M, size=size, mode="bilinear", align_corners=False)
+    low, high = Z.amin(dim=(2, 3), keepdim=True), Z.amax(dim=(2, 3), keepdim=True)
+    return torch.where(high > low, (Z - low) / (high - low), torch.zeros_like(Z))
+
+
+# %% [markdown]
+# ## Exercise 15.6: one question for each group
+# *●●●○○ · about 15 minutes*
+#
+# $$ Y_g = f_c\big(x \circ H_g + \mathrm{fill}\circ(1 - H_g)\big), \qquad H_g = s(\mathrm{Up}(M_g)) $$
+#
+# `M` is (N, groups, h, w), `x` is (N, C, H, W), `f` maps images to logits, `c` is one class or one
+# for each image. `fill` is a tensor that fits to `x`: (C, 1, 1), (C, H, W) or (N, C, H, W). Use
+# `masks_from_maps`. The map of a silent group is 0 everywhere, so is its mask: the network sees only
+# the fill. Return the logits of class `c`, (N, groups), as they are.
+#
+# `H[:, g, None]` is (N, 1, H, W): one mask for all colours. `torch.as_tensor(c).expand(len(x))` is
+# one class for each image, and `logits[rows, classes]` takes one logit from each row.
+
+
+# %% tags=["exercise", "15.6"]
+def score_groups(f, M: Tensor, x: Tensor, c: int | Tensor, fill: Tensor) -> Tensor:
+    """The logit of class c for the image seen through each group's mask -> (N, groups)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 15.6: score_groups")
+
+
+# %%
+check("15.6", score_groups)
+
+# %% [markdown]
+# ## Part 3: can few questions replace many?
+#
+# Now the experiment. First **without a gradient**: the map of a group is the plain sum of its
+# channels, and its weight is $\beta_g = Y_g - Y_{\text{fill}}$, as in Equation 6 of Score-CAM, where
+# $Y_{\text{fill}}$ is the logit of the fill alone. The map is $\mathrm{ReLU}(\sum_g \beta_g M_g)$. With
+# 64 groups this *is* Score-CAM (without softmax). With clusters of unit channels it is Cosine-CAM.
+# Three ways to sort: by number, by chance (the control: a random order of the channels, cut into
+# groups of equal size), and by pattern.
+#
+# Then **with the gradient**: Group-CAM, $\beta_g = \mathrm{ReLU}(Y_g - Y_{\text{fill}})$ and the maps of
+# 15.1. (Its authors take probabilities and a blurred copy as fill. We keep logits and mean colour
+# for all, to change one thing at a time.)
+#
+# As in lesson 12 we measure the share of the heat in the half with the asked animal. A map that
+# knows nothing has 0.5, and we count a blank map as 0.5 too. **Guess:** how many questions do you need
+# to come as far as 64? Does it matter how you sort?
+
+
+# %%
+mean_colour = pond.images.mean(dim=(0, 2, 3))[:, None, None]  # (3, 1, 1)
+
+
+def of_fill(fill: Tensor) -> Tensor:
+    """The logits of a picture that is nothing but the fill, (classes,)."""
+    return f(fill.expand(1, 3, 48, 48))[0]
+
+
+def add_up(weights: Tensor, maps: Tensor) -> Tensor:
+    """ReLU(Σ_g weight_g · map_g): (N, groups) and (N, groups, h, w) -> (N, h, w)."""
+    return torch.einsum("ng,ngxy->nxy", weights, maps).relu()
+
+
+def sums(clusters: Tensor, F: Tensor, k: int) -> Tensor:
+    """The sum of the channels of each cluster: (N, K) and (N, K, h, w) -> (N, k, h, w)."""
+    return torch.einsum("nkg,nkxy->ngxy", functional.one_hot(clusters, k).to(F), F)
+
+
+def share(maps: Tensor) -> Tensor:
+    """The share of the heat in the half with the asked animal; 0.5 for a blank map."""
+    in_left, total = maps[:, :, : w // 2].sum((1, 2)), maps.sum((1, 2))
+    asked_left = torch.arange(len(maps)) < N // 2
+    return torch.where(total > 0, torch.where(asked_left, in_left, total - in_left) / total, 0.5)
+
+
+by_number = torch.arange(K).expand(N, K)
+by_chance = torch.stack([torch.randperm(K, generator=generator) for _ in range(N)])
+Y_fill = of_fill(mean_colour)[c][:, None]
+numbers_of_groups = (1, 2, 4, 8, 16) if fast else (1, 2, 4, 8, 16, 64)
+maps, asked = {}, {}
+for k in numbers_of_groups:
+    sorted_by = {
+        "number": by_number * k // K,
+        "chance": by_chance * k // K,
+        "pattern": by_number if k == K else cluster_channels(F, k, 0),
+    }
+    for text, clusters in sorted_by.items():
+        M = sums(clusters, F, k)
+        asked[text, k] = score_groups(f, M, x, c, mean_colour)
+        maps[text, k] = add_up(asked[text, k] - Y_fill, M)
+    if k > 1:
+        maps["base − scissors", k] = add_up(cognition_weights(asked["pattern", k]), M)
+    M = group_maps(F, alpha, k)
+    maps["Group-CAM", k] = add_up((score_groups(f, M, x, c, mean_colour) - Y_fill).relu(), M)
+shares = {key: float(share(M).mean()) for key, M in maps.items()}
+blank = {key: int((M.amax((1, 2)) == 0).sum()) for key, M in maps.items()}
+of_grad_cam, of_flat = float(share(grad_cam).mean()), float(share(F.mean(1)).mean())
+print(f"share on the asked animal, n = {N}; Grad-CAM {of_grad_cam:.2f}, mean map {of_flat:.2f}")
+ways = ("number", "chance", "pattern", "base − scissors", "Group-CAM")
+print("questions " + "".join(f"{text:>17s}" for text in ways))
+for k in numbers_of_groups:
+    cells = [f"{shares[t, k]:.2f} ({blank[t, k]})" if (t, k) in shares else "" for t in ways]
+    print(f"{k:9d} " + "".join(f"{cell:>17s}" for cell in cells))
+print("(in brackets: blank maps)")
+
+# %% [markdown]
+# **Your guess:** sorted by pattern, **four questions** come as far as 64. Sorted by number, sixteen do
+# not, and chance is as good as the number. Why? A mask lets the network see *places*. A group of
+# any eight channels is bright nearly everywhere, so its mask hides little, and all groups get
+# nearly the same answer. A cluster is bright at one place.
+#
+# The last column is another story. Group-CAM is best with **one** group: and this is Grad-CAM. Each
+# further question makes it a little worse here. The gradient already knows which animal is asked;
+# the masks have nothing to add to it. (Whoever compares Group-CAM with Score-CAM should also
+# compare it with Grad-CAM.)
+#
+# ## One channel in each group: Score × Grad
+#
+# What is Group-CAM at its other end, with as many groups as channels? Then
+# $M_k = \mathrm{ReLU}(\alpha_k)\,F_k$, since $F_k \ge 0$ after a ReLU layer. Where $\alpha_k > 0$ the
+# mask of $M_k$ is the mask of $F_k$, because min-max takes the factor away. So the map is
+#
+# $$ \mathrm{ReLU}\Big(\sum_k \underbrace{\beta_k}_{\text{Score-CAM}}\;\underbrace{\mathrm{ReLU}(\alpha_k)}_{\text{Grad-CAM}}\; F_k\Big) . $$
+#
+# The web article found that Score-CAM "works better combined with Grad-CAM". Here is the
+# combination, from two sets of weights; and the library's function, beside yours.
+
+
+# %%
+some = slice(0, 3)
+F3, x3, c3, alpha3 = F[some], x[some], c[some], alpha[some]
+score = (score_groups(f, F3, x3, c3, mean_colour) - Y_fill[some]).relu()  # of the channels alone
+product = add_up(score * alpha3.relu(), F3)
+M = group_maps(F3, alpha3, K)
+limit = add_up((score_groups(f, M, x3, c3, mean_colour) - Y_fill[some]).relu(), M)
+off_limit = float((product - limit).abs().max() / limit.max())
+print(f"Score × Grad and Group-CAM with {K} groups: relative difference {off_limit:.0e}")
+
+
+def probabilities(images: Tensor) -> Tensor:
+    return f(images).softmax(1)
+
+
+blurred = camlite.perturb.strong_blur(x3)
+M = group_maps(F3, alpha3, 8)
+P_blurred = probabilities(blurred).gather(1, c3[:, None])
+beta = (score_groups(probabilities, M, x3, c3, blurred) - P_blurred).relu()
+theirs = camlite.group_cam(f, "features", x3, c3, groups=8)
+off_library = float((add_up(beta, M) - theirs).abs().max() / theirs.max())
+print(f"Group-CAM as its authors do it, yours and camlite's: {off_library:.0e}")
+
+# %% [markdown]
+# So Group-CAM stands between two methods that you know: with one group it is Grad-CAM (times one
+# number), with one channel in each group it is Score-CAM times Grad-CAM. In the table above you can
+# read what this product gains over each of its factors.
+#
+# ## Abscission: the same question inside the network
+#
+# *Ablation* takes one channel away. The web article calls the opposite **abscission**: keep one
+# channel, take all others away. Score-CAM does so with the image, by a mask. But one can do it at
+# the **intermediate map** too: give the classifier `F` with all channels zero but one. Then only the
+# head runs, and 64 questions cost less than one run of the whole network.
+#
+# With GAP and one linear layer, each channel adds $W_{c,k}\bar F_k$ to the logit, and nothing else
+# depends on it. **Guess:** what do ablation and abscission say then? And with a ReLU in the head?
+
+
+# %%
+def alone_and_without(classifier, F: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """What channel k adds to an empty F, and what is lost without it: two times (N, K)."""
+    n = torch.arange(len(F))
+    full, empty = classifier(F)[n, c], classifier(torch.zeros_like(F))[n, c]
+    alone, without = [], []
+    for k in range(F.shape[1]):
+        only_k = torch.zeros_like(F)
+        only_k[:, k] = F[:, k]
+        alone.append(classifier(only_k)[n, c] - empty)
+        without.append(full - classifier(F - only_k)[n, c])
+    return torch.stack(alone, 1), torch.stack(without, 1)
+
+
+abscission, ablation = alone_and_without(classifier, F, c)
+off_linear = float((abscission - ablation).abs().max() / ablation.abs().max())
+print(f"GAP and one linear layer: largest relative difference {off_linear:.0e}")
+digits, digit_labels, _ = data.handwriting(train=False, limit=20)
+digit_features, digit_head = camlite.split(nets.bundled("heads_flatten"), "features")
+bent = alone_and_without(digit_head, digit_features(digits), digit_labels)
+off_bent = float((bent[0] - bent[1]).abs().max() / bent[1].abs().max())
+print(f"flatten, linear, ReLU, linear: largest relative difference {off_bent:.1f}")
+shares["inside", K] = float(share(add_up(abscission, F)).mean())
+print(f"share: {K} questions to the head {shares['inside', K]:.2f}")
+
+# %% [markdown]
+# **Your guess:** with a linear head both say the same; with a ReLU in the head they do not, because there
+# the channels change each other's effect. On the pond, questions to the head alone give a map about
+# as good as the best ones without gradient in the table, without any further run of the
+# convolutions. "Does not use the gradient" need not mean "many runs". It needs a network that can
+# be cut in two.
+#
+# ## Where base and scissors fail
+#
+# Look at the column *base − scissors* again. With few clusters it is as good as all weights together.
+# With more clusters it falls: of 16 groups it uses two, and forgets fourteen. And what if the picture
+# shows several animals? The article expects it to fail there. `camlite evaluate` measured it too: on
+# `twins`, pictures with one to three animals of the same class, Cluster-CAM found no more animals than
+# a random choice of weights.
+#
+# But that run used black as fill, as the formula without a fill does. You know what lesson 12 would
+# ask. So: twins, and a mosaic of four scenes with four classes; three ways to weigh the same eight
+# clusters; two fills. An animal is **found** if half of it is lit when as many pixels are lit as
+# all animals cover. In the mosaic we measure the share of the heat in the asked quarter.
+
+
+# %%
+def found_animals(heat: Tensor, masks: Tensor) -> tuple[int, int]:
+    """How many animals a map finds, and how many there are: heat (H, W), masks (animals, H, W)."""
+    count = int(masks.any(0).sum())
+    brightest = heat.flatten().topk(count).indices
+    lit = torch.zeros(heat.numel(), dtype=torch.bool)
+    lit[brightest] = True
+    lit = (lit & (heat.flatten() > 0)).view(heat.shape)
+    there = [m for m in masks if m.any()]
+    return sum(bool((lit & m).sum() >= 0.5 * m.sum()) for m in there), len(there)
+
+
+def three_ways(images: Tensor, c: Tensor, fill: Tensor, k: int) -> dict[str, Tensor]:
+    """Maps of the same clusters, with all weights, base − scissors, and two groups by chance."""
+    F = features(images)
+    M = sums(cluster_channels(F, k, 0), F, k)
+    Y = score_groups(f, M, images, c, fill)
+    by_chance = torch.rand(Y.shape, generator=torch.Generator().manual_seed(0))
+    return {
+        "all weights": add_up(Y - of_fill(fill)[c][:, None], M),
+        "base − scissors": add_up(cognition_weights(Y), M),
+        "two by chance": add_up(cognition_weights(by_chance), M),
+    }
+
+
+fills = {"black": torch.zeros(3, 1, 1), "mean colour": mean_colour}
+twins = data.twins(18 if fast else 60)
+mosaic = data.mosaic(3 if fast else 10)
+several, pictures = {}, {}
+tiles, tile_class = (
+    mosaic.images.repeat_interleave(4, 0),
+    torch.arange(4).repeat(len(mosaic.images)),
+)
+quarter = mosaic.cell_masks.flatten(0, 1)
+for fill_name, fill in fills.items():
+    for way, M in three_ways(twins.images, twins.labels, fill, 8).items():
+        heat = camlite.up(M, twins.images.shape[2:])
+        pictures[way, fill_name] = heat
+        for count in (1, 2, 3):
+            chosen = (twins.counts == count).nonzero()[:, 0].tolist()
+            hits = [found_animals(heat[n], twins.object_masks[n]) for n in chosen]
+            several[way, fill_name, count] = sum(a for a, _ in hits) / sum(b for _, b in hits)
+    for way, M in three_ways(tiles, tile_class, fill, 8).items():
+        heat = camlite.up(M, tiles.shape[2:])
+        total = heat.sum((1, 2))
+        inside = torch.where(total > 0, (heat * quarter).sum((1, 2)) / total, 0.25)
+        several[way, fill_name, "mosaic"] = float(inside.mean())
+heads = (1, 2, 3, "mosaic")
+print(f"animals found in {len(twins.images) // 3} pictures each; share in the asked quarter")
+print(
+    f"{'':32s}" + "".join(f"{t} animal{'s' * (t > 1)}".rjust(11) for t in (1, 2, 3)) + "     mosaic"
+)
+for fill_name in fills:
+    for way in ("all weights", "base − scissors", "two by chance"):
+        cells = [f"{several[way, fill_name, head]:.2f}" for head in heads]
+        print(f"{fill_name:14s}{way:18s}" + "".join(f"{cell:>11s}" for cell in cells))
+
+# %% [markdown]
+# FILL
+
+# %% [markdown]
+# ## The whole lesson in one picture
+
+# %% [markdown]
+# **Today's question was: can sixteen questions replace two thousand?** FILL
+
+# %% [markdown]
+# ## Once more
+#
+# *From lesson 12, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
+#
+# FILL
+
+# %% [markdown]
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 15` asks them again, also next week.
