@@ -603,6 +603,15 @@ for k in numbers_of_groups:
     cells = [f"{shares[t, k]:.2f} ({blank[t, k]})" if (t, k) in shares else "" for t in ways]
     print(f"{k:9d} " + "".join(f"{cell:>16s}" for cell in cells))
 print("(in brackets: blank maps)")
+two_groups = ~torch.eye(4, dtype=torch.bool)
+alike_maps = {
+    text: float(cosines(sums(clusters, F_pairs, 4))[:, two_groups].mean())
+    for text, clusters in (("number", by_number[:half] * 4 // K), ("pattern", by_pattern))
+}
+print(
+    "mean cosine of the maps of two groups, of four:",
+    {t: round(v, 2) for t, v in alike_maps.items()},
+)
 
 other_sorts = {
     "channels as they are, k-means": raw_clusters(F_pairs, 8, 10, 0),
@@ -615,9 +624,10 @@ for text, clusters in other_sorts.items():
 
 # %% [markdown]
 # **Your guess:** sorted by pattern, **four questions** come as far as 64. Sorted by number, sixteen do
-# not, and chance is as good as the number. Why? A mask lets the network see *places*. Any eight
-# channels together are bright nearly everywhere, so their mask hides little, and all groups get
-# nearly the same answer. A cluster is bright at few places.
+# not, and chance is as good as the number. Why? Look at the line with the cosines: sorted by number,
+# the maps of two groups are nearly the same, since each group is a mixture of everything. Then the
+# masks are nearly the same too, and four questions are one question asked four times. Sorted by
+# pattern, the maps show different places.
 #
 # The last two lines are sobering. Twins of different strength come together only after the division,
 # but the map does not need it: k-means of the channels as they are is as good here, and so is

@@ -897,28 +897,27 @@ def _(f, M, x, c, fill):
     return ask(f, M, x, c, fill)
 
 
+MASKS = {
+    "scaled_before_enlarging": (
+        lambda M, size: up(scaled(M), size),
+        "You scaled the map first and enlarged it afterwards: the mask does not reach 1 any "
+        "more. masks_from_maps enlarges first.",
+    ),
+    "not_scaled": (
+        up,
+        "The map is no mask yet: scale it to [0, 1] after enlarging, as masks_from_maps does.",
+    ),
+    "one_scale_for_all_groups": (
+        lambda M, size: scaled(up(M, size), (1, 2, 3)),
+        "You scaled all groups of an image together. Each mask has its own minimum and maximum.",
+    ),
+    "nearest_neighbour": (
+        lambda M, size: scaled(up(M, size, "nearest")),
+        "You enlarged with hard edges. Use bilinear interpolation, as masks_from_maps does.",
+    ),
+}
 score_groups.products(
-    lambda masks, mix, pick: lambda f, M, x, c, fill: ask(f, M, x, c, fill, masks, mix, pick),
-    masks={
-        "enlarged, then scaled": (lambda M, size: scaled(up(M, size)), ""),
-        "scaled_before_enlarging": (
-            lambda M, size: up(scaled(M), size),
-            "You scaled the map first and enlarged it afterwards: the mask does not reach 1 any "
-            "more. masks_from_maps enlarges first.",
-        ),
-        "not_scaled": (
-            up,
-            "The map is no mask yet: scale it to [0, 1] after enlarging, as masks_from_maps does.",
-        ),
-        "one_scale_for_all_groups": (
-            lambda M, size: scaled(up(M, size), (1, 2, 3)),
-            "You scaled all groups of an image together. Each mask has its own minimum and maximum.",
-        ),
-        "nearest_neighbour": (
-            lambda M, size: scaled(up(M, size, "nearest")),
-            "You enlarged with hard edges. Use bilinear interpolation, as masks_from_maps does.",
-        ),
-    },
+    lambda mix, pick: lambda f, M, x, c, fill: ask(f, M, x, c, fill, mix=mix, pick=pick),
     mix={
         "image and fill": (mixed, ""),
         "no_fill": (
@@ -963,6 +962,12 @@ score_groups.products(
             "You used the class of the first image for all. c can hold one class for each image.",
         ),
     },
+)
+score_groups.wrongs(
+    **{
+        name: (lambda f, M, x, c, fill, how=how: ask(f, M, x, c, fill, how), sentence)
+        for name, (how, sentence) in MASKS.items()
+    }
 )
 score_groups.wrongs(
     minus_the_image=(
