@@ -92,6 +92,27 @@ group_maps.products(
     },
 )
 group_maps.wrongs(
+    alpha_without_axes=(
+        lambda F, alpha, groups: cut(alpha * F, groups).sum(2).relu(),
+        "alpha is (N, K) and does not meet F, (N, K, h, w): alpha[:, :, None, None] gives it two "
+        "more axes of length 1.",
+    ),
+    summed_over_the_groups=(
+        lambda F, alpha, groups: cut(columns(alpha) * F, groups).sum(1).relu(),
+        "You summed over the groups. After unflatten axis 1 counts the groups and axis 2 the channels "
+        "in a group: sum over axis 2.",
+    ),
+    not_summed=(
+        lambda F, alpha, groups: cut(columns(alpha) * F, groups).relu(),
+        "You cut the channels into groups but did not add them up: sum over axis 2 before the ReLU.",
+    ),
+    sum_of_the_weights=(
+        lambda F, alpha, groups: (
+            columns(alpha.unflatten(1, (groups, -1)).sum(2)) * cut(F, groups).sum(2)
+        ).relu(),
+        "You added up the weights and the maps of a group, and multiplied the two sums. Each channel "
+        "is multiplied by its own α first.",
+    ),
     relu_of_each_channel=(
         lambda F, alpha, groups: cut((columns(alpha) * F).relu(), groups).sum(2),
         "You took the ReLU of each channel before the sum. It stands around the sum of the group.",
@@ -207,6 +228,11 @@ unit_channels.products(
     },
 )
 unit_channels.wrongs(
+    left_flat=(
+        lambda F: divided(F, length(F)).flatten(2),
+        "The values are right, but the maps are still long vectors. Bring back the shape of F, "
+        "(N, K, h, w).",
+    ),
     over_one_axis=(
         lambda F: divided(F, length(F, (3,))),
         "Your norm runs over one axis of the map: each row of a map gets length 1. Flatten the "
@@ -301,9 +327,12 @@ def _(rng):
     yield Case("channels without clear sections", normal(rng, 1, 40, 4, 4).relu(), 7, 3)
 
 
+def fitted(vectors, k, seed, starts=10):
+    return KMeans(n_clusters=k, n_init=starts, random_state=seed).fit(np.asarray(vectors))
+
+
 def kmeans(vectors, k, seed, starts=10):
-    tool = KMeans(n_clusters=k, n_init=starts, random_state=seed)
-    return torch.as_tensor(tool.fit_predict(np.asarray(vectors))).long()
+    return torch.as_tensor(fitted(vectors, k, seed, starts).labels_).long()
 
 
 def by_image(vectors, starts=10):
@@ -349,7 +378,7 @@ def _(answer, F, k, seed):
     """Partitions, whatever the numbers of the clusters; dead channels may go anywhere."""
     found = answer(F, k, seed)
     if found is None:
-        return {"result": None}
+        return {"kind of result": None}
     if wrong := wrong_kind(found, len(F), F.shape[1], k):
         return {"kind of result": wrong}
     found = torch.as_tensor(np.asarray(found)).long()
@@ -373,6 +402,8 @@ def _(F, k, seed):
 
 cluster_channels.teaches_parts(
     {
+        "kind of result": "Return whole numbers from 0 to k − 1, one for each channel of each image: "
+        "(N, K).",
         "the same seed, the same result": "Two calls with the same seed gave two results. Give the "
         "seed to k-means: random_state=seed.",
         "the spread in the clusters is as small": "There is a better partition for the same k: its "
@@ -381,6 +412,26 @@ cluster_channels.teaches_parts(
     }
 )
 cluster_channels.wrongs(
+    only_the_first_image=(
+        lambda F, k, seed: by_image(units)(F[:1], k, seed)[0],
+        "You sorted only the first image. Loop over all images and stack the results: (N, K).",
+    ),
+    counted_from_one=(
+        lambda F, k, seed: by_image(units)(F, k, seed) + 1,
+        "Your clusters are numbered from 1. Number them from 0 to k − 1.",
+    ),
+    centres_returned=(
+        lambda F, k, seed: torch.stack(
+            [torch.as_tensor(fitted(V, k, seed).cluster_centers_) for V in units(F).flatten(2)]
+        ),
+        "These are the centres of the clusters. fit_predict gives the number of each channel's "
+        "cluster.",
+    ),
+    maps_not_flat=(
+        lambda F, k, seed: torch.stack([kmeans(maps, k, seed) for maps in units(F)]),
+        "k-means wants one row of numbers for each channel. Make a long vector of each map first: "
+        "flatten(2).",
+    ),
     seed_not_used=(
         lambda F, k, seed: by_image(units)(F, k, None),
         "Two calls with the same seed gave two results. Give the seed to k-means: "
@@ -970,6 +1021,29 @@ score_groups.wrongs(
     }
 )
 score_groups.wrongs(
+    mask_without_colour_axis=(
+        lambda f, M, x, c, fill: torch.stack(
+            [
+                of_class(f(mixed(x, scaled(up(M, x.shape[2:]))[:, g], fill)), c)
+                for g in range(M.shape[1])
+            ],
+            1,
+        ),
+        "H[:, g] is (N, H, W) and does not meet the image, (N, C, H, W). H[:, g, None] is one mask "
+        "for all colours.",
+    ),
+    all_classes=(
+        lambda f, M, x, c, fill: ask(f, M, x, c, fill, pick=lambda Y, c: Y),
+        "You kept the logits of all classes. Take the one of class c: logits[rows, classes].",
+    ),
+    whole_image_each_time=(
+        lambda f, M, x, c, fill: ask(f, M, x, c, fill, mix=lambda x, H, fill: x),
+        "Every group got the logit of the whole image: the mask never reached the network.",
+    ),
+    mean_of_the_fill=(
+        lambda f, M, x, c, fill: ask(f, M, x, c, 0 * fill + fill.mean()),
+        "You made one number of the fill. It has its own value for each colour, or for each pixel.",
+    ),
     minus_the_image=(
         lambda f, M, x, c, fill: ask(f, M, x, c, fill) - of_class(f(x), c)[:, None],
         "You subtracted the logit of the whole image. Return the logits as they are.",
