@@ -165,7 +165,7 @@ check("15.2", unit_channels)
 
 # %% [markdown]
 # The product of two unit vectors is the **cosine** of their angle: 1 for the same pattern, 0 for
-# two patterns without a common place. (Behind a ReLU no value is negative, so no cosine is.) And
+# two patterns without a common place. (After a ReLU no value is negative, so no cosine is.) And
 # for two unit vectors $\hat x$, $\hat y$ the distance and the cosine say the same:
 #
 # $$ \lVert\hat x-\hat y\rVert^2 = 2\,(1-\cos(x, y)) $$
@@ -633,8 +633,8 @@ for text, clusters in other_sorts.items():
 # but the map does not need it: k-means of the channels as they are is as good here, and so is
 # spectral clustering. What counts is that channels are sorted by *some* pattern.
 #
-# **Group-CAM** is another story. It is best with **one** group, and this is Grad-CAM. Look at the last
-# column, where nobody was asked (all $\beta = 1$): it falls even more. So the loss comes from the
+# **Group-CAM** is another story. It is best with one or two groups, and one group is Grad-CAM. Look at
+# the last column, where nobody was asked (all $\beta = 1$): it falls even more. So the loss comes from the
 # groups: each has its own ReLU, which throws away what speaks *against* the animal, before it can
 # be subtracted from what speaks for it. The questions win back a part of it. (Whoever compares
 # Group-CAM with Score-CAM should also compare it with Grad-CAM.)
@@ -842,15 +842,15 @@ plt.show()
 
 # %% [markdown]
 # * **On black** the measurement is true: where there are two or three animals, base and scissors find
-#   hardly more of them than two clusters by chance. Through every mask the network says "bird" or
-#   something near it, so "best" and "worst" mean little.
+#   hardly more of them than two clusters by chance. (Black is a *bird* to this network. So an answer
+#   says much about the fill, and little about the cluster.)
 # * **On the mean colour** most of the failure is gone. Base and scissors find about twice as many
-#   as chance, only a few less than all weights together. In the mosaic they are even the better choice:
-#   the scissors cut one rival away completely, and weights of different size do not.
+#   as chance, only a few less than all weights together. In the mosaic they are even the better choice.
+#   We did not look for the reason.
 #
-# So "bad for several objects" was mostly "bad on black", as for Score-CAM in lesson 12. What is left is
-# a limit of the method itself: it uses two groups. If the asked animals need three, something is lost.
-# Therefore the column in the big table falls with the number of groups, and is best with four.
+# So "bad for several objects" was mostly "bad on black", as for Score-CAM in lesson 12. What is left is a
+# limit of the method itself: it uses two groups. The column in the big table falls with the number of
+# groups, and is best with four.
 #
 # ## Two thousand?
 #
@@ -1033,7 +1033,7 @@ print(f"largest drop {ablation.max():.2f}, largest difference {off:.1e}")
 # * A comparison needs its control: groups by chance, the same number of questions, another fill.
 #
 # **Where it fails.** Groups that are made once for a picture cannot tell apart what one cluster
-# holds: two animals in the same place of the same pattern stay together. And all of this needs masks,
+# holds: two animals that the same channels show stay together. And all of this needs masks,
 # so all that lesson 12 said of fills holds here too.
 #
 # **Try this** (15 minutes). Give `torch.zeros(3, 1, 1)` as fill to the big table, with its own `Y_fill`.
