@@ -204,7 +204,7 @@ def _(run):
     assert ours > run.several["all weights", "mean colour", "mosaic"] + 0.02
 
 
-@says("the column in the big table falls with the number of groups, and is best with four")
+@says("The column in the big table falls with the number of groups, and is best with four")
 def _(run):
     column = {k: run.shares["base − scissors", k] for k in run.numbers_of_groups if k > 1}
     assert max(column, key=column.get) == 4
