@@ -448,6 +448,36 @@ def half_open_masks() -> str:
     )
 
 
+def neighbours_of_seven() -> str:
+    group = torch.arange(12) * 4 // 12
+    six, seven, eight = (group == group[7]).nonzero()[:, 0].tolist()
+    return f"{six}, {seven} and {eight}: each group has three neighbours"
+
+
+def strong_and_weak_twin() -> str:
+    a, b = torch.tensor([6.0, 8.0]), torch.tensor([0.6, 0.8])
+    unit = (a / a.norm() - b / b.norm()).norm()
+    cosine = functional.cosine_similarity(a, b, dim=0)
+    return (
+        f"As they are {(a - b).norm():.1f}, as unit channels {unit:.0f}, since both become "
+        f"({b[0]:.1f}, {b[1]:.1f}). Their cosine is {cosine:.0f}"
+    )
+
+
+def parts_of_a_graph() -> str:
+    A = torch.eye(6)
+    for a, b in ((0, 1), (1, 2), (3, 4)):
+        A[a, b] = A[b, a] = 1
+    d = A.sum(1)
+    values = torch.linalg.eigvalsh(torch.eye(6) - A / (d[:, None] * d).sqrt())
+    zeros = int((values.abs() < 1e-5).sum())
+    return f"{zeros} parts: {{0, 1, 2}}, {{3, 4}} and {{5}} alone. So {zeros} eigenvalues are 0"
+
+
+def alpha_of_a_silent_channel() -> str:
+    return f"2.88 / {12 * 24} = {2.88 / (12 * 24):.2f}, and it does not change"
+
+
 @pytest.mark.parametrize(
     ("lesson", "number", "computed"),
     [
@@ -499,6 +529,10 @@ def half_open_masks() -> str:
         (13, 2, mean_when_seen),
         (13, 3, four_times_the_price),
         (13, 4, half_open_masks),
+        (15, 1, neighbours_of_seven),
+        (15, 2, strong_and_weak_twin),
+        (15, 3, parts_of_a_graph),
+        (15, 5, alpha_of_a_silent_channel),
         (20, 1, drops),
     ],
 )
