@@ -403,6 +403,22 @@ def drops() -> str:
     return f"74 / 3 ≈ {B.mean():.1f}, and A has {A.mean():.0f}. But A wins on two of the three"
 
 
+def layer_cam_and_hires() -> str:
+    F, G = torch.tensor([2.0, 3.0]), torch.tensor([-1.0, 0.5])
+    hires = float((G * F).sum())
+    assert max(hires, 0) == 0
+    return f"0.5 · 3 = {(G.relu() * F).sum():.1f}. HiResCAM: −2 + 1.5 = −{abs(hires):.1f}"
+
+
+def maximum_and_product() -> str:
+    scaled = torch.tensor([0.9, 0.8, 0.1])
+    return f"The maximum is {scaled.max():.1f}, the product {scaled.prod():.3f}."
+
+
+def energy_over_area() -> str:
+    return f"0.34 / 0.056 ≈ {0.34 / 0.056:.1f} times"
+
+
 @pytest.mark.parametrize(
     ("lesson", "number", "computed"),
     [
@@ -449,6 +465,9 @@ def drops() -> str:
         (12, 2, softmax_of_two),
         (12, 4, gradient_and_ablation),
         (12, 5, all_are_birds),
+        (16, 1, layer_cam_and_hires),
+        (16, 2, maximum_and_product),
+        (16, 4, energy_over_area),
         (20, 1, drops),
     ],
 )

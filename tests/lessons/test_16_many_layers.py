@@ -699,8 +699,8 @@ poly_cam.wrongs(
     ),
     product_of_all=(
         lambda maps: torch.stack([up(minmax(M), maps[-1].shape[1:]) for M in maps]).prod(0),
-        'This is the product of the last exercise but one, fuse(…, "product"). Poly-CAM goes layer '
-        "by layer and normalises locally.",
+        'This is fuse(…, "product"). Poly-CAM goes layer by layer, and normalises each shallower map '
+        "locally.",
     ),
     nearest=(
         chain(lambda P, M, maps, n: lnorm(M, P.shape[1:]) * up(P, M.shape[1:], "nearest")),
