@@ -46,7 +46,6 @@ from torch.nn import functional
 import camlite
 from camlite import data, nets
 from camlite.course import check, hint
-from camlite.methods.layers import full_gradients
 
 fast = bool(os.environ.get("CAMLITE_FAST"))  # fewer images, for tests
 
@@ -613,6 +612,7 @@ for variant in ["+-"] if fast else variants:
 
 # %%
 d = (c + 1) % 4  # another animal of the same mosaic
+full_gradients = camlite.methods.layers.full_gradients
 terms = [full_gradients(net, x, c) for net in networks]
 other = [full_gradients(net, x, d) for net in networks]
 gap = max(float((t.total() - t.Y).abs().max()) for t in terms)
@@ -698,6 +698,9 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
+# (Dots on the seam between two quarters, as in the last row of layer 1: such an edge stood in no
+# training image, and a shallow layer answers to edges.)
+#
 # **Today's question was: fine and right at once?** Partly. On our scenes the product of trained
 # layers, taken after the poolings, was more often right than its deepest layer and had a better
 # outline, in three networks of three, and random layers could not do that. The maximum was less often
