@@ -547,8 +547,8 @@ check("16.4", poly_cam)
 # %%
 def without_lnorm(maps: list[Tensor]) -> Tensor:
     """The same chain of products, with M itself in the place of LNorm(M)."""
-    P = maps[0]
-    for M in maps[1:]:
+    P, *shallower = maps
+    for M in shallower:
         P = M * up(P, M.shape[1:])
     return P
 

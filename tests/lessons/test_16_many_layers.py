@@ -47,6 +47,9 @@ def gap(G):
 
 layer_cam.teaches(
     {
+        "result: unsqueeze 1": "The channel axis is still there, with length 1. The map is "
+        "(N, h, w).",
+        "sum over axis 1: axes 0": "You summed over the images. The channels are axis 1.",
         "sum over axis 1: mean": "You took the mean over the channels. The formula has a sum: your "
         "map is smaller by the factor K.",
     }
@@ -300,6 +303,11 @@ fuse.wrongs(
         'You took the mean over the layers. For "max" and "tanh" the strongest layer decides at each '
         "place: the maximum.",
     ),
+    never_enlarged=(
+        fused(enlarge=lambda M, size: M),
+        "The maps keep their own sizes, and maps of different sizes cannot be stacked. Enlarge each "
+        "scaled map to `size` first.",
+    ),
     always_the_maximum=(
         fused(product=torch.amax),
         '"product" gives the maximum in your answer. Multiply the maps there, place by place.',
@@ -517,6 +525,18 @@ local_normalize.wrongs(
         below(blurred, 1e-6),
         "You divide by at least 1e-6. Maps with tiny values notice that: take 1e-12.",
     ),
+    no_channel_axis=(
+        lambda M, size: (
+            M
+            / functional.interpolate(
+                functional.interpolate(M, size=size, mode="bilinear"),
+                size=M.shape[1:],
+                mode="bilinear",
+            )
+        ),
+        "interpolate wants (N, channels, h, w): give it M[:, None], and take [:, 0] of its result. "
+        "The function `up` above does this.",
+    ),
     one_blur_for_all=(
         below(lambda M, size: blurred(M.mean(0, keepdim=True), size)),
         "You mixed the images: the blurred map is that of all of them. Each map has its own "
@@ -640,6 +660,24 @@ poly_cam.wrongs(
         chain(lambda P, M, maps, n: lnorm(M, M.shape[1:]) * up(P, M.shape[1:])),
         "The coarse size is that of M itself, so LNorm(M) is 1 wherever M is not 0. Take the size "
         "of P before you enlarge it.",
+    ),
+    not_enlarged=(
+        chain(lambda P, M, maps, n: lnorm(M, P.shape[1:]) * P),
+        "P is not enlarged: it still has the size of the deeper layer, and cannot be multiplied with "
+        "LNorm(M). Enlarge it to M.shape[1:] first.",
+    ),
+    shape_with_images=(
+        chain(lambda P, M, maps, n: lnorm(M, P.shape) * up(P, M.shape[1:])),
+        "P.shape is (N, h, w). The coarse size is only (h, w): P.shape[1:].",
+    ),
+    enlarged_to_the_whole_shape=(
+        chain(lambda P, M, maps, n: lnorm(M, P.shape[1:]) * up(P, M.shape)),
+        "M.shape is (N, h, w). The size to enlarge to is only (h, w): M.shape[1:].",
+    ),
+    product_normalised=(
+        chain(lambda P, M, maps, n: lnorm(M * up(P, M.shape[1:]), P.shape[1:])),
+        "You normalised the product of M and P. Only M goes through local_normalize; then multiply "
+        "with the enlarged P.",
     ),
     the_map_before=(
         chain(lambda P, M, maps, n: lnorm(M, P.shape[1:]) * up(maps[n - 1], M.shape[1:])),
