@@ -30,8 +30,8 @@
 # > Hierarchical Class Activation Maps for Localization*, IEEE Transactions on Image Processing 30,
 # > 2021. · X. Shi, S. Khademi, Y. Li, J. van Gemert: *Zoom-CAM: Generating Fine-grained Pixel
 # > Annotations from Image Labels*, ICPR 2020. · A. Englebert, O. Cornu, C. De Vleeschouwer:
-# > *Poly-CAM: High resolution class activation map for CNNs*, ICPR 2022, arXiv 2204.13359. · M.
-# > Domeniconi and others: *How to Evaluate and Refine your CAM*, 2026, arXiv 2605.14641 (RefineCAM).
+# > *Poly-CAM: High resolution class activation map for CNNs*, ICPR 2022, arXiv 2204.13359. ·
+# > Domeniconi, Stramiglio, Lombardi, Salti: *How to Evaluate and Refine your CAM*, 2026, arXiv 2605.14641 (RefineCAM).
 # > · S. Srinivas, F. Fleuret: *Full-Gradient Representation for Neural Network Visualization*,
 # > NeurIPS 2019, arXiv 1905.00780.
 
@@ -85,7 +85,8 @@ print(
 # The question has two words, *right* and *fine*. Because the scenes are drawn, we know every pixel,
 # and can measure both. All four numbers look at a map $M \ge 0$ in the size of the image.
 #
-# * **right**: of the map's energy on the four animals, the share on the asked one. Chance: 25 %.
+# * **right**: of the map's energy (the sum of its values, lesson 6) on the four animals, the share
+#   on the asked one. Chance: 25 %.
 # * **noise**: the share of all its energy that lies on no animal. A flat map has about 78 %.
 # * **IoU**: light as many pixels as the asked animal has, the brightest ones. Intersection of lit
 #   pixels and animal, divided by their union.
@@ -406,8 +407,9 @@ for how in ("max", "tanh", "product"):
 # **Your guess:** one careless layer is enough to spoil a maximum. It is less often right than the
 # deepest layer alone, and the noise stays about where it was; tanh, which lifts weak places, is
 # right less often still. The outline hardly moves. The product has little noise, is right much more
-# often, and has a better outline than the deepest layer, in all three networks. Is that the answer?
-# Not yet. Two questions must be asked of every product.
+# often, and has a better outline than the deepest layer, in all three networks. (Remember the
+# blob: the deepest layer's outline is no better than the blob's. The product's is, in one network
+# only just.) Is that the answer? Not yet. Two questions must be asked of every product.
 #
 # **Control 1: less noise is cheap.** Multiply the deepest map with itself, four times. No new witness
 # is heard.
@@ -689,6 +691,7 @@ plt.show()
 # outline, in three networks of three, and random layers could not do that. The maximum was less often
 # right than the deepest layer. Keeping the sign until the sum made even a single map right. And none
 # of the maps comes near to the true mask, seen through a grid of 12×12: not in IoU, not in outline.
+# In IoU hardly any of them beats a round blob that is told the quarter.
 #
 # Does your function agree with the library's?
 

@@ -177,9 +177,9 @@ def _(rng):
     two = [lifted(rng, 1, 2, 3), lifted(rng, 1, 5, 3)]
     for how in ("product", "tanh", "max"):
         yield Case(f'"{how}": one image, larger than all its maps', two, (10, 9), how)
-    flat = [lifted(rng, 2, 4, 6), torch.zeros(2, 2, 3)]
+    flat = [lifted(rng, 2, 4, 6), torch.zeros(2, 2, 3), torch.full((2, 3, 3), 3.0)]
     for how in ("max", "product", "tanh"):
-        yield Case(f'"{how}": one of the maps is 0 everywhere', flat, (4, 6), how)
+        yield Case(f'"{how}": one map is 0 everywhere, one is 3 everywhere', flat, (4, 6), how)
     for how in ("max", "tanh"):
         one = [lifted(rng, 3, 3, 4) * torch.tensor([1.0, 50, 0.02])[:, None, None]]
         yield Case(f'"{how}": one layer, three images of very different size', one, (6, 8), how)
@@ -336,12 +336,13 @@ fuse.wrongs(
             s=lambda M: (M - edges(M)[0]) / (edges(M)[1] - edges(M)[0]),
             t=lambda M: torch.tanh(2 * M / edges(M)[1]),
         ),
-        "A map that is 0 everywhere gave NaN: 0 divided by 0. It marks no place: give zeros.",
+        "A constant map gave NaN: 0 divided by 0. It marks no place: s gives zeros, and so does tanh "
+        "for a map that is 0 everywhere.",
     ),
     flat_map_left_out=(
-        lambda maps, size, how: fused()([M for M in maps if M.max() > 0], size, how),
-        "You left out the layer that is 0 everywhere. It takes part with zeros, so a product with it "
-        "is 0.",
+        lambda maps, size, how: fused()([M for M in maps if M.max() > M.min()], size, how),
+        "You left out the layers that are constant. They take part: s makes zeros of them, so a "
+        "product with them is 0.",
     ),
     scaled_again=(
         lambda maps, size, how: minmax(fused()(maps, size, how)),

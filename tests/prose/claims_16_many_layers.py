@@ -141,6 +141,25 @@ def _(run):
     assert (outline > deepest(run)[3] + 0.02).all()
 
 
+@says(
+    "the deepest layer's outline is no better than the blob's. The product's is, in one network "
+    "only just"
+)
+def _(run):
+    blob = numbers(run, "a blob in its quarter")[3]
+    assert (deepest(run)[3] < blob).all()
+    assert (numbers(run, "product")[3] > blob).all()
+    assert float((numbers(run, "product")[3] - blob).min()) < 0.04
+
+
+@says("In IoU hardly any of them beats a round blob that is told the quarter")
+def _(run):
+    blob = numbers(run, "a blob in its quarter")[2]
+    alone = [name for name in run.found if not name.startswith(("the true mask", "a blob"))]
+    beaten = sum(int((numbers(run, name)[2] > blob).sum()) for name in alone)
+    assert beaten < 0.2 * 3 * len(alone)
+
+
 @says("Control 1 takes a large part of the noise away, and is the most often right of all")
 def _(run):
     power = numbers(run, "deepest, to the power 4")
