@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from camlite import data
 from tests.prose import says
 
 NETWORKS = 3
@@ -186,6 +187,34 @@ def _(run):
 @says("the product's is lower than that of the deepest layer alone, in all three networks")
 def _(run):
     assert (numbers(run, "product")[2] < deepest(run)[2] - 0.01).all()
+
+
+@says("it is, and the IoU is higher too, in all three networks", "a grid of only 12×12. Is the")
+def _(run):
+    pair = numbers(run, "product, layers 3 and 4")
+    for what in (2, 3):
+        assert (pair[what] > deepest(run)[what] + 0.01).all()
+    assert all(M.shape[1:] == (12, 12) for maps in run.ladders for M in maps[2:])
+
+
+@says("For each of the three networks layers 3 and 4 had the best IoU")
+def _(run):
+    from itertools import combinations
+
+    other = data.mosaic(16 if run.fast else 40, seed=2)
+    masks = other.object_masks[run.rows, run.c]
+    for net in run.networks:
+        M = [run.camlite.layer_cam(net, layer, other.images, run.c) for layer in run.POOLS]
+        iou = {
+            pair: sum(
+                run.overlap(m, mask)
+                for m, mask in zip(
+                    run.fuse([M[i] for i in pair], run.size, "product"), masks, strict=True
+                )
+            )
+            for pair in combinations(range(4), 2)
+        }
+        assert max(iou, key=iou.get) == (2, 3)
 
 
 @says("With its sign the deepest map alone is nearly always right")
