@@ -162,6 +162,35 @@ class HeadNet(nn.Module):
         return self.classifier(F)
 
 
+class LadderNet(nn.Module):
+    """A small VGG for the generated scenes: one layer for each of four resolutions.
+
+    Four 3×3 convolutions with 16, 32, 48 and 64 channels, each with batch normalisation and ReLU,
+    and a max pooling between them: an image of 48×48 gives feature maps of 48×48, 24×24, 12×12
+    and 6×6, after the ReLUs named in `LAYERS`. Then a global average and one linear layer. With
+    four classes it has 47,252 parameters.
+
+    Shapes: images (N, in_channels, H, W), H and W divisible by 8 -> logits (N, classes).
+    """
+
+    LAYERS = ("features.2", "features.6", "features.10", "features.14")
+
+    def __init__(self, in_channels: int = 3, classes: int = 4) -> None:
+        super().__init__()
+        widths = [in_channels, 16, 32, 48, 64]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            layers += [nn.Conv2d(before, after, kernel_size=3, padding=1), nn.BatchNorm2d(after)]
+            layers += [nn.ReLU(), nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*layers[:-1])
+        self.classifier = nn.Linear(widths[-1], classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) -> logits (N, classes)."""
+        F = self.features(images)  # (N, 64, H/8, W/8)
+        return self.classifier(F.mean(dim=(2, 3)))  # GAP, then W F + b
+
+
 def fit(
     model: nn.Module,
     images: Tensor,
@@ -223,7 +252,8 @@ def bundled(name: str) -> nn.Module:
     `pond_repaired`, `rail_biased` and `rail_repaired` are `SceneNet`s and read the generated
     scenes (N, 3, 48, 48); so do `pond_gap_1` and the other `pond_…`, with GAP or GMP, and
     `pond_rival`, a `BoxNet`. `lookalikes_0`, `_1` and `_2` are `SceneNet`s for the pictures of
-    `camlite.data.lookalikes`. `heads_gap_linear` and the other five `heads_…` are `HeadNet`s and
+    `camlite.data.lookalikes`. `ladder_0`, `_1` and `_2` are `LadderNet`s for the generated scenes.
+    `heads_gap_linear` and the other five `heads_…` are `HeadNet`s and
     read small digits somewhere in an image, (N, 1, 28, 28). What each one learned from, and how
     well it does, stands in datasets/<name>.json. Raises ValueError for another name.
     """
@@ -238,6 +268,8 @@ def bundled(name: str) -> nn.Module:
     elif name.startswith(("pond_", "rail_", "lookalikes_")):
         pooling = "max" if "gmp" in name else "mean"
         model = SceneNet(classes=len(weights["classifier.bias"]), pooling=pooling)
+    elif name.startswith("ladder_"):
+        model = LadderNet()
     elif name.startswith("heads_"):
         model = HeadNet(name.removeprefix("heads_"))
     model.load_state_dict(weights)

@@ -115,6 +115,26 @@ def test_scenenet_pools_with_the_mean_or_the_maximum():
         nets.SceneNet(pooling="median")
 
 
+def test_laddernet_has_four_sizes_and_each_seed_is_bundled():
+    for seed in range(3):
+        net = nets.bundled(f"ladder_{seed}")
+        features, *parts = camlite.split(net, list(nets.LadderNet.LAYERS))
+        x = torch.rand(2, 3, 48, 32)
+        F = [features(x)]
+        for part in parts[:-1]:
+            F.append(part(F[-1]))
+        assert [tuple(each.shape[1:]) for each in F] == [
+            (16, 48, 32),
+            (32, 24, 16),
+            (48, 12, 8),
+            (64, 6, 4),
+        ]
+        assert torch.equal(parts[-1](F[-1]), net(x))
+        assert card(f"ladder_{seed}")["test_accuracy"] > 0.98
+    parameters = nets.count_parameters(nets.LadderNet())
+    assert f"{parameters:,} parameters" in card("ladder_0")["network"]
+
+
 def test_boxnet_says_a_class_and_draws_a_box_in_pixels():
     net = nets.BoxNet().eval()
     x = torch.rand(2, 3, 48, 48)

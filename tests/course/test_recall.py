@@ -478,6 +478,22 @@ def alpha_of_a_silent_channel() -> str:
     return f"2.88 / {12 * 24} = {2.88 / (12 * 24):.2f}, and it does not change"
 
 
+def layer_cam_and_hires() -> str:
+    F, G = torch.tensor([2.0, 3.0]), torch.tensor([-1.0, 0.5])
+    hires = float((G * F).sum())
+    assert max(hires, 0) == 0
+    return f"0.5 · 3 = {(G.relu() * F).sum():.1f}. HiResCAM: −2 + 1.5 = −{abs(hires):.1f}"
+
+
+def maximum_and_product() -> str:
+    scaled = torch.tensor([0.9, 0.8, 0.1])
+    return f"The maximum is {scaled.max():.1f}, the product {scaled.prod():.3f}."
+
+
+def energy_over_area() -> str:
+    return f"0.34 / 0.056 ≈ {0.34 / 0.056:.1f} times"
+
+
 @pytest.mark.parametrize(
     ("lesson", "number", "computed"),
     [
@@ -533,6 +549,9 @@ def alpha_of_a_silent_channel() -> str:
         (15, 2, strong_and_weak_twin),
         (15, 3, parts_of_a_graph),
         (15, 5, alpha_of_a_silent_channel),
+        (16, 1, layer_cam_and_hires),
+        (16, 2, maximum_and_product),
+        (16, 4, energy_over_area),
         (20, 1, drops),
     ],
 )
