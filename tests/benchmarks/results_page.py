@@ -405,7 +405,8 @@ there is one animal (`scenes`) it is {v("scenes", energy, "score_cam")} %. Rando
 {v("twins", energy, "random_cam")} %, a flat map {v("twins", energy, "fake_cam")} %. **Cognition
 weights** (+1 for the best group of channels, −1 for the worst one: Cluster-CAM) find
 {t("cluster_cam")} %, with {v("twins", energy, "cluster_cam")} % of the energy: no better than
-random weights. The most are found by guided backpropagation, saliency and FullGrad
+random weights. (Its masks lie on black; lesson 15 shows how much the mean colour changes this.) The
+most are found by guided backpropagation, saliency and FullGrad
 ({t("guided_backprop")}, {t("saliency")} and {t("full_grad")} %), whose maps are as fine as the
 picture. Lesson 10 shows that the gain of Grad-CAM++ comes from the ReLU on the gradient alone, that
 it becomes a loss two layers earlier, and what it costs.

@@ -156,6 +156,7 @@ CARDS = (
         caveats=(
             "Depends on the baseline.",
             "Not Integrated Gradients: no completeness.",
+            "With GAP and one linear layer the weights are the same everywhere on the path.",
             'The subtraction in variant="paper" was not checked in the paper itself.',
         ),
         variants=(
@@ -267,7 +268,11 @@ CARDS = (
         equation="O = G ∘ F = U Σ Vᵀ, L = ReLU(O V_1)",
         needs="a differentiable network after the layer",
         passes=lambda s, o: Cost(forwards=1, backwards_after=1),
-        caveats=("The strongest pattern of G ∘ F can be evidence against the class.",),
+        caveats=(
+            "The strongest pattern of G ∘ F can be evidence against the class.",
+            "With GAP and one linear layer the decomposition loses the sign of G: after the ReLU "
+            "the map is all there or blank.",
+        ),
         variants=("center=True: pytorch-grad-cam.", "pooled=True: GAP(G) F instead of G ∘ F."),
     ),
     Card(
@@ -281,7 +286,11 @@ CARDS = (
         equation="M = max_l Up(s(ReLU(Σ_k G_l ∘ F_l)))",
         needs="a differentiable network after the first layer",
         passes=lambda s, o: Cost(forwards=1, backwards_after=1),
-        caveats=("Noise of shallow layers passes the maximum.",),
+        caveats=(
+            "Noise of shallow layers passes the maximum.",
+            "Before a max pooling of 2×2 three of four gradients are 0: the layer after it is "
+            "often the better one.",
+        ),
         variants=("a list of layers; None: the last layer before each change of resolution.",),
     ),
     Card(
