@@ -26,6 +26,7 @@ from camlite.course.observe import (
     differing,
     observe,
 )
+from camlite.course.plain_errors import meaning
 
 SHOWN = 6  # values of a result in a message
 STUBS = ("NotImplementedError: Exercise", "NotImplementedError:\n")  # torch raises it too
@@ -206,7 +207,7 @@ def _first_difference(want: Observation, got: Observation, rtol: float) -> str |
 def _error_clue(first: int, want: Observation, got: Observation) -> _Cause:
     """The answer stopped, and should not have, or with another error."""
     if not want.error:
-        return _Cause(first, f"Your code stopped with {got.detail}")
+        return _Cause(first, f"Your code stopped with {got.error}. {meaning(got.detail)}".rstrip())
     words = f"Here {want.error} is asked for, and your code stopped with {got.error}."
     return _Cause(first, words, "found: another error")
 
