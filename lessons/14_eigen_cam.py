@@ -1,0 +1,680 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lesson 14: Eigen-CAM
+#
+# **Time** 115 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 6 and 8 · **At the end** you
+# have drawn a map for which nobody asked a question, you know what such a map can show and what it
+# cannot, and you have made it show something else without changing one answer of the network.
+#
+# You stand at the pond with a guide. You open your mouth to ask: "Where is the bird?" Before you have
+# said a word, he points. "There!" It is the orange fish. You ask about the frog. He points to the
+# fish. You ask about the turtle. The fish.
+#
+# He is not wrong: the fish is there, and it is what catches the eye. But he has not heard you.
+#
+# All maps of this course so far had a question: a class, a score. **Eigen-CAM** has none. It takes
+# the feature maps, finds the strongest pattern in them, and draws it. No class, no gradient, no
+# weights of the last layer. Its pictures are smooth and often lie on the object, and many people use
+# it. **Today's question: a map without a question, what does it answer?**
+#
+# > **Papers:** M. B. Muhammad, M. Yeasin: *Eigen-CAM: Class Activation Map using Principal
+# > Components*, IJCNN 2020, arXiv 2008.00299. · A. Karjauv, S. Albayrak: *LaFAM*, 2024, arXiv
+# > 2407.06059. · *CAMの発展と実装* (an article, in Japanese) puts Eigen-CAM into the family. ·
+# > EigenGrad-CAM has no paper; it comes from the program pytorch-grad-cam.
+
+# %% tags=["imports"]
+import copy
+import os
+
+import matplotlib.pyplot as plt
+import torch
+from torch import Tensor, nn
+
+import camlite
+from camlite import data, nets, weights
+from camlite.course import check, hint
+from camlite.figures import plot
+
+fast = bool(os.environ.get("CAMLITE_FAST"))  # fewer pictures, for tests
+_ = torch.set_grad_enabled(False)  # we turn it on where we need a gradient
+
+# %% [markdown]
+# ## Part 1: a decomposition by hand
+#
+# **Take paper and a pencil.** A layer has two channels and maps of 2×2:
+#
+# $$ F_1 = \begin{pmatrix} 3 & 4 \\ 0 & 0 \end{pmatrix}, \qquad
+#    F_2 = \begin{pmatrix} 0 & 5 \\ 0 & 0 \end{pmatrix} $$
+#
+# We write them as a table $O$ with one **row for each place** and one **column for each channel**.
+# Here $Z = h\,w = 4$ places and $K = 2$ channels:
+#
+# $$ O = \begin{pmatrix} 3 & 0 \\ 4 & 5 \\ 0 & 0 \\ 0 & 0 \end{pmatrix} $$
+#
+# Every map of this course is a weighted sum of the channels: $L = O\,v$, with one weight in $v$ for
+# each channel. This time nobody gives us the weights. So we ask: **which weights make the strongest
+# map?** "Strong" is the sum of the squares of $L$ (we call it the energy, here with squares). And to
+# be fair, all weights have the same length: $v_1^2 + v_2^2 = 1$.
+#
+# Compute the energy of $L = O\,v$ for four choices of $v$: $(1, 0)$, $(0, 1)$,
+# $(1, 1)/\sqrt 2$ and $(1, -1)/\sqrt 2$. Which one wins? **Guess** whether a fifth can beat it.
+
+# %%
+O = torch.tensor([[3.0, 0], [4, 5], [0, 0], [0, 0]])
+angle = torch.arange(0, 360)  # all weights of length 1 lie on a circle
+circle = torch.stack([angle.deg2rad().cos(), angle.deg2rad().sin()])  # (2, 360)
+energy = (O @ circle).square().sum(0)
+for degrees in (0, 90, 45, 315):
+    v = circle[:, degrees].tolist()
+    print(f"{degrees:4}°  v = ({v[0]:+.2f}, {v[1]:+.2f})   energy {energy[degrees]:.1f}")
+best = [a for a in range(360) if energy[a] > energy.max() - 1e-4]
+print("the largest energy of all 360:", round(float(energy.max()), 1), "at", best, "degrees")
+
+# %% [markdown]
+# 25, 25, 45 and 5. No other direction beats $(1, 1)/\sqrt 2$, but one other *equals* it: 225°, which
+# is $-v$. The same map, with the other sign. Remember this.
+#
+# The best direction is what the **singular value decomposition** (SVD) finds:
+#
+# $$ O = U\,\Sigma\,V^\top $$
+#
+# The columns of $V$ are the directions $v_1, v_2, \dots$, the strongest first, at right angles to
+# each other. $\Sigma$ holds the **singular values** $\sigma_1 \ge \sigma_2 \ge \dots \ge 0$, and
+# $\sigma_i^2$ is the energy along $v_i$. $u_1$, the first column of $U$, is the map, scaled to length
+# 1. So $O\,v_1 = \sigma_1 u_1$. ($v_1$ is also the first eigenvector of $O^\top O$: hence the name.)
+#
+# Eigen-CAM takes the first direction, and forgets the rest:
+#
+# $$ L = O\,v_1 $$
+
+# %%
+U, S, Vh = torch.linalg.svd(O, full_matrices=False)
+print("U", tuple(U.shape), "  S", tuple(S.shape), "  Vh", tuple(Vh.shape))
+print("σ² =", [round(float(s) ** 2, 2) for s in S], "  their sum is ΣO² =", float((O**2).sum()))
+v = Vh[0]  # the first ROW: torch gives Vᵀ, not V
+print("v₁ =", [round(float(a), 3) for a in v], "  L =", [round(float(a), 2) for a in O @ v])
+batch = torch.stack([O, 2 * O])  # (2, 4, 2): a batch of tables is decomposed at once
+print("a batch:", tuple(torch.linalg.svd(batch, full_matrices=False).Vh.shape))
+
+# %% [markdown]
+# 90 % of all energy, 45 of 50, lie along one direction. (Where $v_1$ has two minus signs: so has your
+# SVD chosen between 45° and 225°. Both are right.)
+#
+# ## Exercise 14.1: Eigen-CAM
+# *●●●○○ · about 15 minutes*
+#
+# `F` is (N, K, h, w). For each image: make the table $O$ of (h·w, K), find $v_1$, and return
+# $L = O\,v_1$ as (N, h, w).
+#
+# `center=True`: subtract from each channel its mean over the places, before the decomposition, and
+# go on with this $O$: also $L$ is made of it. `center=False`: leave $O$ as it is.
+#
+# Both signs are right, and the check takes both. Return the signed map with its size: no ReLU, no
+# scaling. An image whose features are all 0 gets a map of zeros. (If $\sigma_1 = \sigma_2$, there is
+# no single strongest direction. No case is like that.) `F.flatten(2)` is (N, K, h·w);
+# `.transpose(1, 2)` exchanges the last two axes; `L.reshape(N, h, w)` makes maps again.
+
+
+# %% tags=["exercise", "14.1"]
+def eigen_cam(F: Tensor, center: bool = False) -> Tensor:
+    """The strongest pattern of each image's feature maps: F (N, K, h, w) -> (N, h, w)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 14.1: eigen_cam")
+
+
+# %%
+check("14.1", eigen_cam)
+
+# %% [markdown]
+# If you need help: `hint("14.1")`.
+#
+# ## One map for all questions
+#
+# Now the guide of the first page. A **mosaic** has four pictures of the pond in one: a frog, a bird,
+# a fish and a turtle, on any ground. So each mosaic can be asked four questions. The networks are
+# those of lessons 5 and 6: three of the same kind, trained with varied grounds from three seeds.
+# All of them know the animals; they differ in nothing but chance.
+
+# %%
+mosaics = data.mosaic(8 if fast else 25, seed=0)
+animals = mosaics.class_names
+size = tuple(mosaics.images.shape[2:])
+trained = {
+    f"seed {i}": nets.bundled(f"pond_{name}")
+    for i, name in enumerate(("repaired", "gap_1", "gap_2"))
+}
+first = trained["seed 0"]
+features = {seed: camlite.split(f, "features")[0] for seed, f in trained.items()}
+F = features["seed 0"](mosaics.images)
+print(f"{len(F)} mosaics {size}, F {tuple(F.shape)}, smallest value {F.min():.1f}")
+raw = eigen_cam(F)
+print(
+    f"maps that are ≥ 0 everywhere: {int((raw >= -1e-4).all(2).all(1).sum())}, "
+    f"≤ 0 everywhere: {int((raw <= 1e-4).all(2).all(1).sum())}"
+)
+
+# %% [markdown]
+# Features after a ReLU are not negative. Then $v_1$ has only one sign. (If two weights had different
+# signs, making both positive could only enlarge every value of $L$.) So each map has only one sign
+# too, plus or minus, as the SVD likes. Until Part 2 we take `.abs()`, which is allowed here and only
+# here: there is nothing on the other side.
+#
+# To compare maps we use the **density** on an animal, as in lesson 6: its share of the positive part of the map,
+# divided by its share of the area. A flat map has 1. And we need a floor. **LaFAM** has no weights at
+# all: it is the mean of the feature maps, $L = \frac1K \sum_k F_k$. Whatever Eigen-CAM can do
+# with its decomposition, it has to beat that mean.
+#
+# **Guess first:** for which animal will Eigen-CAM be densest? The same one in all three networks?
+
+
+# %%
+def density(M: Tensor, mask: Tensor) -> Tensor:
+    """Positive evidence on the mask, as a multiple of a flat map's; a map without any has 0."""
+    P, inside = camlite.up(M, mask.shape[1:]).clamp(min=0), mask.float()
+    share = (P * inside).sum((1, 2)) / P.sum((1, 2)).clamp_min(1e-12)
+    return share / inside.mean((1, 2))
+
+
+def alike(A: Tensor, B: Tensor) -> Tensor:
+    """The correlation of two maps of each image, place by place: (N,)."""
+    A, B = (T.flatten(1) - T.flatten(1).mean(1, keepdim=True) for T in (A, B))
+    return nn.functional.cosine_similarity(A, B, dim=1)
+
+
+def cam(f: nn.Module, F: Tensor, c: int | Tensor) -> Tensor:
+    """Class activation maps with their sign (lesson 3), from feature maps you have already."""
+    w = f.classifier.weight[torch.as_tensor(c).expand(len(F))]
+    return torch.einsum("nk,nkxy->nxy", w, F)
+
+
+on_animal = {}  # seed -> method -> four densities, one for each question
+for seed, f in trained.items():
+    F = features[seed](mosaics.images)
+    methods = {
+        "CAM": [cam(f, F, c) for c in range(4)],
+        "Eigen-CAM": [eigen_cam(F).abs()] * 4,
+        "LaFAM": [F.mean(1)] * 4,
+    }
+    on_animal[seed] = {
+        method: [float(density(M, mosaics.object_masks[:, c]).mean()) for c, M in enumerate(maps)]
+        for method, maps in methods.items()
+    }
+    like_mean = float(alike(methods["Eigen-CAM"][0], F.mean(1)).mean())
+    print(
+        f"{seed}   density on the {'   '.join(animals)}   (Eigen-CAM and LaFAM: r = {like_mean:.2f})"
+    )
+    for method, values in on_animal[seed].items():
+        print(f"   {method:10}         ", "  ".join(f"{v:5.1f}" for v in values))
+
+# %% [markdown]
+# Whatever we ask, Eigen-CAM shows the fish, in all three networks, and hardly ever the turtle. CAM
+# finds each animal that we ask for. That is the first half of the answer: **Eigen-CAM shows what
+# dominates the layer.** The same holds for LaFAM: it prefers the fish too, only less.
+#
+# Some articles say that Eigen-CAM gives "the map of the top class". It knows no class, top or not.
+# `camlite.eigen_cam(model, layer, images, target=2)` accepts a class, and never looks at it.
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+F = features["seed 0"](mosaics.images)
+some = [0, 1, 2]
+plot.grid(
+    [
+        [
+            (x, None),
+            *((x, m) for m in camlite.up(torch.stack([M[n] for M in columns]), size)),
+        ]
+        for n in some
+        for x in [mosaics.images[n]]
+        for columns in [[*(cam(first, F, c).relu() for c in range(4)), eigen_cam(F).abs()]]
+    ],
+    [f"mosaic {n}" for n in some],
+    ["image", *(f"CAM:\nwhere is the {a}?" for a in animals), "Eigen-CAM:\nno question"],
+    title="Four questions, four maps. Without a question, one map",
+)
+plt.show()
+
+# %% [markdown]
+# ## Part 2: plus or minus?
+#
+# $v_1$ and $-v_1$ are equally right. Nothing in mathematics prefers one. So the program decides, and
+# what comes out may change with the program, its version and the machine. **Guess:** in how many of
+# our images does the SVD give the sign that runs *against* the feature maps?
+#
+# Now to single pictures. `moved` has animals on the home of another animal (lesson 6: *flipped*).
+# With `center=True` the maps have both signs. `against` says that a map is large where the features
+# are small.
+
+# %%
+count = 30 if fast else 80
+moved = data.scenes("pond", "flipped", count, seed=14)
+biased = nets.bundled("pond_biased")  # of lesson 6: it learned the ground
+networks = {**trained, "biased": biased}
+F_of = {who: camlite.split(f, "features")[0](moved.images) for who, f in networks.items()}
+against = {}
+for who, F in F_of.items():
+    for center in (False, True):
+        M = eigen_cam(F, center)
+        against[who, center] = int(((M * F.sum(1)).sum((1, 2)) < 0).sum())
+    print(
+        f"{who:7} against the features: {against[who, False]:3} of {count} maps; "
+        f"centred {against[who, True]:3}"
+    )
+
+# %% [markdown]
+# Without centring the SVD of our machine likes minus. With centring it is sometimes this, sometimes
+# that. (Yours may differ. That is the point.) And what follows? Most programs apply a ReLU now, or scale the map to
+# [0, 1]. A turned map then shows everything *but* the pattern; without centring it shows nothing.
+# The Japanese article names this as the weakness of Eigen-CAM.
+#
+# ## Exercise 14.2: a rule for the sign
+# *●●○○○ · about 10 minutes*
+#
+# Ask the feature maps. If the map runs against their sum, turn the whole map:
+#
+# $$ s = \sum_{x,y} M(x,y) \sum_k F_k(x,y), \qquad
+#    M \leftarrow -M \;\text{ where } s < 0 $$
+#
+# Each image has its own $s$. If $s$ is exactly 0, it says nothing: leave the map as it is. `M` is
+# (N, h, w), `F` is (N, K, h, w) and may be signed. Return (N, h, w), and do not change `M` itself.
+
+
+# %% tags=["exercise", "14.2"]
+def fix_sign(M: Tensor, F: Tensor) -> Tensor:
+    """Turn the maps that run against the sum of the feature maps: (N, h, w) -> (N, h, w)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 14.2: fix_sign")
+
+
+# %%
+check("14.2", fix_sign)
+
+# %% [markdown]
+# There are other repairs. *Seg-Eigen-CAM* (Chung and Ying, Applied Sciences 2025, 15(13), 7562,
+# Equation 13) turns the map if its smallest value is farther from 0 than its largest. And some
+# people take the absolute value. Let us try all on the centred maps. **Guess:** will the two repairs
+# agree? And what does the absolute value show?
+
+
+# %%
+def fix_by_extremes(M: Tensor) -> Tensor:
+    """Turn the map if |min| > |max|."""
+    turn = -M.amin((1, 2), keepdim=True) > M.amax((1, 2), keepdim=True)
+    return torch.where(turn, -M, M)
+
+
+repairs, disagree = {}, {}
+print(f"centred Eigen-CAM, {count} images: maps that are denser on the animal than a flat map")
+for who, F in F_of.items():
+    M = eigen_cam(F, center=True)
+    candidates = {
+        "as it comes": M,
+        "by the features": fix_sign(M, F),
+        "by |min|, |max|": fix_by_extremes(M),
+        "absolute value": M.abs(),
+    }
+    repairs[who] = {
+        text: (float((d > 1).float().mean()), float(d.mean()))
+        for text, d in ((t, density(C, moved.object_mask)) for t, C in candidates.items())
+    }
+    same = (candidates["by the features"] * candidates["by |min|, |max|"]).sum((1, 2)) > 0
+    disagree[who] = float((~same).float().mean())
+    print(
+        f"{who:7}", "   ".join(f"{t} {s:4.0%} (mean {d:.1f})" for t, (s, d) in repairs[who].items())
+    )
+    print(f"        the two repairs disagree in {disagree[who]:.0%} of the images")
+
+# %% [markdown]
+# For the three networks that know the animals both repairs do the same, and all maps lie on the
+# animal. The absolute value is no repair: animal and ground lie on the two sides of 0, and now both
+# light up.
+#
+# For the biased network the two repairs disagree in many images. Which one is right? For "where is
+# the animal?", the second one: animals are small, so their values stand out farther from the mean.
+# But that was not the question. There was none! **Without a question no sign is right or wrong**; a
+# rule only makes it the same on every machine.
+#
+# `camlite.eigen_cam` uses the rule $\sum_k v_1[k] > 0$. Is this another one?
+# $\sum_{x,y} L \sum_k O_k = \sum_k (O^\top O\,v_1)_k = \sigma_1^2 \sum_k v_1[k]$: it is yours.
+
+# %%
+library = camlite.eigen_cam(first, "features", moved.images, center=True)
+ours = fix_sign(eigen_cam(F_of["seed 0"], center=True), F_of["seed 0"])
+off_library = float((library - ours).abs().max() / ours.abs().max())
+print(f"difference to camlite.eigen_cam: {off_library:.0e} of the largest value")
+
+# %% [markdown]
+# ## Part 3: what goes into the table
+#
+# The paper decomposes $O$ as it is. The program pytorch-grad-cam centres each channel. The article's
+# program subtracts *one* mean of all numbers and divides by *one* standard deviation. Textbooks of
+# statistics standardise each column. Do these small steps matter? Side by side:
+#
+# * **as it is**;
+# * **centred**: each channel minus its mean over the places;
+# * **one mean**: all channels minus the same number;
+# * **standardised**: centred, and each channel divided by its standard deviation;
+# * **unit length**: not centred; each channel divided by its length $\sqrt{\sum_{x,y} F_k^2}$.
+#
+# A channel that is constant stays 0 where it would be divided by 0. **Guess:** which of the five is
+# nearly LaFAM? Why?
+
+
+# %%
+def over(a: Tensor, b: Tensor) -> Tensor:
+    """a / b, and 0 where b is (nearly) 0."""
+    return torch.where(b > 1e-6, a / b.clamp_min(1e-6), torch.zeros_like(a))
+
+
+def prepared(F: Tensor) -> dict[str, Tensor]:
+    """The five tables, as feature maps (N, K, h, w)."""
+    centred = F - F.mean((2, 3), keepdim=True)
+    return {
+        "as it is": F,
+        "centred": centred,
+        "one mean": F - F.mean((1, 2, 3), keepdim=True),
+        "standardised": over(centred, centred.square().mean((2, 3), keepdim=True).sqrt()),
+        "unit length": over(F, F.square().sum((2, 3), keepdim=True).sqrt()),
+    }
+
+
+def energy_share(F: Tensor) -> Tensor:
+    """The share of all energy that lies along the first direction: σ₁² / Σ σ²."""
+    squares = torch.linalg.svdvals(F.flatten(2)).square()
+    return squares[:, 0] / squares.sum(1)
+
+
+table = {}
+print("              share of the energy    like LaFAM, r =    density on the animal")
+for who, F in F_of.items():
+    print(f"{who}, LaFAM {'':34} {density(F.mean(1), moved.object_mask).mean():14.1f}")
+    for text, A in prepared(F).items():
+        M = fix_sign(eigen_cam(A), A)
+        table[who, text] = tuple(
+            float(v.mean())
+            for v in (energy_share(A), alike(M, F.mean(1)), density(M, moved.object_mask))
+        )
+        e, r, d = table[who, text]
+        print(f"   {text:13} {e:12.0%} {r:21.2f} {d:20.1f}")
+
+# %% [markdown]
+# **As it is, Eigen-CAM is nearly LaFAM** (three networks of three, $r$ ≈ 0.98 or more). All features are
+# positive, so the direction in which the rows are longest is about the direction of their mean, and
+# the weights are not far from equal. The decomposition costs more than the plain mean, and gives nearly
+# the same picture. Centring changes this: the level that all places share is gone, and only what
+# *varies together* counts. These maps are denser on the animal. Standardised, weak channels are as
+# loud as strong ones: the first direction then holds only about half of the energy.
+#
+# And the last block: in the biased network the five disagree. The same network, the same images, and
+# one small step before the SVD decides whether the map lies on the animal. A program should say which step it takes.
+#
+# ## The frog or the grass?
+#
+# Lesson 6 again. The biased network is right on 12 of 100 moved animals: its answer comes from the
+# ground. Moving the animal proved that; no map was needed. So here is a test with a known result:
+# **a map that explains the answer must lie on the ground.** For each image: is the map denser on the animal or on the
+# ground? We take the railway too: there the shortcut are the rails. **Guess:** what will Eigen-CAM
+# show, the animal, or what the answer rests on?
+
+# %%
+lit = {}  # (world, version) -> accuracy, and the share of maps that are denser on the object
+rail = data.scenes("rail", "flipped", count, seed=14)
+for world, scenes in {"pond": moved, "rail": rail}.items():
+    for version in ("biased", "repaired"):
+        f = nets.bundled(f"{world}_{version}")
+        F = camlite.split(f, "features")[0](scenes.images)
+        answer = f(scenes.images).argmax(1)
+        maps = {
+            "CAM of its answer": cam(f, F, answer),
+            "Eigen-CAM": fix_sign(eigen_cam(F), F),
+            "centred": fix_sign(eigen_cam(F, center=True), F),
+            "LaFAM": F.mean(1),
+        }
+        lit[world, version] = {
+            "right": float((answer == scenes.labels).float().mean()),
+            **{
+                text: float(
+                    (density(M, scenes.object_mask) > density(M, scenes.context_mask))
+                    .float()
+                    .mean()
+                )
+                for text, M in maps.items()
+            },
+        }
+        print(
+            f"{world} {version:9}",
+            "   ".join(f"{t} {v:4.0%}" for t, v in lit[world, version].items()),
+        )
+
+# %% [markdown]
+# The two repaired networks use the object, and all four maps lie on it. If you look at these only,
+# Eigen-CAM seems to explain very well. The biased networks tell the difference. They answer from the ground and the
+# rails, and CAM of their answer lies there. Eigen-CAM does not follow the answer: at the
+# pond it lies on the animal in many images, centred even in most. A beautiful frog in the map, and
+# the network said *fish* because of the water!
+#
+# So a map on the object does not say that the network used the object. It says that the
+# layer is *active* there.
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+F, answer = F_of["biased"], biased(moved.images).argmax(1)
+M_cam, M_eigen = cam(biased, F, answer), fix_sign(eigen_cam(F, center=True), F)
+wrong = answer != moved.labels
+apart = density(M_eigen, moved.object_mask) - density(M_cam, moved.object_mask)
+shown = torch.where(wrong, apart, -torch.inf).argsort(descending=True)[:18:3]
+small = tuple(moved.images.shape[2:])
+plot.grid(
+    [
+        [(moved.images[n], None) for n in shown],
+        *(
+            [(moved.images[n], camlite.up(M.relu(), small)[n]) for n in shown]
+            for M in (M_cam, M_eigen)
+        ),
+    ],
+    ["image", "CAM of\nits answer", "Eigen-CAM,\ncentred"],
+    [f"{animals[moved.labels[n]]}:\nit says {animals[answer[n]]}" for n in shown],
+    title="Biased network: the answer comes from the ground, Eigen-CAM shows the animal",
+)
+plt.show()
+
+# %% [markdown]
+# (Six images in which the two maps differ most, so these are picked. The table above counts all.)
+#
+# ## Part 4: the same network, another map
+#
+# Now the hardest test. Take one channel after the last ReLU, make it 50 times as large, and divide
+# its column of weights in the last layer by 50. Each product $W_{c,k} F_k$ stays. So **every logit
+# of every image stays**: it is the same network, written in other units. We choose a channel that
+# is active on the ground, and do it with all three networks. **Guess:** which maps stay?
+
+
+# %%
+def in_other_units(f: nn.Module, k: int, factor: float) -> nn.Module:
+    """The same function: channel k is `factor` times as large, its weights as much smaller."""
+    f = copy.deepcopy(f)
+    norm = f.features[-2]  # batch normalisation; after it comes the last ReLU
+    norm.weight[k] *= factor
+    norm.bias[k] *= factor
+    f.classifier.weight[:, k] /= factor
+    return f
+
+
+def five_maps(f: nn.Module, F: Tensor, c: Tensor) -> dict[str, Tensor]:
+    """CAM and four maps without a question."""
+    eigen = {text: fix_sign(eigen_cam(A), A) for text, A in prepared(F).items()}
+    chosen = {text: eigen[text] for text in ("as it is", "centred", "standardised")}
+    return {"CAM": cam(f, F, c), "LaFAM": F.mean(1), **chosen}
+
+
+def channel_on_the_ground(F: Tensor) -> int:
+    """The one least dense on the animals, of those more active than the mean."""
+    on_animals = torch.stack([density(M, moved.object_mask).mean() for M in F.unbind(1)])
+    return int(torch.where(F.mean((0, 2, 3)) > F.mean(), on_animals, torch.inf).argmin())
+
+
+units, logit_moves, rescaled = {}, {}, {}
+for seed, f in trained.items():
+    k = channel_on_the_ground(F_of[seed])
+    rescaled[seed] = in_other_units(f, k, 50)
+    Y, Y_new = f(moved.images), rescaled[seed](moved.images)
+    logit_moves[seed] = float((Y - Y_new).abs().max() / Y.abs().max())
+    F_new = camlite.split(rescaled[seed], "features")[0](moved.images)
+    before = five_maps(f, F_of[seed], moved.labels)
+    after = five_maps(rescaled[seed], F_new, moved.labels)
+    print(f"{seed}, channel {k}: largest change of a logit {logit_moves[seed]:.0e} of the largest")
+    for text in before:
+        a, b = (float(density(M[text], moved.object_mask).mean()) for M in (before, after))
+        units[seed, text] = a, b, float(alike(before[text], after[text]).mean())
+        print(
+            f"   {text:13} density on the animal {a:.1f} -> {b:.1f}   r = {units[seed, text][2]:.2f}"
+        )
+
+# %% [markdown]
+# The logits stay, and CAM stays. Eigen-CAM goes from the animal to the ground. **We chose what it
+# shows**, and no test of the network's answers would notice. LaFAM moves too. Only the standardised
+# table does not know units: each channel is divided by its own size, so a factor cancels. (Unit
+# length has the same gift; standardising pays for it with weak channels that become loud.)
+#
+# This is no trick that only an enemy plays. How large a channel is, and how large its weight, is left
+# to chance by training. A map of the features alone cannot know how much a channel *counts*.
+#
+# ## Part 5: give it a question
+#
+# The article has a remedy: let something that knows the class look at the maps first, and decompose
+# *its* maps. With the gradient $G = \partial Y_c / \partial F$ (lesson 8) that is
+# **EigenGrad-CAM**:
+#
+# $$ A = G \circ F \;(\text{place by place}), \qquad O = A \text{ as places × channels}, \qquad
+#    L = O\,v_1 $$
+#
+# You know $\sum_k G_k F_k$: that is HiResCAM (lesson 9). It adds up the channels, for and against.
+# EigenGrad-CAM takes the strongest pattern among them.
+#
+# ## Exercise 14.3: EigenGrad-CAM
+# *●●○○○ · about 6 minutes*
+#
+# `F` and `G` are (N, K, h, w). Decompose $G \circ F$, not centred. Return the signed map (N, h, w),
+# no ReLU; both signs are right. You may use your `eigen_cam`.
+
+
+# %% tags=["exercise", "14.3"]
+def eigen_grad_cam(F: Tensor, G: Tensor) -> Tensor:
+    """The strongest pattern of gradient times features: F, G (N, K, h, w) -> (N, h, w)."""
+    # YOUR CODE HERE
+    raise NotImplementedError("Exercise 14.3: eigen_grad_cam")
+
+
+# %%
+check("14.3", eigen_grad_cam)
+
+# %% [markdown]
+# Back to the mosaics, with four questions each. The sign: your rule again, now with the maps that
+# were decomposed, `fix_sign(L, G * F)`. Then the ReLU, as usual. **Guess:** of 100 questions, how
+# many will get a map that is 0 everywhere?
+
+
+# %%
+def gradient(f: nn.Module, F: Tensor, c: int) -> Tensor:
+    """G = ∂Y_c/∂F for the networks of the pond."""
+    with torch.enable_grad():
+        F = F.detach().requires_grad_()
+        Y = camlite.split(f, "features")[1](F)
+        return torch.autograd.grad(Y[:, c].sum(), F)[0]
+
+
+asked = {}  # (seed, animal) -> maps that are blank, and three mean densities
+blank, negative, same_as_size = {}, {}, {}
+for seed, f in trained.items():
+    F, Y = features[seed](mosaics.images), f(mosaics.images)
+    blanks, off = [], []
+    for c, animal in enumerate(animals):
+        G, mask = gradient(f, F, c), mosaics.object_masks[:, c]
+        L = fix_sign(eigen_grad_cam(F, G), G * F)
+        is_blank = L.amax((1, 2)) <= 1e-6
+        d, turned = density(L, mask)[~is_blank], density(-L, mask)[is_blank]
+        asked[seed, animal] = (
+            int(is_blank.sum()),
+            *(float(v.mean()) for v in (d, turned, density(cam(f, F, c), mask))),
+        )
+        blanks.append(is_blank)
+        off.append((L.abs() - eigen_grad_cam(F, G.abs()).abs()).abs().max() / L.abs().max())
+        a, b, e, g = asked[seed, animal]
+        print(
+            f"{seed} {animal:7} blank {a:2} of {len(F)}   density on it: CAM {g:4.1f}, "
+            f"EigenGrad-CAM {b:4.1f}, blank maps turned {e:4.1f}"
+        )
+    blanks = torch.stack(blanks, dim=1)
+    blank[seed], negative[seed] = int(blanks.sum()), int((blanks & (Y < 0)).sum())
+    same_as_size[seed] = float(max(off))
+    print(
+        f"{seed}: {blank[seed]} of {blanks.numel()} blank; {negative[seed]} of these have a negative logit"
+    )
+
+# %% [markdown]
+# About half of the maps are blank, in each of the three networks. It is not chance: the turtle gets
+# no map at all, the frog and the fish nearly always one. Turning a blank map does not save it: it does
+# not show the animal that was asked for.
+#
+# What has happened? **Guess:** the gradient has a sign, for and against the class. What does the
+# decomposition do with it? Replace $G$ by $|G|$ and look at the map:
+
+# %%
+for seed in trained:
+    print(
+        f"{seed}: |map of G ∘ F| − |map of |G| ∘ F|: {same_as_size[seed]:.0e} of the largest value"
+    )
+
+# %% [markdown]
+# Nothing changes. These networks end in GAP and one linear layer, so $G_k$ is the same at all places
+# (lesson 8). Turn one column of $O$ around: then the SVD turns its weight in $v_1$ around too, and
+# the product stays. **The decomposition loses the sign of the gradient.** The class
+# comes in through $|W_{c,k}|$ only: how *much* a channel counts, not whether it speaks for the class
+# or against it.
+#
+# So the map has one sign everywhere, as in Part 1, and your rule gives the whole map the sign of what
+# weighs more. In a mosaic three of four animals speak against the turtle: the whole map is negative,
+# and the ReLU erases it. The same happens in `camlite.eigen_grad_cam`. In our big evaluation
+# (`docs/results.md`) it answered 100 such questions, and the pointing game was right in 48. CAM: in 98.
+#
+# ## Any map can go in
+#
+# The article goes further: *whatever* stands before the SVD, its maps can be decomposed, also
+# those of Ablation-CAM, or groups of channels. We try four sources of intermediate maps $A_k$, and
+# for each one two ways to make one map of them: the first direction, and **the plain sum** $\sum_k A_k$. That sum is the floor here.
+# **Guess:** does the decomposition beat the sum anywhere?
+
+# %%
+
+
+def intermediate(f: nn.Module, F: Tensor, c: int) -> dict[str, Tensor]:
+    """Four kinds of intermediate maps A (N, K, h, w) of class c."""
+    W = f.classifier.weight[c][:, None, None]  # (K, 1, 1)
+    drop = W * F.mean((2, 3), keepdim=True)  # what the logit loses without the channel (lesson 12)
+    groups = (W * F).unflatten(1, (8, 8)).sum(2).relu()  # eight groups of eight channels
+    return {"F": F, "G ∘ F": W * F / F[0, 0].numel(), "ablation": drop * F, "groups": groups}
+
+
+sources = {}
+print("density on the asked animal         first direction    plain sum")
+for seed, f in trained.items():
+    F = features[seed](mosaics.images)
+    for text in ("F", "G ∘ F", "ablation", "groups"):
+        both = []
+        for c in range(4):
+            A = intermediate(f, F, c)[text]
+            both += [
+                torch.stack(
+                    [
+                        density(M, mosaics.object_masks[:, c])
+                        for M in (fix_sign(eigen_cam(A), A), A.sum(1))
+                    ]
+                )
+            ]
+        sources[seed, text] = tuple(torch.cat(both, dim=1).mean(1).tolist())
+        print(f"{seed}   {text:10} {sources[seed, text][0]:29.1f} {sources[seed, text][1]:12.1f}")
