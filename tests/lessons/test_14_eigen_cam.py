@@ -403,7 +403,8 @@ def _(rng):
     level[:, :, 0, 0] = 2
     yield Case("the strongest place says no, all others say yes", most, level)
     signed = -1 - torch.rand(2, 6, 3, 5, generator=rng)
-    signed[:, 0] *= -1
+    signed[0, 0] *= -1
+    signed[1, 3] *= -1
     M = torch.tensor([1.0, -1])[:, None, None] * (0.5 + torch.rand(2, 3, 5, generator=rng))
     yield Case("signed features: one channel against the others", M, signed)
     edges = torch.tensor([[[3.0, -3], [-2, 2]], [[1, 1], [-1, -1]]])
@@ -503,21 +504,13 @@ fix_sign.wrongs(
         lambda M, F: torch.where(sum_of_products(M, F) < 0, -1.0, 1.0)[:, 0, 0],
         "These are the signs, (N,). Multiply the maps by them.",
     ),
-    features_squared=(
+    sign_of_F_lost=(
         turn(lambda M, F: (M * (F**2).sum(1)).sum((1, 2), keepdim=True)),
-        "You squared the features. The formula has their plain sum, Σ_k F_k.",
+        "You took |F| or F². Signed features vote with their sign: Σ_k F_k.",
     ),
     first_channel=(
         turn(lambda M, F: (M * F[:, 0]).sum((1, 2), keepdim=True)),
         "You asked the first channel only. All channels vote: Σ_k F_k.",
-    ),
-    largest_channel=(
-        turn(lambda M, F: (M * F.amax(1)).sum((1, 2), keepdim=True)),
-        "You asked the largest channel at each place. All channels vote: Σ_k F_k.",
-    ),
-    absolute_features=(
-        turn(lambda M, F: (M * F.abs().sum(1)).sum((1, 2), keepdim=True)),
-        "You took the absolute values of F. Signed features vote with their sign.",
     ),
     at_the_strongest_place=(
         turn(
