@@ -678,3 +678,233 @@ for seed, f in trained.items():
             ]
         sources[seed, text] = tuple(torch.cat(both, dim=1).mean(1).tolist())
         print(f"{seed}   {text:10} {sources[seed, text][0]:29.1f} {sources[seed, text][1]:12.1f}")
+
+# %% [markdown]
+# Compare the columns. For the plain features the first direction is a little better than the mean: that
+# is what Eigen-CAM has over its floor. For all maps that know the class the plain sum is better, and
+# for the first two of them by far: there the sum adds evidence for and subtracts evidence against,
+# and the first direction adds up both. (The sum of $G \circ F$ is CAM.) The groups went through a
+# ReLU, so nothing speaks against, and both ways are nearly the same. Without a sign there is nothing to lose.
+#
+# ## A real network
+#
+# Small networks are toys. If weights of torchvision and the photograph of lesson 12 are in your data
+# folder (`camlite doctor` shows it), the same maps of a network that has seen a million photographs.
+
+# %%
+photo = data.find("photos/cat_dog.jpg")
+found = [n for n in ("mobilenet_v2", "resnet18", "resnet50") if n in weights.at_hand()]
+real_name = found[0] if found and photo is not None else None
+real, real_like = {}, {}
+if real_name is None:
+    print("no real network and photograph at hand: this part is left out")
+else:
+    dog, cat = 243, 282  # bull mastiff, tiger cat
+    layer = "features" if real_name == "mobilenet_v2" else "layer4"
+    big = weights.pretrained(real_name).model
+    seen, z = weights.preprocess(data.load_image(photo))
+    F_big = camlite.split(big, layer)[0](z)
+    real = {
+        "CAM: dog": camlite.cam(big, layer, z, dog),
+        "CAM: cat": camlite.cam(big, layer, z, cat),
+        "LaFAM": F_big.mean(1),
+        "Eigen-CAM": fix_sign(eigen_cam(F_big), F_big),
+        "Eigen-CAM,\ncentred": fix_sign(eigen_cam(F_big, center=True), F_big),
+    }
+    for text, M in real.items():
+        real_like[text] = tuple(float(alike(M, real[o])) for o in ("CAM: dog", "CAM: cat", "LaFAM"))
+        a, b, g = real_like[text]
+        print(
+            f"{' '.join(text.split()):20} r with CAM of the dog {a:+.2f}, of the cat {b:+.2f}, with LaFAM {g:+.2f}"
+        )
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+if real_name is not None:
+    maps = [camlite.up(M.relu(), seen.shape[2:])[0] for M in real.values()]
+    plot.grid(
+        [[(seen[0], None), *((seen[0], M) for M in maps)]],
+        [real_name],
+        ["image", *real],
+        title="Two questions, two maps; without a question one map (1 photograph)",
+    )
+    plt.show()
+
+# %% [markdown]
+# We ran it with MobileNetV2. TODO One photograph is an example, not a study.
+#
+# ## The whole lesson in one picture
+
+# %% tags=["figure"] jupyter={"source_hidden": true}
+n = 0
+x, F = mosaics.images[n : n + 1], features["seed 0"](mosaics.images[n : n + 1])
+F_units = camlite.split(rescaled["seed 0"], "features")[0](x)
+silent = {"LaFAM": F.mean(1), "Eigen-CAM": fix_sign(eigen_cam(F), F)}
+silent["Eigen-CAM,\nother units"] = fix_sign(eigen_cam(F_units), F_units)
+rows = []
+for c in range(4):
+    G = gradient(first, F, c)
+    heard = cam(first, F, c), fix_sign(eigen_grad_cam(F, G), G * F)
+    maps = [camlite.up(M.relu(), size)[0] for M in (*heard, *silent.values())]
+    rows.append([(x[0], None), *((x[0], M) for M in maps)])
+figure = plot.grid(
+    rows,
+    [f"where is\nthe {animal}?" for animal in animals],
+    ["image", "CAM", "EigenGrad-CAM", *silent],
+    title="One network, one mosaic: only CAM answers all four questions",
+)
+for axis, (_, M) in zip(figure.axes, (cell for row in rows for cell in row), strict=False):
+    if M is not None and not M.any():
+        axis.text(
+            48,
+            48,
+            "blank",
+            color="white",
+            ha="center",
+            va="center",
+            fontsize=11,
+            bbox={"facecolor": "black", "edgecolor": "none"},
+        )
+for c, axis in enumerate(figure.axes[:24:6]):
+    axis.contour(mosaics.object_masks[n, c].float(), levels=[0.5], colors="yellow", linewidths=1.5)
+plt.show()
+
+# %% [markdown]
+# (Yellow: the outline of the animal that is asked for.)
+#
+# **Today's question was: a map without a question, what does it answer?** It answers: *what is the
+# strongest pattern in this layer, in the units that training happened to leave?* Where the network
+# uses what stands out, this looks like an explanation, and is no more than the mean of the maps, a
+# little cleaner. Where the network answers from something else, the map does not notice.
+#
+# What is it good for? To see what a layer responds to, when there is no class to ask about: an encoder
+# trained without labels, for example. That is what the authors of LaFAM use the mean for. Call it so,
+# say how you centre and fix the sign, and show LaFAM beside it.
+#
+# ## Try this
+#
+# * The second direction: take `Vh[:, 1]` in a copy of your function. On the mosaics, does it find
+#   an animal that the first one misses?
+# * Lesson 4 added one row $v$ to all rows of $W$. Which maps of today change then, which stay?
+# * Which `factor` is enough? Try `in_other_units(first, 36, 10)`.
+
+# %% [markdown]
+# ## Once more
+#
+# *From lesson 12, in new clothes. There is no hint, and no check but the numbers that the cell prints.*
+#
+# Ablation took a channel away. Now we take a **direction** away: $O - (O\,v_1)\,v_1^\top$. What is left has no part
+# along $v_1$. How far does the logit of class `c` fall? You know the head: GAP and one linear
+# layer. So write the drop with `W` (4, 64), `c` (N,), `v` (N, 64) and `L` (N, h, w), without running
+# the network. One line, (N,).
+
+# %%
+W, c = first.classifier.weight, moved.labels
+O = F_of["seed 0"].flatten(2).transpose(1, 2)
+v = torch.linalg.svd(O, full_matrices=False).Vh[:, 0]
+L = (O @ v[:, :, None])[..., 0].view_as(F_of["seed 0"][:, 0])
+without = O - (O @ v[:, :, None]) * v[:, None, :]
+drop_measured = ((O - without).mean(1) * W[c]).sum(1)  # the logits are linear in the means
+drop = torch.zeros(len(c))  # your line here
+off_drop = float((drop - drop_measured).abs().max())
+print(
+    f"mean drop {drop_measured.mean():.2f} of a mean logit of "
+    f"{first(moved.images).gather(1, c[:, None]).mean():.2f}; largest difference to yours {off_drop:.1e}"
+)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# `drop = (W[c] * v).sum(1) * L.mean(dim=(1, 2))`: a direction has the weight $W_c \cdot v_1$, as a
+# channel has $W_{c,k}$, and its map has the mean of $L$. With $v_1$ and $L$ turned around it is the
+# same.
+#
+# </details>
+#
+# ## Recall
+#
+# Five questions, two of them about earlier lessons. Think, and write your answer down; then open
+# the one below. In a terminal, `camlite quiz 14` asks them again, also next week.
+#
+# **1.** A layer has two places and two channels; the rows of $O$ are (2, 1) and (1, 2). Which energy
+# does $O\,v$ have for (1, 0), (1, 1)/√2 and (1, −1)/√2? The last two are $v_1$ and $v_2$. Which
+# share of all energy does $v_1$ hold?
+#
+# <details><summary>Answer</summary>
+#
+# 5, 9 and 1. All energy is 9 + 1 = 10, so $v_1$ holds 90 %. The map is (3, 3)/√2, or with both signs
+# turned.
+#
+# </details>
+#
+# **2.** A map has the values (−2, 1, 1) at three places, and the features there have the sums
+# (1, 5, 4). Does your rule turn it? Does the rule |min| > |max|? Which one is right?
+#
+# <details><summary>Answer</summary>
+#
+# s = −2 + 5 + 4 = 7 is positive: it stays. The other rule turns it, because 2 > 1. Neither is right or
+# wrong: no question was asked.
+#
+# </details>
+#
+# **3.** At one place two channels have F = (2, 4), and class c has the weights (3, 1). Somebody makes
+# the first channel 10 times as large and divides its weight by 10. What are CAM and LaFAM at this
+# place, before and after?
+#
+# <details><summary>Answer</summary>
+#
+# CAM: 3 · 2 + 1 · 4 = 10, and 0.3 · 20 + 4 = 10. LaFAM: 3 before, 12 after. The network is the same; only a
+# map that knows the weights does not notice.
+#
+# </details>
+#
+# **4.** (lesson 8) A network ends in GAP and one linear layer; the maps are 2×2. Class c has the
+# weights (4, −8), F₁ = (1, 0, 0, 1), F₂ = (0, 1, 0, 0). What is Grad-CAM before the ReLU? And what
+# does EigenGrad-CAM lose of it?
+#
+# <details><summary>Answer</summary>
+#
+# α = (1, −2), so the map is (1, −2, 0, 1). EigenGrad-CAM loses the minus: for it the second place is as
+# good as evidence for the class. It is the strongest place, and v₁ takes that channel alone: its
+# map is (0, 2, 0, 0), up to the sign.
+#
+# </details>
+#
+# **5.** (lesson 6) An animal covers 22 % of the image, and 66 % of the map's energy lies on it. How
+# dense is the map there? Somebody adds a constant to the map, so that its mean doubles. And now?
+#
+# <details><summary>Answer</summary>
+#
+# 3.0 times as dense as a flat map. The half that was added is flat: the share is (66 + 22) / 2 = 44 %,
+# so the density is 2.0. That is one reason why centred maps look cleaner.
+#
+# </details>
+
+# %% [markdown]
+# ## What you know now
+#
+# * **Eigen-CAM** writes the feature maps as a table, places × channels, and draws the direction in
+#   which the rows are longest: $L = O\,v_1$. It knows no class and needs no gradient.
+# * Features ≥ 0, not centred: $v_1$ has one sign, and the map is nearly **LaFAM**, the mean of the
+#   feature maps. Show that floor beside it.
+# * The **sign** is free. A rule ($s < 0$: turn) makes it the same on every machine; it does not make
+#   it right. The absolute value is no rule: it lights up both sides.
+# * Centring, standardising, unit length are different methods. Say which one.
+# * The map shows what dominates the layer. On the repaired networks that was the animal. On the biased ones it
+#   did not follow what the answer rested on.
+# * One channel 50 times as large and its weights 50 times smaller: the same network, the same CAM,
+#   another Eigen-CAM.
+# * **EigenGrad-CAM** decomposes $G \circ F$. Where $G$ is the same at all places, the decomposition
+#   loses its sign: for and against are added. About half of the maps of our mosaics were blank.
+# * The plain sum of the same maps was better whenever they knew the class.
+#
+# **Where to read on.** `camlite card eigen_cam`, `camlite card lafam`. *Seg-Eigen-CAM* decomposes
+# $|G| \circ F$ openly; you know when that is EigenGrad-CAM. `docs/differences.md` says where
+# camlite and other programs differ.
+#
+# **Words.** *singular value decomposition*: phân tích giá trị kỳ dị · 奇异值分解 · 奇異值分解 · 特異値分解.
+# *eigenvector*: vectơ riêng · 特征向量 · 特徵向量 · 固有ベクトル. *principal component*: thành phần chính
+# · 主成分 · 主成分 · 主成分. *to standardise*: chuẩn hóa · 标准化 · 標準化 · 標準化. *feature map*: bản đồ
+# đặc trưng · 特征图 · 特徵圖 · 特徴マップ.
+#
+# **Next:** lesson 15, *groups and clusters*. Here all channels became one pattern. What if we sort them into
+# a few groups that belong together, and ask the network about each group?
