@@ -13,16 +13,16 @@
 # have drawn a map for which nobody asked a question, you know what such a map can show and what it
 # cannot, and you have made it show something else without changing one answer of the network.
 #
-# You stand at the pond with a guide. You open your mouth to ask: "Where is the bird?" Before you have
-# said a word, he points. "There!" It is the orange fish. You ask about the frog. He points to the
-# fish. You ask about the turtle. The fish.
+# You stand at the pond with a guide. You open your mouth to ask: "Where is the bird?" Before you
+# have said a word, he points. "There!" It is the orange fish. You ask about the frog. He points to
+# the fish. You ask about the turtle. The fish.
 #
 # He is not wrong: the fish is there, and it is what catches the eye. But he has not heard you.
 #
 # All maps of this course so far had a question: a class, a score. **Eigen-CAM** has none. It takes
 # the feature maps, finds the strongest pattern in them, and draws it. No class, no gradient, no
-# weights of the last layer. Its pictures are smooth and often lie on the object, and many people use
-# it. **Today's question: a map without a question, what does it answer?**
+# weights of the last layer. Its pictures are smooth and often lie on the object, and many people
+# use it. **Today's question: a map without a question, what does it answer?**
 #
 # > **Papers:** M. B. Muhammad, M. Yeasin: *Eigen-CAM: Class Activation Map using Principal
 # > Components*, IJCNN 2020, arXiv 2008.00299. · A. Karjauv, S. Albayrak: *LaFAM*, 2024, arXiv
@@ -60,11 +60,11 @@ _ = torch.set_grad_enabled(False)  # we turn it on where we need a gradient
 #
 # Every map of this course is a weighted sum of the channels: $L = O\,v$, with one weight in $v$ for
 # each channel. This time nobody gives us the weights. So we ask: **which weights make the strongest
-# map?** "Strong" is the sum of the squares of $L$ (we call it the energy, here with squares). And to
-# be fair, all weights have the same length: $v_1^2 + v_2^2 = 1$.
+# map?** "Strong" is the sum of the squares of $L$ (we call it the energy, here with squares). And
+# to be fair, all weights have the same length: $v_1^2 + v_2^2 = 1$.
 #
-# Compute the energy of $L = O\,v$ for four choices of $v$: $(1, 0)$, $(0, 1)$,
-# $(1, 1)/\sqrt 2$ and $(1, -1)/\sqrt 2$. Which one wins? **Guess** whether a fifth can beat it.
+# Compute the energy of $L = O\,v$ for four choices of $v$: $(1, 0)$, $(0, 1)$, $(1, 1)/\sqrt 2$ and
+# $(1, -1)/\sqrt 2$. Which one wins? **Guess** whether a fifth can beat it.
 
 # %%
 O = torch.tensor([[3.0, 0], [4, 5], [0, 0], [0, 0]])
@@ -78,8 +78,8 @@ best = [a for a in range(360) if energy[a] > energy.max() - 1e-4]
 print("the largest energy of all 360:", round(float(energy.max()), 1), "at", best, "degrees")
 
 # %% [markdown]
-# 25, 25, 45 and 5. No other direction beats $(1, 1)/\sqrt 2$, but one other *equals* it: 225°, which
-# is $-v$. The same map, with the other sign. Remember this.
+# 25, 25, 45 and 5. No other direction beats $(1, 1)/\sqrt 2$, but one other *equals* it: 225°,
+# which is $-v$. The same map, with the other sign. Remember this.
 #
 # The best direction is what the **singular value decomposition** (SVD) finds:
 #
@@ -87,8 +87,9 @@ print("the largest energy of all 360:", round(float(energy.max()), 1), "at", bes
 #
 # The columns of $V$ are the directions $v_1, v_2, \dots$, the strongest first, at right angles to
 # each other. $\Sigma$ holds the **singular values** $\sigma_1 \ge \sigma_2 \ge \dots \ge 0$, and
-# $\sigma_i^2$ is the energy along $v_i$. $u_1$, the first column of $U$, is the map, scaled to length
-# 1. So $O\,v_1 = \sigma_1 u_1$. ($v_1$ is also the first eigenvector of $O^\top O$: hence the name.)
+# $\sigma_i^2$ is the energy along $v_i$. $u_1$, the first column of $U$, is the map, scaled to
+# length 1. So $O\,v_1 = \sigma_1 u_1$. ($v_1$ is also the first eigenvector of $O^\top O$: hence
+# the name.)
 #
 # Eigen-CAM takes the first direction, and forgets the rest:
 #
@@ -104,21 +105,21 @@ batch = torch.stack([O, 2 * O])  # (2, 4, 2): a batch of tables is decomposed at
 print("a batch:", tuple(torch.linalg.svd(batch, full_matrices=False).Vh.shape))
 
 # %% [markdown]
-# 90 % of all energy, 45 of 50, lie along one direction. (Where $v_1$ has two minus signs: so has your
-# SVD chosen between 45° and 225°. Both are right.)
+# 90 % of all energy, 45 of 50, lie along one direction. (Where $v_1$ has two minus signs: so has
+# your SVD chosen between 45° and 225°. Both are right.)
 #
 # ## Exercise 14.1: Eigen-CAM
 # *●●●○○ · about 15 minutes*
 #
-# `F` is (N, K, h, w). For each image: make the table $O$ of (h·w, K), find $v_1$, and return
-# $L = O\,v_1$ as (N, h, w).
+# `F` is (N, K, h, w). For each image: make the table $O$ of (h·w, K), find $v_1$, and return $L =
+# O\,v_1$ as (N, h, w).
 #
 # `center=True`: subtract from each channel its mean over the places, before the decomposition, and
 # go on with this $O$: also $L$ is made of it. `center=False`: leave $O$ as it is.
 #
 # Both signs are right, and the check takes both. Return the signed map with its size: no ReLU, no
-# scaling. An image whose features are all 0 gets a map of zeros. (If $\sigma_1 = \sigma_2$, there is
-# no single strongest direction. No case is like that.) `F.flatten(2)` is (N, K, h·w);
+# scaling. An image whose features are all 0 gets a map of zeros. (If $\sigma_1 = \sigma_2$, there
+# is no single strongest direction. No case is like that.) `F.flatten(2)` is (N, K, h·w);
 # `.transpose(1, 2)` exchanges the last two axes; `L.reshape(N, h, w)` makes maps again.
 
 
@@ -143,10 +144,10 @@ check("14.1", eigen_cam)
 #
 # ## One map for all questions
 #
-# Now the guide of the first page. A **mosaic** has four pictures of the pond in one: a frog, a bird,
-# a fish and a turtle, on any ground. So each mosaic can be asked four questions. The networks are
-# those of lessons 5 and 6: three of the same kind, trained with varied grounds from three seeds.
-# All of them know the animals; they differ in nothing but chance.
+# Now the guide of the first page. A **mosaic** has four pictures of the pond in one: a frog, a
+# bird, a fish and a turtle, on any ground. So each mosaic can be asked four questions. The networks
+# are those of lessons 5 and 6: three of the same kind, trained with varied grounds from three
+# seeds. All of them know the animals; they differ in nothing but chance.
 
 # %%
 mosaics = data.mosaic(8 if fast else 25, seed=0)
@@ -167,15 +168,15 @@ print(
 )
 
 # %% [markdown]
-# Features after a ReLU are not negative. Then $v_1$ has only one sign. (If two weights had different
-# signs, making both positive could only enlarge every value of $L$.) So each map has only one sign
-# too, plus or minus, as the SVD likes. Until Part 2 we take `.abs()`, which is allowed here and only
-# here: there is nothing on the other side.
+# Features after a ReLU are not negative. Then $v_1$ has only one sign. (If two weights had
+# different signs, making both positive could only enlarge every value of $L$.) So each map has only
+# one sign too, plus or minus, as the SVD likes. Until Part 2 we take `.abs()`, which is allowed
+# here and only here: there is nothing on the other side.
 #
-# To compare maps we use the **density** on an animal, as in lesson 6: its share of the positive part of the map,
-# divided by its share of the area. A flat map has 1. And we need a floor. **LaFAM** has no weights at
-# all: it is the mean of the feature maps, $L = \frac1K \sum_k F_k$. Whatever Eigen-CAM can do
-# with its decomposition, it has to beat that mean.
+# To compare maps we use the **density** on an animal, as in lesson 6: its share of the positive
+# part of the map, divided by its share of the area. A flat map has 1. And we need a floor.
+# **LaFAM** has no weights at all: it is the mean of the feature maps, $L = \frac1K \sum_k F_k$.
+# Whatever Eigen-CAM can do with its decomposition, it has to beat that mean.
 #
 # **Guess first:** for which animal will Eigen-CAM be densest? The same one in all three networks?
 
@@ -220,12 +221,14 @@ for seed, f in trained.items():
         print(f"   {method:10}         ", "  ".join(f"{v:5.1f}" for v in values))
 
 # %% [markdown]
-# Whatever we ask, Eigen-CAM shows the fish, in all three networks, and hardly ever the turtle. CAM
-# finds each animal that we ask for. That is the first half of the answer: **Eigen-CAM shows what
-# dominates the layer.** The same holds for LaFAM: it prefers the fish too, only less.
+# Whatever we ask, Eigen-CAM shows the fish, in all three networks. On the turtle it is about as
+# dense as a flat map, or less. CAM finds each animal that we ask for. That is the first half of the
+# answer: **Eigen-CAM shows what dominates the layer.** So does LaFAM: it prefers the fish too, only
+# less.
 #
-# Some articles say that Eigen-CAM gives "the map of the top class". It knows no class, top or not.
-# `camlite.eigen_cam(model, layer, images, target=2)` accepts a class, and never looks at it.
+# `camlite.eigen_cam(model, layer, images, target=2)` accepts a class, and never looks at it. The
+# Japanese article says that the result is always the map "of the top rank". We will see when this
+# is so.
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 F = features["seed 0"](mosaics.images)
@@ -242,16 +245,16 @@ plot.grid(
     ],
     [f"mosaic {n}" for n in some],
     ["image", *(f"CAM:\nwhere is the {a}?" for a in animals), "Eigen-CAM:\nno question"],
-    title="Four questions, four maps. Without a question, one map",
+    title="Four questions, four maps. Without a question, one map (3 mosaics, seed 0)",
 )
 plt.show()
 
 # %% [markdown]
 # ## Part 2: plus or minus?
 #
-# $v_1$ and $-v_1$ are equally right. Nothing in mathematics prefers one. So the program decides, and
-# what comes out may change with the program, its version and the machine. **Guess:** in how many of
-# our images does the SVD give the sign that runs *against* the feature maps?
+# $v_1$ and $-v_1$ are equally right. Nothing in mathematics prefers one. So the program decides,
+# and what comes out may change with the program, its version and the machine. **Guess:** in how
+# many of our images does the SVD give the sign that runs *against* the feature maps?
 #
 # Now to single pictures. `moved` has animals on the home of another animal (lesson 6: *flipped*).
 # With `center=True` the maps have both signs. `against` says that a map is large where the features
@@ -275,9 +278,9 @@ for who, F in F_of.items():
 
 # %% [markdown]
 # Without centring the SVD of our machine likes minus. With centring it is sometimes this, sometimes
-# that. (Yours may differ. That is the point.) And what follows? Most programs apply a ReLU now, or scale the map to
-# [0, 1]. A turned map then shows everything *but* the pattern; without centring it shows nothing.
-# The Japanese article names this as the weakness of Eigen-CAM.
+# that. (Yours may differ. That is the point.) And what follows? Most programs apply a ReLU now, or
+# scale the map to [0, 1]. A turned map then shows everything *but* the pattern; without centring it
+# shows nothing. The Japanese article names this as the weakness of Eigen-CAM.
 #
 # ## Exercise 14.2: a rule for the sign
 # *●●○○○ · about 10 minutes*
@@ -306,8 +309,8 @@ check("14.2", fix_sign)
 # %% [markdown]
 # There are other repairs. *Seg-Eigen-CAM* (Chung and Ying, Applied Sciences 2025, 15(13), 7562,
 # Equation 13) turns the map if its smallest value is farther from 0 than its largest. And some
-# people take the absolute value. Let us try all on the centred maps. **Guess:** will the two repairs
-# agree? And what does the absolute value show?
+# people take the absolute value. Let us try all on the centred maps. **Guess:** will the two
+# repairs agree? And what does the absolute value show?
 
 
 # %%
@@ -338,6 +341,24 @@ for who, F in F_of.items():
     )
     print(f"        the two repairs disagree in {disagree[who]:.0%} of the images")
 
+# %% tags=["figure"] jupyter={"source_hidden": true}
+small = tuple(moved.images.shape[2:])
+M = fix_sign(eigen_cam(F_of["seed 0"], center=True), F_of["seed 0"])
+plot.grid(
+    [
+        [
+            (moved.images[n], None),
+            *((moved.images[n], camlite.up(m, small)[n]) for m in (M, -M, M.abs())),
+        ]
+        for n in (0, 1)
+    ],
+    [f"image {n}" for n in (0, 1)],
+    ["image", "by the features", "the other sign", "absolute value"],
+    title="The sign decides what is red; without it both sides are (seed 0)",
+    signed=True,
+)
+plt.show()
+
 # %% [markdown]
 # For the three networks that know the animals both repairs do the same, and all maps lie on the
 # animal. The absolute value is no repair: animal and ground lie on the two sides of 0, and now both
@@ -348,8 +369,8 @@ for who, F in F_of.items():
 # But that was not the question. There was none! **Without a question no sign is right or wrong**; a
 # rule only makes it the same on every machine.
 #
-# `camlite.eigen_cam` uses the rule $\sum_k v_1[k] > 0$. Is this another one?
-# $\sum_{x,y} L \sum_k O_k = \sum_k (O^\top O\,v_1)_k = \sigma_1^2 \sum_k v_1[k]$: it is yours.
+# `camlite.eigen_cam` uses the rule $\sum_k v_1[k] > 0$. Is this another one? $\sum_{x,y} L \sum_k
+# O_k = \sum_k (O^\top O\,v_1)_k = \sigma_1^2 \sum_k v_1[k]$: it is yours.
 
 # %%
 library = camlite.eigen_cam(first, "features", moved.images, center=True)
@@ -360,9 +381,9 @@ print(f"difference to camlite.eigen_cam: {off_library:.0e} of the largest value"
 # %% [markdown]
 # ## Part 3: what goes into the table
 #
-# The paper decomposes $O$ as it is. The program pytorch-grad-cam centres each channel. The article's
-# program subtracts *one* mean of all numbers and divides by *one* standard deviation. Textbooks of
-# statistics standardise each column. Do these small steps matter? Side by side:
+# The paper decomposes $O$ as it is. The program pytorch-grad-cam centres each channel. The
+# article's program subtracts *one* mean of all numbers and divides by *one* standard deviation.
+# Textbooks of statistics standardise each column. Do these small steps matter? Side by side:
 #
 # * **as it is**;
 # * **centred**: each channel minus its mean over the places;
@@ -392,43 +413,62 @@ def prepared(F: Tensor) -> dict[str, Tensor]:
     }
 
 
-def energy_share(F: Tensor) -> Tensor:
-    """The share of all energy that lies along the first direction: σ₁² / Σ σ²."""
-    squares = torch.linalg.svdvals(F.flatten(2)).square()
-    return squares[:, 0] / squares.sum(1)
-
-
 table = {}
 print("              share of the energy    like LaFAM, r =    density on the animal")
 for who, F in F_of.items():
     print(f"{who}, LaFAM {'':34} {density(F.mean(1), moved.object_mask).mean():14.1f}")
     for text, A in prepared(F).items():
         M = fix_sign(eigen_cam(A), A)
+        energy = M.square().sum((1, 2)) / A.square().sum((1, 2, 3))  # σ₁² / Σ σ²
         table[who, text] = tuple(
-            float(v.mean())
-            for v in (energy_share(A), alike(M, F.mean(1)), density(M, moved.object_mask))
+            float(v.mean()) for v in (energy, alike(M, F.mean(1)), density(M, moved.object_mask))
         )
         e, r, d = table[who, text]
         print(f"   {text:13} {e:12.0%} {r:21.2f} {d:20.1f}")
 
+# %% tags=["figure"] jupyter={"source_hidden": true}
+five = {
+    who: {t: fix_sign(eigen_cam(A), A) for t, A in prepared(F_of[who]).items()}
+    for who in ("seed 0", "biased")
+}
+n = int(alike(five["biased"]["as it is"], five["biased"]["centred"]).argmin())
+plot.grid(
+    [
+        [
+            (moved.images[n], None),
+            *((moved.images[n], camlite.up(M, small)[n]) for M in maps.values()),
+        ]
+        for maps in five.values()
+    ],
+    list(five),
+    ["image", *five["biased"]],
+    title="Five tables: one network shows the animal every time, the biased one does not (1 image)",
+    signed=True,
+)
+plt.show()
+
 # %% [markdown]
-# **As it is, Eigen-CAM is nearly LaFAM** (three networks of three, $r$ ≈ 0.98 or more). All features are
-# positive, so the direction in which the rows are longest is about the direction of their mean, and
-# the weights are not far from equal. The decomposition costs more than the plain mean, and gives nearly
-# the same picture. Centring changes this: the level that all places share is gone, and only what
-# *varies together* counts. These maps are denser on the animal. Standardised, weak channels are as
-# loud as strong ones: the first direction then holds only about half of the energy.
+# (The image was picked: in it the first two tables of the biased network differ most.)
 #
-# And the last block: in the biased network the five disagree. The same network, the same images, and
-# one small step before the SVD decides whether the map lies on the animal. A program should say which step it takes.
+# **As it is, Eigen-CAM is nearly LaFAM** (three networks of three, $r$ ≈ 0.98 or more). All
+# features are positive, so the direction in which the rows are longest is about the direction of
+# their mean, and the weights are not far from equal. The decomposition costs more than the plain
+# mean, and gives nearly the same picture. Centring changes this: the level that all places share is
+# gone, and only what *varies together* counts. These maps are denser on the animal. Standardised,
+# weak channels are as loud as strong ones: the first direction then holds only about half of the
+# energy.
+#
+# And the last block: in the biased network the five disagree. The same network, the same images,
+# and one small step before the SVD decides whether the map lies on the animal. A program should say
+# which step it takes.
 #
 # ## The frog or the grass?
 #
 # Lesson 6 again. The biased network is right on 12 of 100 moved animals: its answer comes from the
 # ground. Moving the animal proved that; no map was needed. So here is a test with a known result:
-# **a map that explains the answer must lie on the ground.** For each image: is the map denser on the animal or on the
-# ground? We take the railway too: there the shortcut are the rails. **Guess:** what will Eigen-CAM
-# show, the animal, or what the answer rests on?
+# **a map that explains the answer must lie on the ground.** For each image: is the map denser on
+# the animal or on the ground? We take the railway too: there the shortcut are the rails. **Guess:**
+# what will Eigen-CAM show, the animal, or what the answer rests on?
 
 # %%
 lit = {}  # (world, version) -> accuracy, and the share of maps that are denser on the object
@@ -462,13 +502,13 @@ for world, scenes in {"pond": moved, "rail": rail}.items():
 
 # %% [markdown]
 # The two repaired networks use the object, and all four maps lie on it. If you look at these only,
-# Eigen-CAM seems to explain very well. The biased networks tell the difference. They answer from the ground and the
-# rails, and CAM of their answer lies there. Eigen-CAM does not follow the answer: at the
-# pond it lies on the animal in many images, centred even in most. A beautiful frog in the map, and
-# the network said *fish* because of the water!
+# Eigen-CAM seems to explain very well. The biased networks tell the difference. They answer from
+# the ground and the rails, and CAM of their answer lies there. Eigen-CAM does not follow the
+# answer: at the pond it lies on the animal in many images, centred even in most. A beautiful frog
+# in the map, and the network said *fish* because of the water!
 #
-# So a map on the object does not say that the network used the object. It says that the
-# layer is *active* there.
+# So a map on the object does not say that the network used the object. It says that the layer is
+# *active* there.
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 F, answer = F_of["biased"], biased(moved.images).argmax(1)
@@ -476,7 +516,6 @@ M_cam, M_eigen = cam(biased, F, answer), fix_sign(eigen_cam(F, center=True), F)
 wrong = answer != moved.labels
 apart = density(M_eigen, moved.object_mask) - density(M_cam, moved.object_mask)
 shown = torch.where(wrong, apart, -torch.inf).argsort(descending=True)[:18:3]
-small = tuple(moved.images.shape[2:])
 plot.grid(
     [
         [(moved.images[n], None) for n in shown],
@@ -515,9 +554,10 @@ def in_other_units(f: nn.Module, k: int, factor: float) -> nn.Module:
 
 def five_maps(f: nn.Module, F: Tensor, c: Tensor) -> dict[str, Tensor]:
     """CAM and four maps without a question."""
-    eigen = {text: fix_sign(eigen_cam(A), A) for text, A in prepared(F).items()}
-    chosen = {text: eigen[text] for text in ("as it is", "centred", "standardised")}
-    return {"CAM": cam(f, F, c), "LaFAM": F.mean(1), **chosen}
+    tables = prepared(F)
+    del tables["one mean"], tables["unit length"]
+    eigen = {f"Eigen-CAM, {t}": fix_sign(eigen_cam(A), A) for t, A in tables.items()}
+    return {"CAM": cam(f, F, c), "LaFAM": F.mean(1), **eigen}
 
 
 def channel_on_the_ground(F: Tensor) -> int:
@@ -540,7 +580,7 @@ for seed, f in trained.items():
         a, b = (float(density(M[text], moved.object_mask).mean()) for M in (before, after))
         units[seed, text] = a, b, float(alike(before[text], after[text]).mean())
         print(
-            f"   {text:13} density on the animal {a:.1f} -> {b:.1f}   r = {units[seed, text][2]:.2f}"
+            f"   {text:23} density on the animal {a:.1f} -> {b:.1f}   r = {units[seed, text][2]:.2f}"
         )
 
 # %% [markdown]
@@ -549,8 +589,8 @@ for seed, f in trained.items():
 # table does not know units: each channel is divided by its own size, so a factor cancels. (Unit
 # length has the same gift; standardising pays for it with weak channels that become loud.)
 #
-# This is no trick that only an enemy plays. How large a channel is, and how large its weight, is left
-# to chance by training. A map of the features alone cannot know how much a channel *counts*.
+# This is no trick that only an enemy plays. How large a channel is, and how large its weight, is
+# left to chance by training. A map of the features alone cannot know how much a channel *counts*.
 #
 # ## Part 5: give it a question
 #
@@ -598,7 +638,7 @@ def gradient(f: nn.Module, F: Tensor, c: int) -> Tensor:
 
 
 asked = {}  # (seed, animal) -> maps that are blank, and three mean densities
-blank, negative, same_as_size = {}, {}, {}
+blank, negative, same_as_size, is_blank_of = {}, {}, {}, {}
 for seed, f in trained.items():
     F, Y = features[seed](mosaics.images), f(mosaics.images)
     blanks, off = [], []
@@ -618,7 +658,7 @@ for seed, f in trained.items():
             f"{seed} {animal:7} blank {a:2} of {len(F)}   density on it: CAM {g:4.1f}, "
             f"EigenGrad-CAM {b:4.1f}, blank maps turned {e:4.1f}"
         )
-    blanks = torch.stack(blanks, dim=1)
+    is_blank_of[seed] = blanks = torch.stack(blanks, dim=1)
     blank[seed], negative[seed] = int(blanks.sum()), int((blanks & (Y < 0)).sum())
     same_as_size[seed] = float(max(off))
     print(
@@ -627,8 +667,8 @@ for seed, f in trained.items():
 
 # %% [markdown]
 # About half of the maps are blank, in each of the three networks. It is not chance: the turtle gets
-# no map at all, the frog and the fish nearly always one. Turning a blank map does not save it: it does
-# not show the animal that was asked for.
+# no map at all, the frog and the fish nearly always one. Turning a blank map does not save it: it
+# does not show the animal that was asked for.
 #
 # What has happened? **Guess:** the gradient has a sign, for and against the class. What does the
 # decomposition do with it? Replace $G$ by $|G|$ and look at the map:
@@ -640,23 +680,24 @@ for seed in trained:
     )
 
 # %% [markdown]
-# Nothing changes. These networks end in GAP and one linear layer, so $G_k$ is the same at all places
-# (lesson 8). Turn one column of $O$ around: then the SVD turns its weight in $v_1$ around too, and
-# the product stays. **The decomposition loses the sign of the gradient.** The class
-# comes in through $|W_{c,k}|$ only: how *much* a channel counts, not whether it speaks for the class
-# or against it.
+# Nothing changes. These networks end in GAP and one linear layer, so $G_k$ is the same at all
+# places (lesson 8). Turn one column of $O$ around: then the SVD turns its weight in $v_1$ around
+# too, and the product stays. **The decomposition loses the sign of the gradient.** The class comes
+# in through $|W_{c,k}|$ only: how *much* a channel counts, not whether it speaks for the class or
+# against it.
 #
-# So the map has one sign everywhere, as in Part 1, and your rule gives the whole map the sign of what
-# weighs more. In a mosaic three of four animals speak against the turtle: the whole map is negative,
-# and the ReLU erases it. The same happens in `camlite.eigen_grad_cam`. In our big evaluation
-# (`docs/results.md`) it answered 100 such questions, and the pointing game was right in 48. CAM: in 98.
+# So the map has one sign everywhere, as in Part 1, and your rule gives the whole map the sign of
+# what weighs more. In a mosaic three of four animals speak against the turtle: the whole map is
+# negative, and the ReLU erases it. The same happens in `camlite.eigen_grad_cam`. In our big
+# evaluation (`docs/results.md`) it answered 100 such questions, and the pointing game was right in
+# 48. CAM: in 98.
 #
 # ## Any map can go in
 #
-# The article goes further: *whatever* stands before the SVD, its maps can be decomposed, also
-# those of Ablation-CAM, or groups of channels. We try four sources of intermediate maps $A_k$, and
-# for each one two ways to make one map of them: the first direction, and **the plain sum** $\sum_k A_k$. That sum is the floor here.
-# **Guess:** does the decomposition beat the sum anywhere?
+# The article goes further: *whatever* stands before the SVD, its maps can be decomposed, also those
+# of Ablation-CAM, or groups of channels. We try four sources of intermediate maps $A_k$, and for
+# each one two ways to make one map of them: the first direction, and **the plain sum** $\sum_k
+# A_k$. That sum is the floor here. **Guess:** does the decomposition beat the sum anywhere?
 
 # %%
 
@@ -689,16 +730,18 @@ for seed, f in trained.items():
         print(f"{seed}   {text:10} {sources[seed, text][0]:29.1f} {sources[seed, text][1]:12.1f}")
 
 # %% [markdown]
-# Compare the columns. For the plain features the first direction is a little better than the mean: that
-# is what Eigen-CAM has over its floor. For all maps that know the class the plain sum is better, and
-# for the first two of them by far: there the sum adds evidence for and subtracts evidence against,
-# and the first direction adds up both. (The sum of $G \circ F$ is CAM.) The groups went through a
-# ReLU, so nothing speaks against, and both ways are nearly the same. Without a sign there is nothing to lose.
+# Compare the columns. For the plain features the first direction is a little better than the mean:
+# that is what Eigen-CAM has over its floor. For all maps that know the class the plain sum is
+# better, and for the first two of them by far: there the sum adds evidence for and subtracts
+# evidence against, and the first direction adds up both. (The sum of $G \circ F$ is CAM.) The
+# groups went through a ReLU, so nothing speaks against, and both ways are nearly the same. Without
+# a sign there is nothing to lose.
 #
 # ## A real network
 #
-# Small networks are toys. If weights of torchvision and the photograph of lesson 12 are in your data
-# folder (`camlite doctor` shows it), the same maps of a network that has seen a million photographs.
+# Small networks are toys. If weights of torchvision and the photograph of lesson 12 are in your
+# data folder (`camlite doctor` shows it), the same maps of a network that has seen a million
+# photographs.
 
 # %%
 photo = data.find("photos/cat_dog.jpg")
@@ -739,12 +782,16 @@ if real_name is not None:
     plt.show()
 
 # %% [markdown]
-# We ran it with MobileNetV2. TODO One photograph is an example, not a study.
+# We ran it with MobileNetV2 and with ResNet50. In both, Eigen-CAM is nearly the CAM of the *dog*.
+# The dog is the answer of the network, and it is also the strongest pattern of the layer. This is
+# why Eigen-CAM has a good name, and why the article speaks of the "top rank". Here it is also more
+# than LaFAM, which shows both animals. But ask for the cat: there is no cat in any of the last two
+# maps. One photograph is an example, not a study.
 #
 # ## The whole lesson in one picture
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
-n = 0
+n = int((is_blank_of["seed 0"].sum(1) == 2).int().argmax())  # an ordinary one: two maps are blank
 x, F = mosaics.images[n : n + 1], features["seed 0"](mosaics.images[n : n + 1])
 F_units = camlite.split(rescaled["seed 0"], "features")[0](x)
 silent = {"LaFAM": F.mean(1), "Eigen-CAM": fix_sign(eigen_cam(F), F)}
@@ -785,9 +832,9 @@ plt.show()
 # uses what stands out, this looks like an explanation, and is no more than the mean of the maps, a
 # little cleaner. Where the network answers from something else, the map does not notice.
 #
-# What is it good for? To see what a layer responds to, when there is no class to ask about: an encoder
-# trained without labels, for example. That is what the authors of LaFAM use the mean for. Call it so,
-# say how you centre and fix the sign, and show LaFAM beside it.
+# What is it good for? To see what a layer responds to, when there is no class to ask about: an
+# encoder trained without labels, for example. That is what the authors of LaFAM use the mean for.
+# Call it so, say how you centre and fix the sign, and show LaFAM beside it.
 #
 # ## Try this
 #
@@ -799,12 +846,13 @@ plt.show()
 # %% [markdown]
 # ## Once more
 #
-# *From lesson 12, in new clothes. There is no hint, and no check but the numbers that the cell prints.*
+# *From lesson 12, in new clothes. There is no hint, and no check but the numbers that the cell
+# prints.*
 #
-# Ablation took a channel away. Now we take a **direction** away: $O - (O\,v_1)\,v_1^\top$. What is left has no part
-# along $v_1$. How far does the logit of class `c` fall? You know the head: GAP and one linear
-# layer. So write the drop with `W` (4, 64), `c` (N,), `v` (N, 64) and `L` (N, h, w), without running
-# the network. One line, (N,).
+# Ablation took a channel away. Now we take a **direction** away: $O - (O\,v_1)\,v_1^\top$. What is
+# left has no part along $v_1$. How far does the logit of class `c` fall? You know the head: GAP and
+# one linear layer. So write the drop with `W` (4, 64), `c` (N,), `v` (N, 64) and `L` (N, h, w),
+# without running the network. One line, (N,).
 
 # %%
 W, c = first.classifier.weight, moved.labels
@@ -834,35 +882,35 @@ print(
 # Five questions, two of them about earlier lessons. Think, and write your answer down; then open
 # the one below. In a terminal, `camlite quiz 14` asks them again, also next week.
 #
-# **1.** A layer has two places and two channels; the rows of $O$ are (2, 1) and (1, 2). Which energy
-# does $O\,v$ have for (1, 0), (1, 1)/√2 and (1, −1)/√2? The last two are $v_1$ and $v_2$. Which
-# share of all energy does $v_1$ hold?
+# **1.** A layer has two places and two channels; the rows of $O$ are (2, 1) and (1, 2). Which
+# energy does $O\,v$ have for (1, 0), (1, 1)/√2 and (1, −1)/√2? The last two are $v_1$ and $v_2$.
+# Which share of all energy does $v_1$ hold?
 #
 # <details><summary>Answer</summary>
 #
-# 5, 9 and 1. All energy is 9 + 1 = 10, so $v_1$ holds 90 %. The map is (3, 3)/√2, or with both signs
-# turned.
+# 5, 9 and 1. All energy is 9 + 1 = 10, so $v_1$ holds 90 %. The map is (3, 3)/√2, or with both
+# signs turned.
 #
 # </details>
 #
-# **2.** A map has the values (−2, 1, 1) at three places, and the features there have the sums
-# (1, 5, 4). Does your rule turn it? Does the rule |min| > |max|? Which one is right?
+# **2.** A map has the values (−2, 1, 1) at three places, and the features there have the sums (1,
+# 5, 4). Does your rule turn it? Does the rule |min| > |max|? Which one is right?
 #
 # <details><summary>Answer</summary>
 #
-# s = −2 + 5 + 4 = 7 is positive: it stays. The other rule turns it, because 2 > 1. Neither is right or
-# wrong: no question was asked.
+# s = −2 + 5 + 4 = 7 is positive: it stays. The other rule turns it, because 2 > 1. Neither is right
+# or wrong: no question was asked.
 #
 # </details>
 #
-# **3.** At one place two channels have F = (2, 4), and class c has the weights (3, 1). Somebody makes
-# the first channel 10 times as large and divides its weight by 10. What are CAM and LaFAM at this
-# place, before and after?
+# **3.** At one place two channels have F = (2, 4), and class c has the weights (3, 1). Somebody
+# makes the first channel 10 times as large and divides its weight by 10. What are CAM and LaFAM at
+# this place, before and after?
 #
 # <details><summary>Answer</summary>
 #
-# CAM: 3 · 2 + 1 · 4 = 10, and 0.3 · 20 + 4 = 10. LaFAM: 3 before, 12 after. The network is the same; only a
-# map that knows the weights does not notice.
+# CAM: 3 · 2 + 1 · 4 = 10, and 0.3 · 20 + 4 = 10. LaFAM: 3 before, 12 after. The network is the
+# same; only a map that knows the weights does not notice.
 #
 # </details>
 #
@@ -872,19 +920,20 @@ print(
 #
 # <details><summary>Answer</summary>
 #
-# α = (1, −2), so the map is (1, −2, 0, 1). EigenGrad-CAM loses the minus: for it the second place is as
-# good as evidence for the class. It is the strongest place, and v₁ takes that channel alone: its
-# map is (0, 2, 0, 0), up to the sign.
+# α = (1, −2), so the map is (1, −2, 0, 1). EigenGrad-CAM loses the minus: for it the second place
+# is as good as evidence for the class. It is the strongest place, and v₁ takes that channel alone:
+# the map is (0, −2, 0, 0) with your rule for the sign, and blank after the ReLU.
 #
 # </details>
 #
-# **5.** (lesson 6) An animal covers 22 % of the image, and 66 % of the map's energy lies on it. How
-# dense is the map there? Somebody adds a constant to the map, so that its mean doubles. And now?
+# **5.** (lesson 6) A map has no negative values. An animal covers 22 % of the image, and 66 % of
+# the map's energy lies on it. How dense is the map there? Somebody adds a constant to the map, so
+# that its mean doubles. And now?
 #
 # <details><summary>Answer</summary>
 #
-# 3.0 times as dense as a flat map. The half that was added is flat: the share is (66 + 22) / 2 = 44 %,
-# so the density is 2.0. That is one reason why centred maps look cleaner.
+# 3.0 times as dense as a flat map. The half that was added is flat: the share is (66 + 22) / 2 = 44
+# %, so the density is 2.0. That is one reason why centred maps look cleaner.
 #
 # </details>
 
@@ -895,11 +944,11 @@ print(
 #   which the rows are longest: $L = O\,v_1$. It knows no class and needs no gradient.
 # * Features ≥ 0, not centred: $v_1$ has one sign, and the map is nearly **LaFAM**, the mean of the
 #   feature maps. Show that floor beside it.
-# * The **sign** is free. A rule ($s < 0$: turn) makes it the same on every machine; it does not make
-#   it right. The absolute value is no rule: it lights up both sides.
+# * The **sign** is free. A rule ($s < 0$: turn) makes it the same on every machine; it does not
+#   make it right. The absolute value is no rule: it lights up both sides.
 # * Centring, standardising, unit length are different methods. Say which one.
-# * The map shows what dominates the layer. On the repaired networks that was the animal. On the biased ones it
-#   did not follow what the answer rested on.
+# * The map shows what dominates the layer. On the repaired networks that was the animal. On the
+#   biased ones it did not follow what the answer rested on.
 # * One channel 50 times as large and its weights 50 times smaller: the same network, the same CAM,
 #   another Eigen-CAM.
 # * **EigenGrad-CAM** decomposes $G \circ F$. Where $G$ is the same at all places, the decomposition
@@ -911,9 +960,9 @@ print(
 # camlite and other programs differ.
 #
 # **Words.** *singular value decomposition*: phân tích giá trị kỳ dị · 奇异值分解 · 奇異值分解 · 特異値分解.
-# *eigenvector*: vectơ riêng · 特征向量 · 特徵向量 · 固有ベクトル. *principal component*: thành phần chính
-# · 主成分 · 主成分 · 主成分. *to standardise*: chuẩn hóa · 标准化 · 標準化 · 標準化. *feature map*: bản đồ
-# đặc trưng · 特征图 · 特徵圖 · 特徴マップ.
+# *eigenvector*: vectơ riêng · 特征向量 · 特徵向量 · 固有ベクトル. *principal component*: thành phần chính · 主成分 ·
+# 主成分 · 主成分. *to standardise*: chuẩn hóa · 标准化 · 標準化 · 標準化. *feature map*: bản đồ đặc trưng · 特征图 ·
+# 特徵圖 · 特徴マップ.
 #
-# **Next:** lesson 15, *groups and clusters*. Here all channels became one pattern. What if we sort them into
-# a few groups that belong together, and ask the network about each group?
+# **Next:** lesson 15, *groups and clusters*. Here all channels became one pattern. What if we sort
+# them into a few groups that belong together, and ask the network about each group?
