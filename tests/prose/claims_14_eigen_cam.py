@@ -2,13 +2,238 @@
 
 from __future__ import annotations
 
+import torch
+
 from tests.prose import says
 
+SEEDS = ("seed 0", "seed 1", "seed 2")
 
-# The words stand in the lesson; the test looks at what the lesson's run left behind. Five at least.
-@says("the means are not all the same")
+
+@says(
+    "25, 25, 45 and 5",
+    "No other direction beats $(1, 1)/\\sqrt 2$, but one other *equals* it: 225°",
+    "90 % of all energy, 45 of 50, lie along one direction",
+)
 def _(run):
-    assert run.means.std() > 0
+    energies = [float(run.energy[a]) for a in (0, 90, 45, 315)]
+    assert torch.allclose(torch.tensor(energies), torch.tensor([25.0, 25, 45, 5]), atol=1e-4)
+    assert run.best == [45, 225]
+    assert abs(float(run.S[0]) ** 2 - 45) < 1e-3
 
 
-# FILL IN: the other sentences. `python -m tests.prose 14 --data digits --fast` tries them.
+@says("So each map has only one sign too")
+def _(run):
+    one_sign = (run.raw >= -1e-3).all(2).all(1) | (run.raw <= 1e-3).all(2).all(1)
+    assert one_sign.all()
+
+
+@says(
+    "Eigen-CAM is densest on the fish, in all three networks",
+    "On the turtle it is about as dense as a flat map, or less",
+    "CAM finds each animal that we ask for",
+    "it prefers the fish too, only less",
+)
+def _(run):
+    for seed in SEEDS:
+        cam, eigen, mean = (run.on_animal[seed][m] for m in ("CAM", "Eigen-CAM", "LaFAM"))
+        assert min(cam) > 4
+        for values in (eigen, mean):
+            assert max(values) == values[2]
+        assert eigen[2] > mean[2] + 0.5
+        assert eigen[3] < 1.3
+
+
+@says(
+    "both repairs do the same, and all maps lie on the animal",
+    "animal and ground lie on the two sides of 0, and now both light up",
+)
+def _(run):
+    for seed in SEEDS:
+        assert run.disagree[seed] < 0.03
+        for rule in ("by the features", "by |min|, |max|"):
+            assert run.repairs[seed][rule][0] > 0.97
+        dense, both = (run.repairs[seed][r][1] for r in ("by the features", "absolute value"))
+        assert both < 0.65 * dense
+
+
+@says(
+    "For the biased network the two repairs disagree in many images",
+    'For "where is the animal?", the second one',
+)
+def _(run):
+    assert run.disagree["biased"] > 0.1
+    rules = run.repairs["biased"]
+    assert rules["by |min|, |max|"][0] > rules["by the features"][0] + 0.08
+
+
+@says("so it is the same rule")
+def _(run):
+    assert run.off_library < 1e-4
+
+
+@says("**As it is, Eigen-CAM is nearly LaFAM** (three networks of three)")
+def _(run):
+    assert min(run.table[seed, "as it is"][1] for seed in SEEDS) > 0.95
+
+
+@says(
+    "These maps are denser on the animal",
+    "**LaFAM minus its mean is as dense, in all three networks.**",
+    "the first direction then holds less than half of the energy",
+)
+def _(run):
+    for seed in SEEDS:
+        centred, raw = run.table[seed, "centred"][2], run.table[seed, "as it is"][2]
+        assert centred > raw + 0.3
+        assert abs(centred - run.floor[seed][1]) < 0.3
+        assert run.table[seed, "standardised"][0] < 0.5
+
+
+@says("in the biased network the five disagree", "decides whether the map lies on the animal")
+def _(run):
+    densities = [run.table["biased", t][2] for t in run.prepared(run.F_of["biased"])]
+    assert max(densities) > 2 * min(densities)
+    five = run.five["biased"]
+    mask = run.moved.object_mask[run.n_picked : run.n_picked + 1]
+    shown = [
+        float(run.density(five[t][run.n_picked : run.n_picked + 1], mask))
+        for t in ("as it is", "centred")
+    ]
+    assert shown[0] < 1 < shown[1]
+
+
+@says(
+    "The two repaired networks use the object, and all maps lie on it",
+    "They answer from the ground and the rails, and CAM of their answer lies there",
+    "at the pond it lies on the animal in many images, centred even in most",
+    "At the railway it follows the rails more often",
+)
+def _(run):
+    maps = ("CAM of its answer", "Eigen-CAM", "LaFAM", "Eigen-CAM, centred", "LaFAM, centred")
+    for world in ("pond", "rail"):
+        repaired, biased = run.lit[world, "repaired"], run.lit[world, "biased"]
+        assert repaired["right answer"] > 0.9
+        assert min(repaired[m] for m in maps) > 0.9
+        assert biased["the ground's"] > 0.75
+        assert biased["CAM of its answer"] < 0.25
+    pond, rail = run.lit["pond", "biased"], run.lit["rail", "biased"]
+    assert 0.3 < pond["Eigen-CAM"] < 0.65
+    assert pond["Eigen-CAM, centred"] > 0.6
+    assert rail["Eigen-CAM"] < pond["Eigen-CAM"] - 0.1
+    assert rail["Eigen-CAM, centred"] < 0.5
+
+
+@says("Six images in which the two maps differ most", "so these are picked")
+def _(run):
+    shown = run.shown
+    assert len(shown) == 6
+    assert (run.answer_biased[shown] != run.moved.labels[shown]).all()
+    mask = run.moved.object_mask[shown]
+    assert (run.density(run.M_eigen[shown], mask) > 1.5).all()
+    assert (run.density(run.M_cam[shown], mask) < 1).all()
+
+
+@says(
+    "The logits stay, and CAM stays",
+    "Eigen-CAM as it is goes from the animal to the ground in all three networks",
+    "LaFAM moves too",
+    "Only the standardised table does not know units",
+)
+def _(run):
+    for seed in SEEDS:
+        assert run.logit_moves[seed] < 1e-5
+        assert run.units[seed, "CAM"][2] > 0.9999
+        before, after, _ = run.units[seed, "Eigen-CAM, as it is"]
+        assert before > 2.5
+        assert after < 0.95
+        assert run.units[seed, "LaFAM"][1] < run.units[seed, "LaFAM"][0] - 0.6
+        assert run.units[seed, "Eigen-CAM, standardised"][2] > 0.999
+
+
+@says("centred in two of them")
+def _(run):
+    assert sum(run.units[seed, "Eigen-CAM, centred"][1] < 1 for seed in SEEDS) == 2
+
+
+@says("the largest is a few times the median one")
+def _(run):
+    assert all(1 < run.spread[seed] < 5 for seed in SEEDS)
+
+
+@says(
+    "About half of the maps are blank, in each of the three networks",
+    "the turtle gets no map at all, the frog and the fish mostly do",
+    "Turning a blank map does not save it",
+)
+def _(run):
+    for seed in SEEDS:
+        total = 4 * len(run.mosaics.images)
+        assert 0.35 < run.blank[seed] / total < 0.65
+        n = len(run.mosaics.images)
+        assert run.asked[seed, "turtle"][0] == n
+        for animal in ("frog", "fish"):
+            assert run.asked[seed, animal][0] <= 0.26 * n
+        turned, cam = run.asked[seed, "turtle"][2:]
+        assert turned < 0.3 * cam
+
+
+@says("Nothing changes.", "So the map has one sign everywhere, as in Part 1")
+def _(run):
+    for seed in SEEDS:
+        assert run.same_as_size[seed] < 1e-4
+
+
+@says("the ReLU erases it")
+def _(run):
+    for seed in SEEDS:
+        assert run.negative[seed] > 0.8 * run.blank[seed]
+
+
+@says(
+    "For the plain features the first direction is a little better than the mean",
+    "For all maps that know the class the plain sum is better",
+    "for the first two of them by far",
+    "both ways are nearly the same",
+)
+def _(run):
+    for seed in SEEDS:
+        direction, mean = run.sources[seed, "F"]
+        assert mean < direction < mean + 1
+        for text in ("G ∘ F", "ablation"):
+            direction, total = run.sources[seed, text]
+            assert total > 2 * direction
+        direction, total = run.sources[seed, "groups"]
+        assert direction < total < 1.15 * direction
+
+
+@says(
+    "Eigen-CAM is nearly the CAM of the *dog*",
+    "which shows both animals",
+    "there is no cat in the last two maps",
+    "there the largest channel is tens of times the median one",
+)
+def _(run):
+    if run.real_name is None:
+        return
+    assert run.spread["real"] > 15
+    like = {" ".join(text.split()): r for text, r in run.real_like.items()}
+    for text in ("Eigen-CAM", "Eigen-CAM, centred"):
+        assert like[text][0] > 0.9
+        assert like[text][1] < 0.2
+    assert min(like["LaFAM"][:2]) > 0.4
+
+
+@says("an ordinary one: two maps are blank", "only CAM answers all four questions")
+def _(run):
+    assert int(run.is_blank_of["seed 0"][run.n_last].sum()) == 2
+    masks = run.mosaics.object_masks[run.n_last]
+    F = run.features["seed 0"](run.mosaics.images[run.n_last : run.n_last + 1])
+    for c in range(4):
+        assert float(run.density(run.cam(run.first, F, c), masks[c : c + 1])) > 2
+
+
+@says("a direction has the weight $W_c \\cdot v_1$")
+def _(run):
+    drop = (run.W[run.c] * run.v).sum(1) * run.L.mean(dim=(1, 2))
+    assert torch.allclose(drop, run.drop_measured, atol=1e-3)
+    assert run.off_drop > 1  # not answered yet
