@@ -36,6 +36,10 @@ def turned(found, right):
 
     Other shapes are turned by their first large value, so that equal mistakes look alike.
     """
+    if isinstance(found, (list, tuple)):
+        if len(found) == len(right) and all(np.shape(m) == right.shape[1:] for m in found):
+            return [turned(m[None], r[None])[0] for m, r in zip(found, right, strict=True)]
+        return [turned(m, right) for m in found]
     if isinstance(found, np.ndarray) and found.dtype.kind == "f":
         found = torch.from_numpy(np.ascontiguousarray(found))
     if not isinstance(found, Tensor) or not found.is_floating_point() or not found.dim():
@@ -153,6 +157,21 @@ def raw_projected(F, center=False):
     return as_map((rows(F) @ first(centred(rows(F)) if center else rows(F))[..., None])[..., 0], F)
 
 
+def unit_map(F, center=False):
+    O = centred(rows(F)) if center else rows(F)
+    return as_map(torch.linalg.svd(O, full_matrices=False).U[:, :, 0], F)
+
+
+RELU = (
+    "You applied a ReLU. The sign of the map is still open, so a ReLU may cut the wrong half off. "
+    "Return the signed map."
+)
+NOT_STACKED = (
+    "The values are right, but in a list, one map for each image. torch.stack joins them to "
+    "(N, h, w)."
+)
+
+
 eigen_cam.wrongs(
     column_of_Vh=(
         projected(lambda O: Vh(O)[:, : O.shape[2], 0] if O.shape[1] >= O.shape[2] else first(O)),
@@ -172,9 +191,7 @@ eigen_cam.wrongs(
         "You took the last row of Vh, the weakest direction. svd sorts from large to small: index 0.",
     ),
     length_one=(
-        lambda F, center=False: functional.normalize(
-            right_map(F, center).flatten(1), dim=1
-        ).view_as(F[:, 0]),
+        unit_map,
         "Your map has length 1: that is u₁. L = O v₁ keeps its size, L = σ₁ u₁.",
     ),
     sigma_twice=(
@@ -276,9 +293,10 @@ eigen_cam.wrongs(
     ),
     relu=(
         lambda F, center=False: right_map(F, center).relu(),
-        "You applied a ReLU. The sign of the map is still open, so a ReLU may cut the wrong half "
-        "off. Return the signed map.",
+        RELU,
     ),
+    relu_of_the_other_sign=(lambda F, center=False: (-right_map(F, center)).relu(), RELU),
+    a_list_of_maps=(lambda F, center=False: list(right_map(F, center)), NOT_STACKED),
     minmax=(
         lambda F, center=False: (
             lambda L: (
@@ -531,6 +549,31 @@ fix_sign.wrongs(
     ),
 )
 
+S_MEETS_NO_MAP = (
+    "s is (N,) and M is (N, h, w): their axes do not meet. Sum with keepdim=True, or write "
+    "s[:, None, None]."
+)
+
+fix_sign.wrongs(
+    axes_missing=(
+        lambda M, F: torch.where((M * F.sum(1)).sum((1, 2)) < 0, -M, M),
+        S_MEETS_NO_MAP,
+    ),
+    axes_missing_with_sign=(
+        lambda M, F: M * (M * F.sum(1)).sum((1, 2)).sign(),
+        S_MEETS_NO_MAP,
+    ),
+    channels_not_summed=(
+        lambda M, F: torch.where((M * F).sum((1, 2), keepdim=True) < 0, -M, M),
+        "M is (N, h, w) and F is (N, K, h, w): they do not meet. First add up the channels, "
+        "F.sum(dim=1).",
+    ),
+    places_summed=(
+        lambda M, F: torch.where((M * F.sum((2, 3))).sum((1, 2), keepdim=True) < 0, -M, M),
+        "You summed F over the places. The channels are added up, F.sum(dim=1), and the places stay.",
+    ),
+)
+
 fix_sign.accepts_all(
     mean_of_the_features=lambda M, F: turn(
         lambda M, F: (M * F.mean(1)).mean((1, 2))[:, None, None]
@@ -695,15 +738,16 @@ eigen_grad_cam.wrongs(
     ),
     relu=(
         lambda F, G: as_map(strongest(rows(G * F)), F).relu(),
-        "You applied a ReLU. The sign is still open, so it may cut the wrong half off. Return the "
-        "signed map.",
+        RELU,
     ),
+    relu_of_the_other_sign=(lambda F, G: (-right_map(G * F)).relu(), RELU),
+    a_list_of_maps=(lambda F, G: list(right_map(G * F)), NOT_STACKED),
     absolute=(
         lambda F, G: as_map(strongest(rows(G * F)), F).abs(),
         "You took the absolute value of the map. It has a sign: keep it.",
     ),
     length_one=(
-        lambda F, G: functional.normalize(strongest(rows(G * F)), dim=1).view_as(F[:, 0]),
+        lambda F, G: unit_map(G * F),
         "Your map has length 1: that is u₁. L = O v₁ keeps its size, L = σ₁ u₁.",
     ),
     one_direction_for_all=(
