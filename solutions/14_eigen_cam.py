@@ -61,7 +61,7 @@ _ = torch.set_grad_enabled(False)  # we turn it on where we need a gradient
 # Every map of this course is a weighted sum of the channels: $L = O\,v$, with one weight in $v$ for
 # each channel. This time nobody gives us the weights. So we ask: **which weights make the strongest
 # map?** "Strong" is the sum of the squares of $L$ (we call it the energy, here with squares). And
-# to be fair, all weights have the same length: $v_1^2 + v_2^2 = 1$.
+# to be fair, all choices have the same length: the squares of the weights add up to 1.
 #
 # Compute the energy of $L = O\,v$ for four choices of $v$: $(1, 0)$, $(0, 1)$, $(1, 1)/\sqrt 2$ and
 # $(1, -1)/\sqrt 2$. Which one wins? **Guess** whether a fifth can beat it.
@@ -120,7 +120,8 @@ print("a batch:", tuple(torch.linalg.svd(batch, full_matrices=False).Vh.shape))
 # Both signs are right, and the check takes both. Return the signed map with its size: no ReLU, no
 # scaling. An image whose features are all 0 gets a map of zeros. (If $\sigma_1 = \sigma_2$, there
 # is no single strongest direction. No case is like that.) `F.flatten(2)` is (N, K, h·w);
-# `.transpose(1, 2)` exchanges the last two axes; `L.reshape(N, h, w)` makes maps again.
+# `.transpose(1, 2)` exchanges the last two axes; `v[:, None, :]` gives weights (N, K) an axis that
+# meets all rows of $O$; `L.reshape(N, h, w)` makes maps again.
 
 
 # %% tags=["exercise", "14.1"]
@@ -434,15 +435,13 @@ figure = plot.grid(
     [row(moved.images, list(five[who].values()), n_picked) for who in ("seed 0", "biased")],
     ["seed 0", "biased"],
     ["image", *five["biased"]],
-    title="Five tables: one network shows the animal every time, the biased one does not (1 image)",
+    title="Five tables: one network shows the animal every time, the biased one does not (1 picked image)",
     signed=True,
 )
 figure.axes[-1].set_ylabel(SIDES, fontsize=8)
 plt.show()
 
 # %% [markdown]
-# (The image was picked: in it the first two tables of the biased network differ most.)
-#
 # **As it is, Eigen-CAM is nearly LaFAM** (three networks of three). All features are positive, so
 # the direction in which the rows are longest is about the direction of their mean. The
 # decomposition costs more than the plain mean and gives nearly the same picture.
@@ -522,13 +521,11 @@ plot.grid(
     ],
     ["image", "CAM of\nits answer", "Eigen-CAM,\ncentred"],
     [f"{animals[moved.labels[n]]}:\nit says {animals[answer_biased[n]]}" for n in shown],
-    title="Biased network: the answer comes from the ground, Eigen-CAM shows the animal",
+    title="Biased network: it answers from the ground, Eigen-CAM shows the animal (6 picked images)",
 )
 plt.show()
 
 # %% [markdown]
-# (Six images in which the two maps differ most, so these are picked. The table above counts all.)
-#
 # ## Part 4: the same network, another map
 #
 # Now the hardest test. Take one channel after the last ReLU, make it 50 times as large, and divide
@@ -695,8 +692,8 @@ for seed in trained:
 #
 # The article goes further: *whatever* stands before the SVD, its maps can be decomposed, also those
 # of Ablation-CAM, or groups of channels. We try four sources of intermediate maps $A_k$, and for
-# each one two ways to make one map of them: the first direction, and **the plain sum** $\sum_k
-# A_k$. That sum is the floor here. **Guess:** does the decomposition beat the sum anywhere?
+# each one two ways to make one map of them: the first direction, and **the plain sum** of the
+# $A_k$. That sum is the floor here. **Guess:** does the decomposition beat the sum anywhere?
 
 # %%
 
@@ -789,9 +786,7 @@ if real_name is not None:
 # ## The whole lesson in one picture
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
-n_last = int(
-    (is_blank_of["seed 0"].sum(1) == 2).int().argmax()
-)  # an ordinary one: two maps are blank
+n_last = int((is_blank_of["seed 0"].sum(1) == 2).int().argmax())  # the first with two blank maps
 x = mosaics.images[n_last : n_last + 1]
 F = features["seed 0"](x)
 F_units = camlite.split(rescaled["seed 0"], "features")[0](x)
@@ -819,7 +814,8 @@ for c, axis in enumerate(figure.axes[:24:6]):
 plt.show()
 
 # %% [markdown]
-# (Yellow: the outline of the animal that is asked for.)
+# (Yellow: the outline of the animal that is asked for. The mosaic is the first with two blank
+# maps.)
 #
 # **Today's question was: a map without a question, what does it answer?** It answers: *what is the
 # strongest pattern in this layer, in the units that training happened to leave?* Where the network
@@ -877,14 +873,14 @@ print(
 # Five questions, two of them about earlier lessons. Think, and write your answer down; then open
 # the one below. In a terminal, `camlite quiz 14` asks them again, also next week.
 #
-# **1.** A layer has two places and two channels; the rows of $O$ are (2, 1) and (1, 2). Which
-# energy does $O\,v$ have for (1, 0), (1, 1)/√2 and (1, −1)/√2? The last two are $v_1$ and $v_2$.
-# Which share of all energy does $v_1$ hold?
+# **1.** A layer has two places and two channels; the rows of O are (2, 1) and (1, 2). Which energy
+# does O v have for (1, 0), (1, 1)/√2 and (1, −1)/√2? The last two are v₁ and v₂. Which share of all
+# energy does v₁ hold?
 #
 # <details><summary>Answer</summary>
 #
-# 5, 9 and 1. All energy is 9 + 1 = 10, so $v_1$ holds 90 %. The map is (3, 3)/√2, or with both
-# signs turned.
+# 5, 9 and 1. All energy is 9 + 1 = 10, so v₁ holds 90 %. The map is (3, 3)/√2, or with both signs
+# turned.
 #
 # </details>
 #

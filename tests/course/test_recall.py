@@ -404,7 +404,7 @@ def two_directions() -> str:
     assert torch.allclose((O @ v[:, 1]), torch.tensor([3.0, 3]) / 2**0.5)
     return (
         f"{first:.0f}, {best:.0f} and {last:.0f}. All energy is 9 + 1 = {(O**2).sum():.0f}, so "
-        f"$v_1$ holds {percent(best / float((O**2).sum()))}"
+        f"v₁ holds {percent(best / float((O**2).sum()))}"
     )
 
 

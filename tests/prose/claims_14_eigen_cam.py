@@ -123,7 +123,7 @@ def _(run):
     assert rail["Eigen-CAM, centred"] < 0.5
 
 
-@says("Six images in which the two maps differ most", "so these are picked")
+@says("it answers from the ground, Eigen-CAM shows the animal (6 picked images)")
 def _(run):
     shown = run.shown
     assert len(shown) == 6
@@ -223,7 +223,7 @@ def _(run):
     assert min(like["LaFAM"][:2]) > 0.4
 
 
-@says("an ordinary one: two maps are blank", "only CAM answers all four questions")
+@says("The mosaic is the first with two blank maps", "only CAM answers all four questions")
 def _(run):
     assert int(run.is_blank_of["seed 0"][run.n_last].sum()) == 2
     masks = run.mosaics.object_masks[run.n_last]
