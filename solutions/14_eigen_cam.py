@@ -665,8 +665,8 @@ for seed, f in trained.items():
 
 # %% [markdown]
 # About half of the maps are blank, in each of the three networks. It is not chance: the turtle gets
-# no map at all, the frog and the fish mostly do. Turning a blank map does not save it: it does not
-# show the animal that was asked for.
+# no map at all, the frog and the fish mostly do. Turning a blank map does not save it: on the
+# turtle it is then hardly denser than a flat map.
 #
 # What has happened? **Guess:** the gradient has a sign, for and against the class. What does the
 # decomposition do with it? Replace $G$ by $|G|$ and look at the map:
@@ -681,12 +681,14 @@ for seed in trained:
 # places (lesson 8). Turn one column of $O$ around: then the SVD turns its weight in $v_1$ around
 # too, and the product stays. **The decomposition loses the sign of the gradient.** The class comes
 # in through $|W_{c,k}|$ only: how *much* a channel counts, not whether it speaks for the class or
-# against it.
+# against it. (At an earlier layer, or with another head, $G_k$ varies from place to place, and then
+# this is not exact. The article decomposes $\mathrm{GAP}(G_k)\,F_k$: there it always is.)
 #
 # So the map has one sign everywhere, as in Part 1, and your rule gives the whole map the sign of
-# what weighs more. In a mosaic three of four animals speak against the turtle: the whole map is
-# negative, and the ReLU erases it. The same happens in `camlite.eigen_grad_cam`. In the big
-# evaluation of camlite (`docs/results/mosaic/card.md`) 48 of 100 of its maps were constant.
+# what weighs more. If that speaks against the class, the whole map is negative, and the ReLU erases
+# it; nearly all blank maps belong to a negative logit. The same happens in
+# `camlite.eigen_grad_cam`. In the big evaluation of camlite (`docs/results/mosaic/card.md`) 48 of
+# 100 of its maps were constant.
 #
 # ## Any map can go in
 #
