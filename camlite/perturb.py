@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, conv2d
 from tqdm import tqdm
 
-from camlite.checks import at_least_one, finite, one_of
+from camlite.checks import a_number, at_least_one, finite, one_of
 from camlite.cutting.fused import fast
 from camlite.maps import constant, minmax, up
 from camlite.scores import Target, score
@@ -204,3 +204,19 @@ def noise(shape: Sequence[int], generator: torch.Generator | None, like: Tensor)
     generator = own_generator(generator)
     drawn = torch.randn(tuple(shape), generator=generator, device=generator.device)
     return drawn.to(device=like.device, dtype=like.dtype)
+
+
+def noises(
+    images: Tensor, samples: int, sigma: float, generator: torch.Generator | None
+) -> Iterator[Tensor]:
+    """SmoothGrad's noise ε for the images (N, …): normal, σ = sigma · (max − min) of each image.
+
+    All images of a batch get the same noise up to its size, so a batch gives what its images give
+    alone. Source: Smilkov et al. 2017, arXiv 1706.03825.
+    """
+    at_least_one(samples=samples)
+    a_number("sigma", sigma, low=0)
+    generator, axes = own_generator(generator), tuple(range(1, images.dim()))
+    σ = sigma * (images.amax(axes, keepdim=True) - images.amin(axes, keepdim=True))
+    for _ in range(samples):
+        yield σ * noise(images.shape[1:], generator, images)

@@ -9,9 +9,10 @@
 # %% [markdown]
 # # Lesson 11: Which score?
 #
-# **Time** 150 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 4, 6, 8 and 9 · **At the
-# end** you know which question each score asks, you can tell evidence *against* a class from places
-# that are only weak, and you have drawn the one part in which two look-alikes differ.
+# **Time** 140 minutes, best in two parts · **Difficulty** ●●●○○ · **You need** lessons 3, 4, 6, 8
+# and 9 · **At the end** you know which question each score asks, you can tell evidence *against* a
+# class from places that are only weak, and you have drawn the one part in which two look-alikes
+# differ.
 #
 # You walk through the reeds with a bird watcher. "A white-wing!" she says. You ask why. "It has a
 # beak, two thin legs, a round body, and a white wing." Every word is true. But on the next branch
@@ -125,8 +126,6 @@ for text, score in on_paper.items():
 # falls, and a likely rival counts more than an unlikely one. Their rows have the sum 0. So if *all*
 # logits rise by the same number, probability and log-probability stay. The logit rises.
 #
-# And the second row is the third one, times $P_c = 0.67$.
-#
 # ## A trap: the logarithm of zero
 #
 # `softmax` and then `log`: is that not the log-probability? On paper, yes. A computer has 32 bits,
@@ -151,12 +150,13 @@ for text, value in {"softmax, then log": two_steps, "log_softmax": one_step}.ite
 # *●●○○○ · about 10 minutes*
 #
 # Write a function that returns the score of class `c` for each image, (N,). `logits` is (N, C); `c`
-# is one class for all images or a tensor (N,), as before: `torch.as_tensor(c).expand(N)` makes N
-# classes of both. `kind` is `"logit"`, `"prob"` or `"log_prob"`. It must be right for logits of 100
-# and more.
+# is one class for all images or a tensor (N,): `torch.as_tensor(c).expand(N)` makes N classes of
+# both. Two lists of indices pick one number of each row, as in lesson 8: `logits[torch.arange(N),
+# classes]`. `kind` is `"logit"`, `"prob"` or `"log_prob"`; another one need not be handled. It must
+# be right for logits of 100 and more.
 #
 # We will take the gradient of what you return. So the way from `logits` to it must stay in torch:
-# no `.item()`, no `.detach()`, no NumPy. (The check looks at the gradient too.)
+# no `.item()`, no `.detach()`, no NumPy. Leave `logits` as it is: no `-=`.
 
 
 # %% tags=["exercise", "11.1"]
@@ -182,7 +182,8 @@ check("11.1", target_score)
 #
 # Now Grad-CAM with its sign (lesson 8), for any score. `score` is a function that makes (N,) out of
 # logits (N, C). `partial(target_score, c=0, kind="prob")` is such a function: your function, with
-# two of its three arguments filled in.
+# two of its three arguments filled in. (Why `.sum()`? The images do not mix. So the gradient of the
+# sum holds, for each image, the gradient of its own score.)
 
 
 # %%
@@ -216,10 +217,6 @@ factor_off = (maps["prob", 0] - P[:, 0, None, None] * maps["log_prob", 0]).abs()
 print(f"probability − P · log-probability: {factor_off:.0e} at most")
 sign_other = float((maps["logit", 0].sign() != maps["log_prob", 0].sign()).float().mean())
 print(f"logit and log-probability have another sign at {sign_other:.0%} of all places")
-for kind in kinds[::2]:
-    print(
-        f"   {kind:9} speaks against the frog at {(maps[kind, 0] < 0).float().mean():.0%} of them"
-    )
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 
@@ -255,9 +252,9 @@ wall(
 
 # %% [markdown]
 # **Your guess:** two maps, not three. Probability and log-probability have the same map, up to the
-# factor $P_c$: that is the second formula above, carried down to the feature maps. After scaling,
-# nobody can tell them apart. The logit has another one. (That its *sign* is another one at few
-# places only does not make it the same map: at the other places its values differ.)
+# factor $P_c$: on paper, too, the second row is the third one times 0.67. After scaling, nobody can
+# tell them apart. The logit has another map. (Its *sign* differs at few places only. Its values
+# differ at the others, too.)
 #
 # So is there no reason to choose between the last two? There is: the factor. **Guess:** take
 # pictures with one animal, of which the network is sure. How large are the three maps, for the
@@ -280,7 +277,7 @@ for text, c in {"the answer": P_alone.argmax(1), "the last": P_alone.argmin(1)}.
 
 # %% [markdown]
 # Where the network is sure of its answer, both softmax scores have nearly nothing to say: $1 - P_c$
-# is small, and nothing that could still rise is left. For a class that it excludes the probability
+# is small, and the score can hardly rise. For a class that it excludes the probability
 # is flat too, but the log-probability is not: there its map is even larger than that of the logit.
 # So if you want the rivals in the score, take the **log-probability**. And never look at a scaled
 # map without its size.
@@ -313,122 +310,28 @@ print(f"logit map of *frog* now − logit map of *bird* before: {became_bird:.0e
 # number, the old map of *bird*. Both networks give the same probabilities to every picture: no test
 # of their answers tells them apart.
 #
-# Does this make the logit's map worthless? No. Nobody adds such a row on purpose. And the gradient
-# of the loss adds up to 0 over the classes, like your last row on paper: plain SGD leaves the
-# common part of all rows as it was at the start, small and random. But no *answer* of the network
-# depends on it. So the **zero** of a logit's map, the border between "for" and "against", rests on
-# how the training began. The zero of a softmax score, or of a difference of two logits (exercise
-# 4.3), does not.
-#
-# ## Exercise 11.2: evidence for and against
-# *●○○○○ · about 5 minutes*
-#
-# To measure both sides we take the map apart:
-#
-# $$ M = M^+ - M^-, \qquad M^+ \ge 0, \quad M^- \ge 0 $$
-#
-# where at each place at most one of the two is not 0. `M` is (N, h, w). Return the two, positive
-# first.
-
-
-# %% tags=["exercise", "11.2"]
-def split_evidence(M: Tensor) -> tuple[Tensor, Tensor]:
-    """Evidence for and evidence against, both ≥ 0, with positive − negative = M."""
-    ### BEGIN SOLUTION
-    return M.clamp(min=0), (-M).clamp(min=0)
-    ### END SOLUTION
-
-
-# %%
-check("11.2", split_evidence)
-
-# %% [markdown]
-# ## Where is the evidence against the frog?
-#
-# It should be on the bird. And it should be what speaks *for* the bird. We ask all pairs, with
-# three scores: logit, log-probability, and "frog rather than bird", $S_0 - S_1$. As in lesson 6, we
-# give the energy on an animal divided by its area: 1 is what a flat map has.
-
-
-# %%
-def density(M: Tensor, mask: Tensor) -> Tensor:
-    """Energy on the mask divided by its area, for a map without negative values; 1: flat. (N,)"""
-    M, inside = camlite.up(M, mask.shape[1:]), mask.float()
-    total = M.sum(dim=(1, 2)).clamp_min(1e-12)
-    return (M * inside).sum(dim=(1, 2)) / total / inside.mean(dim=(1, 2))
-
-
-three = {
-    "logit": [partial(target_score, c=c, kind="logit") for c in (0, 1)],
-    "log-probability": [partial(target_score, c=c, kind="log_prob") for c in (0, 1)],
-    "one − the other": [lambda Y: Y[:, 0] - Y[:, 1], lambda Y: Y[:, 1] - Y[:, 0]],
-}
-signs, mirror = {}, {}
-print("                    for the frog       against the frog     against the frog =")
-print("                  on frog  on bird     on frog  on bird     for the bird?")
-for text, (of_frog, of_bird) in three.items():
-    plus, minus = split_evidence(explain(pond, pairs, of_frog))
-    other, _ = split_evidence(explain(pond, pairs, of_bird))
-    signs[text] = [float(density(M, m).mean()) for M in (plus, minus) for m in (on_frog, on_bird)]
-    mirror[text] = float(like(minus, other).mean())
-    a, b, d, e = signs[text]
-    print(f"{text:17} {a:7.1f} {b:8.1f} {d:11.1f} {e:8.1f}     correlation {mirror[text]:.2f}")
-
-# %% [markdown]
-# In all three maps what speaks for the frog lies on the frog, four times as dense as in a flat map.
-# The other side differs. What the *logit* holds against the frog is spread out: some of it lies on
-# the bird, some on the grounds, and it is only half alike to what speaks for the bird. With the
-# log-probability both questions become nearly one. With the difference they are one, exactly:
-# $S_0 - S_1$ and $S_1 - S_0$ are the same map with the signs exchanged. That is no finding, it is how
-# the score was made.
-#
-# ## The experiment
-#
-# A place "against the frog" makes a claim: without it, the score of the frog would be higher. We
-# can erase the bird, and the frog. **Guess first:** in how many of the pictures does the score of
-# *frog* rise without the bird? In lesson 8 this claim was weak.
-
-# %%
-tested = {}
-with torch.no_grad():
-    before, without_bird, without_frog = pond(pairs), pond(no_bird), pond(no_frog)
-print(f"{count} pictures       without the bird: rises   without the frog: falls")
-for text, (of_frog, _) in three.items():
-    rise, fall = of_frog(without_bird) - of_frog(before), of_frog(before) - of_frog(without_frog)
-    tested[text] = float((rise > 0).float().mean()), float((fall > 0).float().mean())
-    print(
-        f"{text:17} {tested[text][0]:11.0%} ({rise.mean():+5.2f}) {tested[text][1]:17.0%}", end=""
-    )
-    print(f" ({-fall.mean():+5.2f})")
-
-# %% [markdown]
-# **Your guess:** without the frog its score falls, in every picture and whatever the score. Without
-# the bird the *logit* of the frog hardly moves: its mean change is a few hundredths, beside a fall
-# of three. The map's blue on the bird was faint, and the experiment says the same. The bird is
-# hardly a reason *against* the frog. It is a reason *for the bird*: the lead of the frog grows
-# clearly, in about nine of ten pictures.
-#
-# So "what speaks against the frog?" has two readings, too. Against its logit: little. Against the
-# frog **rather than** the bird: the bird. Most people who draw a blue map mean the second one.
-#
-# (Why not in all pictures? The ground under the bird comes to light, and for this network it counts
-# too.)
+# Does this make the logit's map worthless? No. Nobody adds such a row on purpose. And training with
+# plain SGD does not add one: the gradient of the loss has the sum 0 over the classes, like your
+# last row on paper. So the common part of all rows stays as it was at the start, small and random.
+# But no *answer* of the network depends on it. So the **zero** of a logit's map, the border between
+# "for" and "against", depends on how the training began. The zero of a softmax score does not. Nor
+# does that of a difference of two logits (exercise 4.3).
 #
 # ## Against, or only weak? A map centred by its median
 #
-# One of the articles behind this course (in Japanese; a gallery of a dog and a cat, with positive
-# *and negative* maps for each method) makes its maps two-signed in another way: it subtracts the
-# **median** of the map from the map. **Guess first:** about which share of the places is then
-# negative? And is a place that became negative evidence against the class?
+# One of the articles that this course grew from shows positive *and negative* maps of a dog and a
+# cat. It makes its maps two-signed in another way: it subtracts the **median** of the map from the
+# map. **Guess first:** about which share of the places is then negative? And is a place that became
+# negative evidence against the class?
 #
 # The second question has an experiment. We take two kinds of places: those that speak against the
 # class in the map as it is, and those that speak *for* it there and *against* it only after
 # centring. In the picture we paint over one kind, with the mean colour of the picture, and look at
-# the logit. What speaks against the class should raise the logit when it is gone. (Why in the
-# picture? If we set the *feature maps* to 0, the logit would change by minus the sum of the map
-# over these places: with GAP and a linear layer that is how the map was made, and nothing could go
-# wrong.) We ask two networks of lesson 6: the repaired one, and the biased one, for which nearly
-# the whole picture speaks for the class.
+# the logit. What speaks against the class should raise the logit when it is gone. (Why not set the
+# *feature maps* to 0 there? With GAP and a linear layer the logit then changes by minus the sum of
+# the map over these places. That is how the map was made: nothing could go wrong.) We ask two
+# networks of lesson 6: the repaired one, and the biased one, for which nearly the whole picture
+# speaks for the class.
 
 
 # %%
@@ -475,23 +378,118 @@ wall(
 # median itself is 0, none becomes negative. And of an even number of values `median` takes the
 # lower middle one, so the random maps stay a little below 50%.)
 #
-# And the experiment: in the repaired network what is negative in the map as it is keeps its word,
-# mostly: painted over, the logit rises. What became negative by centring does not: the logit rises
-# less often and falls in the mean. The biased network shows it more weakly: nearly nothing in its
-# map is negative before, half of it after, and painting over that half makes the logit fall in the
-# mean, too. After centring, blue says "weaker than the middle of this picture". That is a statement
-# about *rank*. It can be useful in a picture, and it must not be called negative evidence.
+# And the experiment. In the repaired network, paint over what is negative in the map as it is: the
+# logit rises in most pictures. Paint over what became negative by centring: it rises less often,
+# and falls in the mean. The biased network shows it more weakly: nearly nothing in its map is
+# negative before, half of it after, and painting over that half makes the logit fall in the mean,
+# too. After centring, blue says "weaker than the middle of this picture". That is a statement about
+# *rank*. It can be useful in a picture, and it must not be called negative evidence.
 #
 # And the zero of the map as it is? For the question "what if nothing were found there" ($F = 0$) it
 # is right. As a border between two *classes* it is not: you added one row $v$ to all rows of $W$,
 # and the border moved.
 #
+# ## Exercise 11.2: evidence for and against
+# *●○○○○ · about 5 minutes*
+#
+# To measure both sides we take the map apart:
+#
+# $$ M = M^+ - M^-, \qquad M^+ \ge 0, \quad M^- \ge 0 $$
+#
+# where at each place at most one of the two is not 0. `M` is (N, h, w). Return the two as tensors
+# (N, h, w), positive first.
+
+
+# %% tags=["exercise", "11.2"]
+def split_evidence(M: Tensor) -> tuple[Tensor, Tensor]:
+    """Evidence for and evidence against, both ≥ 0, with positive − negative = M."""
+    ### BEGIN SOLUTION
+    return M.clamp(min=0), (-M).clamp(min=0)
+    ### END SOLUTION
+
+
+# %%
+check("11.2", split_evidence)
+
+# %% [markdown]
+# ## Where is the evidence against the frog?
+#
+# It should be on the bird. And it should be what speaks *for* the bird. We ask all pairs, with
+# three scores: the logit, the log-probability, and the **lead** of the frog over the bird, $S_0 -
+# S_1$. As in lesson 6, the **density** is the energy on an animal divided by its area: a flat map
+# has 1.
+
+
+# %%
+def density(M: Tensor, mask: Tensor) -> Tensor:
+    """Energy on the mask divided by its area, for a map without negative values; 1: flat. (N,)"""
+    M, inside = camlite.up(M, mask.shape[1:]), mask.float()
+    total = M.sum(dim=(1, 2)).clamp_min(1e-12)
+    return (M * inside).sum(dim=(1, 2)) / total / inside.mean(dim=(1, 2))
+
+
+three = {
+    "logit": [partial(target_score, c=c, kind="logit") for c in (0, 1)],
+    "log-probability": [partial(target_score, c=c, kind="log_prob") for c in (0, 1)],
+    "lead": [lambda Y: Y[:, 0] - Y[:, 1], lambda Y: Y[:, 1] - Y[:, 0]],
+}
+signs, mirror = {}, {}
+print("                    for the frog       against the frog     against the frog =")
+print("                  on frog  on bird     on frog  on bird     for the bird?")
+for text, (of_frog, of_bird) in three.items():
+    plus, minus = split_evidence(explain(pond, pairs, of_frog))
+    other, _ = split_evidence(explain(pond, pairs, of_bird))
+    signs[text] = [float(density(M, m).mean()) for M in (plus, minus) for m in (on_frog, on_bird)]
+    mirror[text] = float(like(minus, other).mean())
+    a, b, d, e = signs[text]
+    print(f"{text:17} {a:7.1f} {b:8.1f} {d:11.1f} {e:8.1f}     correlation {mirror[text]:.2f}")
+
+# %% [markdown]
+# In all three maps what speaks for the frog lies on the frog, four times as dense as in a flat map.
+# The other side differs. What the *logit* holds against the frog is spread out: some of it lies on
+# the bird, some on the grounds, and it is only half alike to what speaks for the bird. With the
+# log-probability both questions become nearly one. With the lead they are one, exactly: $S_0 - S_1$
+# and $S_1 - S_0$ have the same map with the signs exchanged. That is no finding, it is how the
+# score was made.
+#
+# Now the experiment. A place "against the frog" makes a claim: without it, the score of the frog
+# would be higher. We can erase the bird, and the frog. **Guess first:** in how many of the pictures
+# does the logit of *frog* rise without the bird? And the lead? In lesson 8 this claim was weak.
+
+# %%
+tested = {}
+with torch.no_grad():
+    before, without_bird, without_frog = pond(pairs), pond(no_bird), pond(no_frog)
+print(f"{count} pictures       without the bird: rises   without the frog: falls")
+for text, (of_frog, _) in three.items():
+    rise, fall = of_frog(without_bird) - of_frog(before), of_frog(before) - of_frog(without_frog)
+    tested[text] = float((rise > 0).float().mean()), float((fall > 0).float().mean())
+    print(
+        f"{text:17} {tested[text][0]:11.0%} ({rise.mean():+5.2f}) {tested[text][1]:17.0%}", end=""
+    )
+    print(f" ({-fall.mean():+5.2f})")
+M = camlite.up(maps["logit", 0], size)
+plus, minus = (side.flatten(1) for side in split_evidence(M))
+blue = float(((minus * on_bird.flatten(1)).amax(1) / plus.amax(1)).median())
+print(f"logit's map: strongest blue on the bird = {blue:.0%} of the strongest red (median)")
+
+# %% [markdown]
+# **Your guess:** without the bird the logit of the frog rises in about three of four pictures, but
+# by little: its mean change is a few hundredths. Without the frog it falls by three, in every
+# picture. The map says the same: its strongest blue on the bird is about an eighth of its strongest
+# red. So the bird is hardly a reason *against* the frog. It is a reason *for the bird*: the lead of
+# the frog grows clearly, in about nine of ten pictures. (Why not in all? The ground under the bird
+# becomes visible, and for this network it counts too.)
+#
+# So "what speaks against the frog?" has two readings, too. Against its logit: little. Against the
+# frog **rather than** the bird: the bird. Most people who draw a blue map mean the second one.
+#
 # ## Dog and cat, every method that has a sign
 #
-# Now the gallery of that article: positive and negative maps for a dog and a cat, method by method.
-# If the photograph and ResNet50 are at hand we take them, else a frog and a bird. Here are all
-# methods of camlite that can leave out their ReLU and are quick; `camlite gallery` draws the same
-# wall for a photograph of your own, with the slow ones too.
+# Now that gallery: positive and negative maps of a dog and a cat, method by method. If the
+# photograph and ResNet50 are at hand we take them, else a frog and a bird. Here are all methods of
+# camlite that can leave out their ReLU and are quick; `camlite gallery` draws the same wall for a
+# photograph of your own, with the slow ones too.
 #
 # Not each of them *can* speak against a class: where no weight and no feature is negative, the map
 # has no blue by construction. **Guess:** for which methods that you know?
@@ -550,30 +548,39 @@ wall(
 )
 
 # %% [markdown]
-# **Your guess:** Grad-CAM++ and LayerCAM cut off negative gradients, and features after a ReLU are
-# not negative: they never draw blue (Score-CAM with its softmax would not either). Eigen-CAM and
-# LaFAM never hear of the class: their two maps are the same picture. CAM, Grad-CAM, XGrad-CAM and
-# HiResCAM are one map here: both networks end in GAP (lesson 9).
+# **Your guess:** by construction there is no blue for five of them, since features after a ReLU are
+# not negative.
+#
+# * Grad-CAM++ and LayerCAM cut off negative gradients.
+# * LaFAM is the mean of the features, Eigen-CAM their strongest pattern. They never hear of the
+#   class: their two maps are the same picture.
+# * EigenGrad-CAM is the strongest pattern of $G F$. Before GAP this pattern has one sign, and
+#   camlite draws it as plus.
+#
+# Ablation-CAM *can* be blue: its weights are drops of the logit, and a drop may be negative (lesson
+# 12). CAM, Grad-CAM, XGrad-CAM and HiResCAM are one map here: both networks end in GAP (lesson 9).
 #
 # With the photograph: where these four are asked for the *cat*, they show the dog in pale colours
-# or not at all. The two that put **rivals** into their score, Finer-CAM and ShapleyCAM, draw the
-# dog there in strong blue. Without it: frog and bird of our picture are nearly as likely, and even
-# the logit's map of one may be blue on the other (read the last two columns). So much of what looks
+# or not at all. Grad-CAM++ and LayerCAM paint it red: they drop what the dog says against the cat.
+# The two that put **rivals** into their score, Finer-CAM and ShapleyCAM (both below), draw the dog
+# there in strong blue. Without the photograph: frog and bird are nearly as likely, and even the
+# logit's map of one may be blue on the other (read the last two columns). So much of what looks
 # like a difference of methods is a difference of scores. And a rival alone does not promise blue:
 # with the photograph, Finer-CAM's map of the *dog* is bright red on the *cat*. Its rivals are the
 # three classes with the closest logits, and these are other breeds of dogs.
 #
 # ## The dog's map at the cat's neck
 #
+# *With the photograph and ResNet50 only. Without them, read the text and go on.*
+#
 # The same article shows a map of the *dog* that is also warm at the neck of the *cat*. Its
 # explanation: the gradient jumps, and must be smoothed. On a network that ends in GAP this cannot
 # be the reason (lesson 9): there the gradient is the same at every place. So what is it?
 #
-# With ResNet50 and the photograph we look at that neck, a box of 32×48 pixels. We ask three scores:
-# the dog's logit; the dog rather than the class that is second in the network's own list; the dog
-# rather than the cat. Then we blur the box in the picture, and, to have something to compare with,
-# each of 35 boxes of the same size in a grid (a few of them overlap the neck). **Guess first:** in
-# which of the three maps is the neck warm?
+# We look at that neck, a box of 32×48 pixels, with three scores: the dog's logit; the dog's lead
+# over the class that is second in the network's own list; the dog's lead over the cat. Then we blur
+# the box in the picture. As a control we blur each of 35 boxes of the same size in a grid (a few of
+# them overlap the neck). **Guess first:** in which of the three maps is the neck warm?
 
 # %%
 if real:
@@ -582,10 +589,10 @@ if real:
         Y_big = big(z)[0]
     runner_up = int(Y_big.topk(2).indices[1])
     dog, cat = asked.values()
-    leads = {
-        "the dog": lambda Y: Y[:, dog],
-        f"the dog rather than a {names[runner_up]}": lambda Y: Y[:, dog] - Y[:, runner_up],
-        "the dog rather than the cat": lambda Y: Y[:, dog] - Y[:, cat],
+    neck_scores = {
+        "the dog's logit": lambda Y: Y[:, dog],
+        f"the dog's lead over a {names[runner_up]}": lambda Y: Y[:, dog] - Y[:, runner_up],
+        "the dog's lead over the cat": lambda Y: Y[:, dog] - Y[:, cat],
     }
     neck = slice(171, 203), slice(165, 213)
     boxes = [neck] + [
@@ -598,23 +605,23 @@ if real:
     with torch.no_grad():
         Y_covered = torch.cat([big(part) for part in covered.split(9)])
     at_neck, neck_maps = {}, {}
-    for text, lead in leads.items():
-        M = camlite.up(explain(big, z, lead, big_layer), z.shape[2:])[0]
+    for text, score in neck_scores.items():
+        M = camlite.up(explain(big, z, score, big_layer), z.shape[2:])[0]
         neck_maps[text] = M
-        change = lead(Y_covered) - lead(Y_big[None])
+        change = score(Y_covered) - score(Y_big[None])
         larger = int((change[1:].abs() >= change[0].abs()).sum())
         at_neck[text] = float(M[neck].mean() / M.abs().max()), float(change[0]), larger
         print(f"{text}: at the neck {at_neck[text][0]:+.0%} of the map's largest value;")
         print(f"    blurred, the score changes by {change[0]:+.2f}; ", end="")
         print(f"{larger} of 35 boxes change it as much or more")
 else:
-    print("Without ResNet50 and photos/cat_dog.jpg: read on, the next cell looks at the pairs.")
+    print("ResNet50 or photos/cat_dog.jpg is not at hand: read on.")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 if real:
     wall(
         [(seen[0], None)] + [(seen[0], M) for M in neck_maps.values()],
-        ["the cat's neck", *(text.replace(" rather", "\nrather") for text in neck_maps)],
+        ["the cat's neck", *(text.replace(" over", "\nover") for text in neck_maps)],
         4,
         "One place, three scores: the neck (yellow box) changes its sign with the rival",
         cell=(2.3, 2.5),
@@ -622,51 +629,14 @@ if real:
     )
 
 # %% [markdown]
-# If you have the photograph: the neck is warm for the dog, a little. It is very warm for "rather
-# than the second class", another breed of dog, and cold for "rather than the cat". One network, one
-# picture, one place, and the sign depends on the **rival**. Nothing had to be smoothed. "Why a dog"
-# is not the same question as "why not the cat", and the cat's coat may well tell one breed of dog
-# from another, *for this network*. And the experiment makes us modest: blurring the neck moves all
-# three scores a little, in the same direction, no more than several boxes of the grid do. One warm
-# neck is one case.
+# **Your guess:** for the dog's logit the neck is warm, a little. For its lead over the second
+# class, another breed of dog, it is very warm. For its lead over the cat it is cold. One network,
+# one picture, one place, and the sign depends on the **rival**. Nothing had to be smoothed. The
+# cat's coat may well tell one breed of dog from another, *for this network*.
 #
-# So count. In each of our pairs we take the place on the bird where the logit's map of *frog* is
-# warmest, and paint the empty ground over it, a square of 13×13 pixels. **Guess first:** how often
-# does the logit of *frog* fall, as the map claims?
-
-# %%
-on_bird_only = torch.where(on_bird, camlite.up(maps["logit", 0], size), -torch.inf)
-warmest, place = on_bird_only.flatten(1).max(dim=1)
-lead_map = explain(pond, pairs, three["one − the other"][0])
-row, column = place // size[1], place % size[1]
-near_row = (torch.arange(size[0]) - row[:, None]).abs() <= 6
-near_column = (torch.arange(size[1]) - column[:, None]).abs() <= 6
-square = (near_row[:, :, None] & near_column[:, None, :])[:, None]  # (N, 1, H, W)
-with torch.no_grad():
-    painted = pond(torch.where(square, no_bird, pairs))
-warm = warmest > 0
-lead_there = camlite.up(lead_map, size).flatten(1).gather(1, place[:, None])[:, 0][warm]
-top = camlite.up(maps["logit", 0], size).flatten(1).amax(dim=1)
-fell = {}
-print(f"{int(warm.sum())} of {count} birds have a place that is warm for *frog*, ", end="")
-print(f"with {(warmest / top)[warm].mean():.0%} of the map's maximum")
-print(
-    f'there the map of "frog rather than bird" is negative in {(lead_there < 0).float().mean():.0%}'
-)
-for text, score in {
-    "logit of the frog": three["logit"][0],
-    "logit of the bird": three["logit"][1],
-    "lead of the frog": three["one − the other"][0],
-}.items():
-    change = (score(painted) - score(before))[warm]
-    fell[text] = float((change < 0).float().mean()), float(change.mean())
-    print(f"painted over: {text} falls in {fell[text][0]:4.0%} (mean {fell[text][1]:+.2f})")
-
-# %% [markdown]
-# Nearly every bird has a warm "neck", because we looked for the warmest place: one of many is
-# always the warmest. Its warmth is less than a tenth of the map's maximum. And painted over, the
-# logit of the frog falls in about half of the pictures or less often: no more than chance. Before
-# you explain why a map is warm somewhere, ask whether it is warm by more than its own noise.
+# But look at the control: blurring the neck moves all three scores a little, in the same direction,
+# and several boxes of the grid move them as much or more. Before you explain why a map is warm
+# somewhere, ask whether another place would do the same. And one warm neck is one case.
 #
 # ## Exercise 11.3: the contrast
 # *●●●○○ · about 15 minutes*
@@ -678,7 +648,8 @@ for text, score in {
 # $$ Y = \frac{\sum_i p_i\,(S_c - \alpha\,S_i)}{\sum_i p_i} $$
 #
 # where $p$ is the softmax of all logits: a likely rival counts more than an unlikely one. With
-# $\alpha = 1$ all that class and rival share drops out; with $\alpha = 0$ it is the logit.
+# $\alpha = 1$ all that class and rival share drops out; with $\alpha = 0$ it is the logit. With one
+# rival and $\alpha = 1$ it is the lead.
 #
 # `rivals` is a list or a 1-D tensor of classes for all images, or a LongTensor (N, R) with R rivals
 # for each image. `torch.as_tensor(rivals).expand(N, -1)` makes (N, R) of all three (−1: "as long as
@@ -786,8 +757,8 @@ asked_scores = {
     ),
 }
 found, on_part = {}, {}
-print("evidence for the true class, 1: as dense as a flat map")
-print(f"{'on the mark | on the rest':26}" + "".join(f"   network {seed}" for seed in seeds))
+print("evidence for the true class: density on the mark | on the rest of the animal")
+print(f"{'(a flat map has 1)':26}" + "".join(f"   network {seed}" for seed in seeds))
 for text, score in asked_scores.items():
     for seed, judge in zip(seeds, judges, strict=True):
         found[text, seed] = explain(judge, X, score)
@@ -801,25 +772,28 @@ mean_of = {
     text: [sum(on_part[text, s][i] for s in seeds) / 3 for i in (0, 1)] for text in asked_scores
 }
 times = {text: on_mark / on_rest for text, (on_mark, on_rest) in mean_of.items()}
-print("mark : rest  ", ",  ".join(f"{text} {value:.1f}" for text, value in times.items()))
+print("mean density on the mark, divided by that on the rest:")
+print("  ", ",  ".join(f"{text} {value:.1f}" for text, value in times.items()))
 
 # %% [markdown]
 # **Your guess:** named rivals move the evidence, in the direction that you would expect. Rather
-# than the look-alike: most on the mark, little on the rest. Rather than the other animal: less on
-# the mark, more on the rest. (The last line of numbers has it in short.)
+# than the look-alike: most on the mark, less on the rest. Rather than the other animal: less on the
+# mark, more on the rest. (The last line of numbers has it in short.) But look at the networks one
+# by one:
 #
-# But look at the networks one by one. Network 1 knows every animal. Its logit listens to the mark
-# and to the animal; the contrast drops what the look-alikes share, and this is what Finer-CAM
-# promises. Network 0 knows nearly every animal as well, and its contrast hardly gains: less on the
-# rest, but no more on the mark. Network 2 mixes up birds and fish, about one animal in five. Its
-# logit hardly listens to the rest of the animal, so there is nothing to drop, and the contrast is
-# the same map. So the promise is clearly kept by one network of three. (We did not choose them:
-# these are the first three seeds.)
+# * **Network 1** knows every animal. Its logit listens to the mark and to the animal; the contrast
+#   drops what the look-alikes share, and this is what Finer-CAM promises.
+# * **Network 0** knows nearly every animal as well. But its contrast hardly gains: less on the
+#   rest, but no more on the mark.
+# * **Network 2** mixes up birds and fish, about one animal in five. Its logit hardly listens to the
+#   rest of the animal, so there is nothing to drop: the contrast is the same map.
 #
-# And why does the *log-probability* lie less on the mark than the logit? It counts each rival by
-# its probability, and the look-alike has hardly any: nearly all that is left belongs to the other
-# animal (the last lines of the cell that loaded the networks). So here it asks "why not the other
-# animal?".
+# So the promise is clearly kept by one network of three. (We did not choose them: these are the
+# first three seeds.)
+#
+# Why does the *log-probability* lie less on the mark than the logit? It counts each rival by its
+# probability, and the look-alike has little: most of what is left belongs to the other animal (the
+# last lines of the cell that loaded the networks). So it asks "why not the other animal?".
 #
 # And one line should disturb you. "White bird rather than white *fish*": both have the same mark,
 # and still this map is densest **on the mark**. Can the mark tell a bird from a fish? Ask the
@@ -839,12 +813,12 @@ for text in ("logit", "look-alike, α = 1", "other animal, α = 1"):
     print(f"{text:26}" + "".join("{:+8.1f} →{:+5.1f}".format(*pair) for pair in noticed[text]))
 
 # %% [markdown]
-# The lead over the look-alike turns round, as it must. The lead over the other animal keeps most of
-# its size in the two networks that know the animals. The logit turns its sign too: "why this class"
-# has the mark among its reasons. So the experiment separates the two *rivals* better than the maps
-# do. A place of the map sees the edge of the mark and the animal around it (its receptive field is
-# 19 pixels wide), and a bright place says *where*, not *what* was seen there. You know this
-# sentence from lesson 6.
+# **Your guess:** the contrast with the look-alike changes its sign, as it must. The contrast with
+# the other animal keeps its sign in all three networks, and nearly all of its size in network 1.
+# The logit changes its sign too: "why this class" has the mark among its reasons. So the experiment
+# separates the two *rivals* better than the maps do. A place of the map sees the edge of the mark
+# and the animal around it (its receptive field is 19 pixels wide). A bright place says *where*, not
+# *what* was seen there. You know this from lesson 6.
 #
 # ## Why the log-probability is a contrast too
 #
@@ -877,11 +851,10 @@ print("".join(f"  {value:.2f}" for value in through_p))
 # %% [markdown]
 # So the log-probability is a contrast with everybody, each weighted by its probability, **with the
 # weights held fixed**. Your `contrast_score` is another function: its gradient runs through $p$
-# too, and the maps of the two are alike, but not the same; in network 2 they are hardly alike. (For
-# the logits 6, 4, 1 and
-# $\alpha = 1$ its gradient is about (1, −1.09, +0.09): when the weak rival rises, it takes weight from the
-# strong one, and the score *rises*.) What Finer-CAM adds: **you** name the rival, and the map does
-# not fade when the network is sure.
+# too. The maps of the two are alike, but not the same; in network 2 they are hardly alike. (For the
+# logits 6, 4, 1 and $\alpha = 1$ its gradient is about (1, −1.09, +0.09): when the weak rival
+# rises, it takes weight from the strong one, and the score *rises*.) What Finer-CAM adds: **you**
+# name the rival, and the map does not fade when the network is sure.
 #
 # ## In the library
 #
@@ -899,11 +872,10 @@ print(f"largest difference to camlite.finer_cam: {finer_off:.0e}")
 # ## A score for a second derivative
 #
 # ShapleyCAM (2025) mixes logit and log-probability: its score, named ReST, is $u = S_c + \log P_c$.
-# And it adds a term of second order to each channel's weight: $\alpha_k = \mathrm{GAP}(G - \frac12
-# H F)_k$, where
-# $H$ holds the second derivatives of $u$. **Guess first:** two networks of lesson 4, one with ReLUs in
-# its head, one with a function that is curved between −3 and 3 (Hardswish) instead. For which
-# scores is $HF$ exactly 0?
+# And it adds a term of second order to the weight of each channel: $w_k = \mathrm{GAP}(G - \frac12
+# H F)_k$. Here $H$ holds the second derivatives of $u$. **Guess first:** two networks of lesson 4,
+# one with a ReLU in its head, one with Hardswish, which is curved between −3 and 3. For which of
+# the scores is $HF$ exactly 0?
 
 # %%
 digits, digit_labels = data.digits(train=False)
@@ -956,21 +928,22 @@ for line_of, n in zip(axes, chosen, strict=True):
     for axis, head, text in zip(line_of[1:], heads, show_kinds, strict=True):
         axis.contour(mark[n].float(), levels=[0.5], colors="magenta", linewidths=1.2)
         numbers = "mark {:.1f}, rest {:.1f}".format(*dense[text][n].tolist())
-        axis.set_title(f"{head}\n{numbers}" if n == chosen[0] else numbers, fontsize=9)
-means = " · ".join("mark {:.1f}, rest {:.1f}".format(*on_part[text, 1]) for text in show_kinds)
+        means = "all {}: mark {:.1f}, rest {:.1f}".format(len(X), *on_part[text, 1])
+        above = f"{head}\n{means}\nthis one: " if n == chosen[0] else ""
+        axis.set_title(above + numbers, fontsize=9)
 plot.finished(
     figure,
-    "Network 1: the rival decides where the evidence lies. Purple line: the mark\n"
-    f"(times a flat map; means of all {len(X)} animals: {means})",
+    "Network 1: more on the mark (purple) against the look-alike than against the other animal\n"
+    "Numbers: density of the evidence for the class, a flat map has 1",
 )
 plt.show()
 
 # %% [markdown]
 # **Today's question was:** why this class, or why this one rather than that one? Both are fair. The
 # logit asks the first one, any score with rivals asks the second, and which rivals, decides what
-# you see: in the means of network 1 more of the evidence is inside of the line in the third column,
-# and more on the animal around it in the last one. (For each class the picture shows the animal
-# closest to these means. In networks 0 and 2 the third column hardly gains on the second one; the
+# you see. In each row more of the evidence is inside of the line in the third column than in the
+# last one; how much more depends on the animal. (For each class the picture shows the animal
+# closest to the means. In networks 0 and 2 the third column hardly gains on the second one; the
 # last column loses in all three.) A heat map is an answer. The score is its question: write it
 # below the picture.
 #
@@ -979,25 +952,24 @@ plt.show()
 # *From lesson 8, in new clothes. There is no hint, and no check but the numbers that the cell
 # prints.*
 #
-# There you asked for the counterfactual map, with the gradient turned round. Here the score is a
-# lead: "frog rather than bird". Compute the counterfactual map of that lead for all pairs, ReLU
-# included, **without a gradient**: only from `F_pairs`, from the weights of the linear layer, and
-# with $Z$ = 12·24 places. Two lines.
+# There you asked for the counterfactual map, with minus the gradient. Here the score is the lead of
+# the frog. Compute its counterfactual map for all pairs, ReLU included, **without a gradient**:
+# only from `F_pairs`, from the weights of the linear layer, and with $Z$ = 12·24 places. Two lines.
 
 # %%
 with torch.no_grad():
     F_pairs = pond.features(pairs)  # (N, 64, 12, 24)
 weight_of = pond.classifier.weight.detach()  # (4, 64)
 counterfactual = torch.zeros(count, 12, 24)  # your lines here
-wanted = split_evidence(lead_map)[1]
+wanted = split_evidence(explain(pond, pairs, three["lead"][0]))[1]
 print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
-# `α = (weight_of[1] - weight_of[0]) / (12 * 24)`, then `counterfactual =
-# torch.einsum("k,nkxy->nxy", α, F_pairs).relu()`. It is the evidence for *bird rather than frog*:
-# for a lead of two classes, "against" is "for" with the classes exchanged.
+# `w = (weight_of[1] - weight_of[0]) / (12 * 24)`, then `counterfactual =
+# torch.einsum("k,nkxy->nxy", w, F_pairs).relu()`. It is the evidence for the lead of the *bird*:
+# for a lead, "against" is "for" with the classes exchanged.
 #
 # </details>
 #
@@ -1016,13 +988,13 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 #
 # </details>
 #
-# **2.** A class has the logit 6, its two rivals 4 and 2.9 with the probabilities 0.09 and 0.03. What is
-# the contrast with α = 1, and with α = 0?
+# **2.** Three classes have the logits 6, 4 and 2.9, so the probabilities 0.847, 0.115 and 0.038.
+# What is the contrast of the first class with its two rivals, with α = 1 and with α = 0?
 #
 # <details><summary>Answer</summary>
 #
-# The weights are 0.09 / 0.12 = 0.75 and 0.03 / 0.12 = 0.25. With α = 1 it is 0.75 · 2 + 0.25 · 3.1
-# = 2.275. With α = 0 it is the logit, 6.
+# The weights are 0.115 / 0.153 = 0.75 and 0.038 / 0.153 = 0.25. With α = 1 it is 0.75 · 2 + 0.25 ·
+# 3.1 = 2.275. With α = 0 it is the logit, 6.
 #
 # </details>
 #
@@ -1036,24 +1008,25 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 #
 # </details>
 #
-# **4.** (lesson 4) All rows of $W$ get the same row $v$ added. Which of these stay as they are: the
-# probabilities, the map of a logit, the map of a log-probability, the contrast with α = 0.6?
+# **4.** (lesson 4) A network ends in GAP and one linear layer. For the frog its weights are (2, 0,
+# 1), for the bird (2, 3, 0), without a bias. The means of the three feature maps are 1, 1 and 2.
+# What are the two logits? Which channel has no part in the map of frog minus bird?
 #
 # <details><summary>Answer</summary>
 #
-# The probabilities and the map of the log-probability. The logit's map gets all of $\sum_k v_k
-# F_k$, the contrast with α = 0.6 gets 1 − 0.6 = 0.4 of it. Only with α = 1 it drops out.
+# Frog: 2 + 0 + 2 = 4. Bird: 2 + 3 + 0 = 5. The first channel: it has the same weight for both, so
+# it drops out, however bright it is.
 #
 # </details>
 #
-# **5.** (lesson 8) A network answers *frog* with P = 0.9999. One program draws Grad-CAM of the
-# probability, scaled to [0, 1], another one that of the log-probability. Which picture is
-# brighter?
+# **5.** (lesson 9) A network ends in a flatten head. In one channel the gradient is (1, −1) at two
+# places, and F is (3, 3). What do Grad-CAM and HiResCAM draw for this channel? Why is the answer
+# another one if the network ends in GAP?
 #
 # <details><summary>Answer</summary>
 #
-# They are the same picture: the two maps differ by the factor P = 0.9999, and scaling removes it.
-# Both were very small before the scaling, about 1 − P = 0.0001 times a contrast.
+# Grad-CAM draws (0, 0), because the mean of the gradient is 0. HiResCAM draws (3, −3). Before GAP
+# the gradient is the same at all places, so its mean loses nothing, and the two maps are one.
 #
 # </details>
 
@@ -1065,7 +1038,7 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 #   are the same up to $P_c$. Take the log-probability, with `log_softmax`, and look at the size
 #   before you scale.
 # * A **contrast** lets you name the rival. With α = 1 nothing that all logits share is left.
-# * The zero of a logit's map rests on how the training began. The zero of a difference is not.
+# * The zero of a logit's map depends on how the training began. The zero of a lead does not.
 # * "Against" is a claim about the score. Weak is not against: subtracting the median makes about
 #   half of a map negative.
 # * Write the score below the picture. A map without its score is an answer without a question.
@@ -1083,10 +1056,9 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 #
 # Look-alike: network 1 gains most up to α = 1, and little more after it; networks 0 and 2 are
 # nearly flat. With all four, the class subtracts itself: for a sure network nearly all weight is on
-# the class, so about
-# $(1 - \alpha) S_c$ is left. Up to 0.75 the map lies on the mark, above 1 what is "for" the class leaves it.
-# With α = 1 the own term is 0, but it still counts: the score is $1 - P_c$ times the contrast with
-# the other three, and $1 - P_c$ has a gradient too.
+# the class, so about $(1 - \alpha) S_c$ is left. Up to 0.75 the map lies on the mark, above 1 what
+# is "for" the class leaves it. With α = 1 the own term is 0, but it still counts: the score is
+# $1 - P_c$ times the contrast with the other three, and $1 - P_c$ has a gradient too.
 #
 # </details>
 #
@@ -1100,6 +1072,7 @@ print(f"largest difference: {(counterfactual - wanted).abs().max():.1e}")
 # * *score, logit*: score / logit · 分数（logit） · 分數（logit） · スコア、ロジット
 # * *probability*: xác suất · 概率 · 機率 · 確率
 # * *log-probability*: log xác suất · 对数概率 · 對數機率 · 対数確率
+# * *lead* (difference of two logits): hiệu hai logit · logit 之差 · logit 之差 · ロジットの差
 # * *contrast*: sự tương phản · 对比 · 對比 · 対比
 # * *evidence for / against*: bằng chứng ủng hộ / phản bác · 支持 / 反对的证据 · 支持 / 反對的證據 ·
 #   賛成 / 反対の根拠

@@ -1041,3 +1041,5 @@ print(f"largest value of the map {by_gradient.max():.3f}, largest difference {of
 # **Words.** *ablation*: cắt bỏ · 消融 · 消融 · アブレーション. *mask*: mặt nạ · 掩码 · 遮罩 · マスク. *increase
 # of confidence*: mức tăng độ tin cậy · 置信度提升 · 置信度增量 · 信頼度の増加. *baseline*: input cơ sở ·
 # 基线输入 · 基準輸入 · ベースライン入力.
+#
+# **Next:** lesson 13 asks the network a hundred times instead of once: averages and paths.

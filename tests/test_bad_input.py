@@ -26,6 +26,7 @@ WEIGHTED = (
     "smooth_grad_cam_plus_plus",
     "xgrad_cam",
     "hires_cam",
+    "expected_grad_cam",
     "finer_cam",
     "shapley_cam",
     "eigen_cam",

@@ -87,6 +87,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "smooth_grad_cam_plus_plus": ({}, {"samples": 3}),
     "layer_cam": ({}, {"element_wise": True}),
     "integrated_grad_cam": ({"steps": 4}, {"steps": 3, "variant": "code"}),
+    "expected_grad_cam": ({"samples": 3}, {"samples": 2, "sigma": 0.0}),
     "finer_cam": ({}, {"rivals": 1, "weighted": False}),
     "poly_cam": ({}, {"variant": "-"}),
     "refine_cam": ({}, {"root": True}),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from camlite.cli.console import AUTHORS, Command, app, dev, friendly, say
 from camlite.course import lessons as course
 from camlite.course import paths
 from camlite.paths import write_whole
+
+if TYPE_CHECKING:
+    from camlite.course.coverage import Named
 
 
 @app.command(cls=Command, rich_help_panel=AUTHORS)
@@ -126,17 +130,22 @@ def dev_coverage(
     """
     from camlite.course.coverage import coverage
 
-    named: dict[str, list[bool]] = {}
+    counted: list[Named] = []
     for one in coverage(only, searched):
         if sentences:
             say((f"{one.exercise} {one.answer}", "bold"), (f"  {one.own}", "dim"))
             say((f"    {one.diagnosis or one.status}: {one.sentence}", ""))
         if one.status != "passed":  # a later check may accept what an earlier one refused
-            named.setdefault(one.exercise, []).append(one.diagnosis is not None)
-    for id, found in named.items():
-        say((f"{id:5} {sum(found):3} of {len(found):3} named", ""))
-    total = [n for found in named.values() for n in found]
-    if total:
-        say(
-            (f"all   {sum(total):3} of {len(total):3} named: {sum(total) / len(total):.0%}", "bold")
-        )
+            counted.append(one)
+    for id in dict.fromkeys(one.exercise for one in counted):
+        say((_share(id, [one for one in counted if one.exercise == id]), ""))
+    if counted:
+        say((_share("all", counted), "bold"))
+    single = [one for one in counted if one.mistakes == 1]
+    if 0 < len(single) < len(counted):
+        say((f"{_share('all', single)} of those that are one mistake", "bold"))
+
+
+def _share(what: str, answers: Sequence[Named]) -> str:
+    found = sum(one.diagnosis is not None for one in answers)
+    return f"{what:5} {found:3} of {len(answers):3} named: {found / len(answers):.0%}"

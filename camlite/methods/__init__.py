@@ -37,7 +37,7 @@ from camlite.methods.pixels import (
     smooth_grad,
 )
 from camlite.methods.score import ablation_cam, is_cam, recipro_cam, score_cam, ss_cam
-from camlite.methods.unpublished import cluster_cam, cosine_cam
+from camlite.methods.unpublished import cluster_cam, cosine_cam, expected_grad_cam
 
 __all__ = [
     "ablation_cam",
@@ -48,6 +48,7 @@ __all__ = [
     "deconvnet",
     "eigen_cam",
     "eigen_grad_cam",
+    "expected_grad_cam",
     "finer_cam",
     "full_grad",
     "grad_cam",

@@ -5,7 +5,7 @@ Letters: F (N, K, h, w) feature maps; Y (N,) the score; G = ∂Y/∂F; Z = h·w;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 
 import torch
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from camlite.checks import a_number, at_least_one, one_of
 from camlite.maps import channel_sum, gap, same_size, weighted_sum
 from camlite.methods.head import linear_head
-from camlite.perturb import Fill, filled, noise, own_generator
+from camlite.perturb import Fill, filled, noises
 from camlite.scores import (
     Target,
     chosen,
@@ -164,8 +164,8 @@ def smooth_grad_cam_plus_plus(
     F = features(images)
     c = chosen(classifier(F), target)
     D1, D2, D3 = torch.zeros_like(F), torch.zeros_like(F), torch.zeros_like(F)
-    for X in tqdm(_noisy(images, samples, sigma, generator), total=samples, disable=not progress):
-        _, G = score_and_gradient(classifier, features(X), c)
+    for ε in tqdm(noises(images, samples, sigma, generator), total=samples, disable=not progress):
+        _, G = score_and_gradient(classifier, features(images + ε), c)
         D1, D2, D3 = D1 + G / samples, D2 + G**2 / samples, D3 + G**3 / samples
     α = pixel_weights(F, _divide(D3, D2))
     if as_printed:
@@ -173,22 +173,6 @@ def smooth_grad_cam_plus_plus(
     w = (α * D1.relu()).flatten(2).sum(2)
     L = weighted_sum(w, F)
     return L.relu() if relu else L
-
-
-def _noisy(
-    images: Tensor, samples: int, sigma: float, generator: torch.Generator | None
-) -> Iterator[Tensor]:
-    """Copies of the images with noise; sigma is a share of each image's own range of values.
-
-    All images of a batch get the same noise, so a batch gives what its images give alone.
-    """
-    at_least_one(samples=samples)
-    a_number("sigma", sigma, low=0)
-    generator = own_generator(generator)
-    flat = images.flatten(1)
-    σ = _like(sigma * (flat.amax(1) - flat.amin(1)), images)
-    for _ in range(samples):
-        yield images + σ * noise(images.shape[1:], generator, images)
 
 
 def _like(a: Tensor, F: Tensor) -> Tensor:

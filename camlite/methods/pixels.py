@@ -23,7 +23,7 @@ from camlite.checks import a_number, at_least_one
 from camlite.cutting.running import check_images, whole
 from camlite.maps import up, weighted_sum
 from camlite.methods.gradient import grad_cam
-from camlite.perturb import Fill, at_once, filled, noise, own_generator, scorer
+from camlite.perturb import Fill, at_once, filled, noises, own_generator, scorer
 from camlite.scores import Target, chosen, score_and_gradient
 from camlite.split import Layer
 
@@ -68,16 +68,11 @@ def smooth_grad(
     >>> camlite.smooth_grad(model, images, samples=5).shape
     torch.Size([2, 3, 48, 48])
     """
-    at_least_one(samples=samples)
-    a_number("sigma", sigma, low=0)
     check_images(model, images)
     X, f = images.detach(), whole(model)
     c = chosen(f(X), target)
-    axes = tuple(range(1, X.dim()))
-    σ = sigma * (X.amax(axes, keepdim=True) - X.amin(axes, keepdim=True))
-    generator, mean = own_generator(generator), torch.zeros_like(X)
-    for _ in trange(samples, desc="SmoothGrad", disable=not progress):
-        ε = σ * noise(X.shape[1:], generator, X)
+    mean, draws = torch.zeros_like(X), noises(X, samples, sigma, generator)
+    for ε in tqdm(draws, total=samples, desc="SmoothGrad", disable=not progress):
         mean += score_and_gradient(f, X + ε, c)[1] / samples
     return mean
 

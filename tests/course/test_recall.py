@@ -317,12 +317,17 @@ def slopes_of_the_softmax() -> str:
 
 
 def contrast_with_two() -> str:
-    S_c, S_i, p = 6, torch.tensor([4.0, 2.9]), torch.tensor([0.09, 0.03])
-    w = p / p.sum()
-    assert torch.allclose(w, S_i.softmax(0), atol=1e-3)  # the probabilities fit the logits
-    assert p[0] * math.exp(S_c - 4) + p.sum() < 1
-    text = f"0.09 / 0.12 = {w[0]:.2f} and 0.03 / 0.12 = {w[1]:.2f}. With α = 1 it is "
-    return f"{text}0.75 · 2 + 0.25 · 3.1 = {(w * (S_c - S_i)).sum():.3f}"
+    S = torch.tensor([6.0, 4.0, 2.9], dtype=torch.double)
+    P = [round(float(p), 3) for p in S.softmax(0)]
+    assert P == [0.847, 0.115, 0.038]  # as the question says
+    both = P[1] + P[2]
+    w = torch.tensor([P[1] / both, P[2] / both], dtype=torch.double).round(decimals=2)
+    assert torch.allclose(w, S[1:].softmax(0), atol=2e-3)
+    leads = S[0] - S[1:]
+    return (
+        f"{P[1]} / {both:.3f} = {w[0]:.2f} and {P[2]} / {both:.3f} = {w[1]:.2f}. With α = 1 it is "
+        f"{w[0]:.2f} · {leads[0]:g} + {w[1]:.2f} · {leads[1]:.1f} = {w @ leads:.3f}"
+    )
 
 
 def below_the_median() -> str:
@@ -332,8 +337,18 @@ def below_the_median() -> str:
     return f"The last two: {last[0]} and {last[1]}".replace("-", "−")
 
 
-def part_of_the_shift() -> str:
-    return f"gets 1 − 0.6 = {1 - 0.6:.1f} of it"
+def frog_minus_bird() -> str:
+    W, means = torch.tensor([[2, 0, 1], [2, 3, 0]]), torch.tensor([1, 1, 2])
+    frog, bird = (" + ".join(map(str, row.tolist())) for row in W * means)
+    assert (W[0] == W[1]).tolist() == [True, False, False]
+    logits = (W @ means).tolist()
+    return f"Frog: {frog} = {logits[0]}. Bird: {bird} = {logits[1]}. The first channel"
+
+
+def mean_and_product() -> str:
+    G, F = torch.tensor([1.0, -1.0]), torch.tensor([3.0, 3.0])
+    grad, hires = signed(G.mean() * F), signed(G * F)
+    return f"Grad-CAM draws {grad}, because the mean of the gradient is 0. HiResCAM draws {hires}"
 
 
 def toy_of_grad_cam_plus_plus() -> str:
@@ -488,7 +503,8 @@ def drops() -> str:
         (11, 1, slopes_of_the_softmax),
         (11, 2, contrast_with_two),
         (11, 3, below_the_median),
-        (11, 4, part_of_the_shift),
+        (11, 4, frog_minus_bird),
+        (11, 5, mean_and_product),
         (12, 1, drop_of_a_helper),
         (12, 2, softmax_of_two),
         (12, 4, gradient_and_ablation),

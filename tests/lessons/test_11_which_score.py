@@ -9,13 +9,21 @@ import torch
 from torch import Tensor
 
 from camlite.course import Case, Exercise, normal
+from camlite.course.observe import NOTHING
+
+CHANGED = "the given logits were changed"
+IN_PLACE = (
+    "You changed the given logits in place: `-=` writes into them, and whoever uses them next gets "
+    "other numbers. Make a new tensor: `logits = logits - …`."
+)
 
 
 def value_and_slope(answer, logits, *rest):
     """The score, and its gradient: a map needs both."""
     logits = logits.clone().requires_grad_()
-    Y = answer(logits * 1, *rest)  # times 1: an answer may work in place on its own copy
-    parts = {"result": Y}
+    given = logits * 1  # of a network, so torch lets an answer change it in place
+    Y = answer(given, *rest)
+    parts = {CHANGED: "yes" if bool((given != logits).any()) else "no"} | {"result": Y}
     if isinstance(Y, (list, tuple)) and Y and all(isinstance(y, Tensor) for y in Y):
         Y = torch.stack(tuple(y.sum() for y in Y))
     if isinstance(Y, Tensor) and Y.requires_grad:
@@ -46,6 +54,7 @@ target_score = Exercise(
     ),
 )
 target_score.probe(value_and_slope)
+target_score.teaches_parts({CHANGED: IN_PLACE})
 KINDS = ("logit", "prob", "log_prob")
 
 
@@ -188,6 +197,40 @@ target_score.wrongs(
     ),
 )
 
+
+def largest_subtracted_in_place(logits, c, kind):
+    logits -= logits.detach().max(dim=1, keepdim=True).values
+    return scores()(logits, c, kind)
+
+
+def one_row_for_all(logits, c, kind):
+    table = {"logit": logits, "prob": logits.softmax(1), "log_prob": logits.log_softmax(1)}[kind]
+    return table.gather(1, torch.as_tensor(c).reshape(-1, 1))[:, 0]
+
+
+target_score.wrongs(
+    largest_subtracted_in_place=(largest_subtracted_in_place, IN_PLACE),
+    class_without_rows=(
+        lambda logits, c, kind: {
+            "logit": logits,
+            "prob": logits.softmax(1),
+            "log_prob": logits.log_softmax(1),
+        }[kind].gather(1, torch.as_tensor(c)[:, None])[:, 0],
+        "Your code stops where c is one class for all images. Make N classes first, with "
+        "torch.as_tensor(c).expand(N).",
+    ),
+    largest_subtracted_for_the_logit=(
+        lambda logits, c, kind: scores()(logits - logits.amax(1, keepdim=True), c, kind),
+        "You subtracted the largest logit for the logit, too. That is allowed only before a softmax, "
+        "where it drops out.",
+    ),
+    one_row_for_all=(
+        one_row_for_all,
+        "gather gives as many rows as its index has. One class for all images gives one number: "
+        "make N classes first, with torch.as_tensor(c).expand(N).",
+    ),
+)
+
 for small in (1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5):  # what learners take against log(0)
     target_score.wrongs(
         **{
@@ -253,17 +296,25 @@ split_evidence = Exercise(
 )
 
 
+BACK = "what comes back"
+
+
 @split_evidence.probe
 def _(answer, M):
     """Two maps by their names: what can be unpacked into two is as good as a tuple."""
     found = answer(M)
-    if (
-        isinstance(found, (tuple, list, Tensor))
-        and len(found) == 2
-        and not (isinstance(found, Tensor) and found.dim() < 4)
-    ):
-        return {"positive": found[0], "negative": found[1]}
-    return {"positive": found}
+    if isinstance(found, Tensor) and found.dim() < 4:
+        return {BACK: "one map"}
+    if not isinstance(found, (tuple, list, Tensor)):
+        return {BACK: NOTHING if found is None else f"a {type(found).__name__}"}
+    if isinstance(found, Tensor) and len(found) != 2:
+        return {BACK: f"one tensor {tuple(found.shape)}"}
+    if len(found) != 2:
+        return {BACK: f"{len(found)} things"}
+    if not all(isinstance(side, Tensor) for side in found):
+        arrays = all(isinstance(side, (Tensor, np.ndarray)) for side in found)
+        return {BACK: "NumPy arrays" if arrays else "no tensors"}
+    return {BACK: "two tensors", "positive": found[0], "negative": found[1]}
 
 
 @split_evidence.cases
@@ -283,6 +334,20 @@ def _(M):
     return M.relu(), (-M).relu()
 
 
+SHIFTED = (
+    "You subtracted the minimum. Then all that spoke against the class looks as if it spoke for it. "
+    "Split at 0: cut the negative values off, do not shift them."
+)
+
+
+def both(M):
+    """The right answer for another map."""
+    return M.relu(), (-M).relu()
+
+
+split_evidence.teaches_parts(
+    {BACK: "Two tensors (N, h, w) are asked for: `return positive, negative`."}
+)
 split_evidence.wrongs(
     negative_part_with_its_sign=(
         lambda M: (M.clamp(min=0), M.clamp(max=0)),
@@ -346,6 +411,40 @@ split_evidence.wrongs(
         lambda M: M.relu(),
         "You returned one map. Both are asked for: `return positive, negative`.",
     ),
+    three_of_them=(
+        lambda M: (M.relu(), (-M).relu(), M),
+        "You returned three things. Two are asked for: `return positive, negative`.",
+    ),
+    nothing_returned=(
+        lambda M: None,
+        "Nothing came back. Did you forget the return? `return positive, negative`.",
+    ),
+    stacked_along_axis_1=(
+        lambda M: torch.stack([M, -M], dim=1).relu(),
+        "You stacked the two maps along axis 1. `plus, minus = …` would take that tensor apart along "
+        "its images. Return two tensors: `return positive, negative`.",
+    ),
+    numpy_arrays=(
+        lambda M: (np.maximum(M.numpy(), 0), np.maximum(-M.numpy(), 0)),
+        "These are NumPy arrays. The lesson goes on with tensors: use torch (`M.clamp(min=0)`), or "
+        "torch.from_numpy at the end.",
+    ),
+    shifted_by_the_minimum=(
+        lambda M: both(M - M.amin((1, 2), keepdim=True)),
+        SHIFTED,
+    ),
+    shifted_by_the_minimum_of_the_batch=(lambda M: both(M - M.min()), SHIFTED),
+    first_shifted_by_the_minimum=(
+        lambda M: (M - M.amin((1, 2), keepdim=True), (-M).relu()),
+        SHIFTED,
+    ),
+    minimum_and_maximum=(lambda M: (M - M.min(), M.max() - M), SHIFTED),
+    changed_in_place=(
+        lambda M: (M.clamp_(min=0), (-M).clamp(min=0)),
+        "`clamp_` and `relu_` write into M itself: afterwards nothing negative is left for the second "
+        "map. Leave out the `_`.",
+    ),
+    first_shifted_by_the_minimum_of_the_batch=(lambda M: (M - M.min(), (-M).relu()), SHIFTED),
     below_the_largest=(
         lambda M: (M.relu(), M.amax((1, 2), keepdim=True) - M),
         "Your second map says how far a place is below the maximum. Against the class is what is "
@@ -357,7 +456,9 @@ split_evidence.accepts_all(
     halves=lambda M: ((M.abs() + M) / 2, (M.abs() - M) / 2),
     from_the_first=lambda M: (M.relu(), M.relu() - M),
     stacked=lambda M: torch.stack([M, -M]).relu(),
-    numpy_list=lambda M: [np.maximum(M.numpy(), 0), np.maximum(-M.numpy(), 0)],
+    a_list_from_numpy=lambda M: [
+        torch.from_numpy(np.maximum(side, 0)) for side in (M.numpy(), -M.numpy())
+    ],
     masks=lambda M: (M * (M > 0), -M * (M < 0)),
 )
 
@@ -379,6 +480,7 @@ contrast_score = Exercise(
     rtol=3e-3,  # of unlikely rivals the gradient of p is a product of large numbers
 )
 contrast_score.probe(value_and_slope)
+contrast_score.teaches_parts({CHANGED: IN_PLACE})
 
 
 @contrast_score.cases
@@ -479,7 +581,7 @@ contrast_score.wrongs(
     ),
     rival_minus_class=(
         contrast(difference=lambda S_c, S_i, alpha: alpha * S_i - S_c),
-        "The sign is turned round: the score shall rise with the logit of the class.",
+        "The sign is the wrong one: the score shall rise with the logit of the class.",
     ),
     added=(
         contrast(difference=lambda S_c, S_i, alpha: S_c + alpha * S_i),
@@ -561,6 +663,91 @@ contrast_score.wrongs(
     an_axis_left=(
         lambda logits, c, rivals, alpha: contrast()(logits, c, rivals, alpha)[:, None],
         "An axis of length 1 is left: the result is (N,).",
+    ),
+)
+COLUMNS = (
+    "`logits[:, rivals]` with a table (N, R) takes columns of all images: (N, N, R). You want R "
+    "numbers of each row: `logits.gather(1, table)`."
+)
+HIDDEN = (
+    "`nan_to_num` hides 0 / 0 but does not answer it: unlikely rivals get the score 0. "
+    "p_i / Σ p_i is the softmax of the rivals' logits alone."
+)
+ONE_ROW = (
+    "gather gives as many rows as its index has. A list of rivals is one row, so all images got the "
+    "logits of the first image. Make N rows first, with .expand(N, -1)."
+)
+
+
+def columns_of_all_images(axis):
+    """S_i = logits[:, rivals], with softmax and sum over this axis."""
+
+    def answer(logits, c, rivals, alpha):
+        S_i = logits[:, torch.as_tensor(rivals)]
+        return (S_i.softmax(axis) * (of_class(logits, c)[:, None] - alpha * S_i)).sum(axis)
+
+    return answer
+
+
+def without_expand(one_class, one_table):
+    """The class, the rivals or both gathered with an index of a single row."""
+
+    def answer(logits, c, rivals, alpha):
+        N = len(logits)
+        c, rivals = torch.as_tensor(c).reshape(-1, 1), torch.atleast_2d(torch.as_tensor(rivals))
+        S_c = logits.gather(1, c if one_class else c.expand(N, 1))
+        S_i = logits.gather(1, rivals if one_table else rivals.expand(N, -1))
+        return (S_i.softmax(1) * (S_c - alpha * S_i)).sum(1)
+
+    return answer
+
+
+def largest_in_place(logits, c, rivals, alpha):
+    logits -= logits.detach().max(dim=1, keepdim=True).values
+    return contrast()(logits, c, rivals, alpha)
+
+
+contrast_score.wrongs(
+    columns_of_all_images=(columns_of_all_images(1), COLUMNS),
+    columns_of_all_images_last_axis=(columns_of_all_images(-1), COLUMNS),
+    columns_for_class_and_rivals=(
+        lambda logits, c, rivals, alpha: (
+            lambda S_i: (S_i.softmax(1) * (logits[:, c] - alpha * S_i)).sum(1)
+        )(logits[:, rivals]),
+        COLUMNS,
+    ),
+    index_of_one_axis=(
+        lambda logits, c, rivals, alpha: (
+            lambda S_i: (S_i.softmax(1) * (of_class(logits, c)[:, None] - alpha * S_i)).sum(1)
+        )(logits.gather(1, torch.as_tensor(rivals))),
+        "gather needs an index with as many axes as the logits. Make a table of a list of rivals: "
+        "torch.as_tensor(rivals).expand(N, -1).",
+    ),
+    rivals_without_expand=(without_expand(False, True), ONE_ROW),
+    class_without_expand=(
+        without_expand(True, False),
+        "gather gives as many rows as its index has. One class for all gave the logit of the first "
+        "image only. Make N classes first, with .expand(N).",
+    ),
+    both_without_expand=(without_expand(True, True), ONE_ROW),
+    made_finite=(
+        lambda *args: torch.nan_to_num(
+            contrast(lambda S, S_i, i: share(S.softmax(1).gather(1, i)))(*args)
+        ),
+        HIDDEN,
+    ),
+    alpha_in_the_weights=(
+        lambda logits, c, rivals, alpha: contrast(lambda S, S_i, i: (alpha * S_i).softmax(1))(
+            logits, c, rivals, alpha
+        ),
+        "α is inside of your softmax. The weights are those of the network, without α.",
+    ),
+    logits_changed=(largest_in_place, IN_PLACE),
+    class_without_an_axis=(
+        lambda logits, c, rivals, alpha: (
+            lambda S_i: S_i.softmax(1) * (of_class(logits, c) - alpha * S_i)
+        )(parts_of(logits, c, rivals)[1]).sum(1),
+        "S_c has the shape (N,), S_i (N, R): the two do not fit. Give S_c an axis: `S_c[:, None]`.",
     ),
 )
 contrast_score.accepts_all(

@@ -202,6 +202,8 @@ def _alternatives(call: Call) -> Iterator[_Entry]:
         yield from _other_axes(call)
     if name in UNARY or name in ("softmax", "log_softmax", "cumsum"):
         yield "left out", "{} is left out", lambda f, args, kwargs: args[0]
+    if name in ("pow", "__pow__"):
+        yield from _other_powers(call)
     if name in BINARY:
         yield from _other_operations(call)
     if name in COMPARISONS:
@@ -240,7 +242,9 @@ def _other_reductions(call: Call) -> Iterator[_Entry]:
             words,
             lambda f, a, k: _reduce("sum", a, k, _axes((f, a, k))) / len(a[0].flatten()),
         )
-    if not call[2].get("keepdim", len(call[1]) > 2 and call[1][2]):
+    if call[2].get("keepdim", len(call[1]) > 2 and call[1][2]):
+        yield "left out", "{} is left out: each value stays at its place", lambda f, a, k: a[0]
+    else:
         words = "{} keeps its axes (keepdim), so that the next step spreads it"
         yield (
             "kept",
@@ -369,6 +373,13 @@ def _other_operations(call: Call) -> Iterator[_Entry]:
         )
 
 
+def _other_powers(call: Call) -> Iterator[_Entry]:
+    for power in (2, 3, 4):
+        if power != call[1][1]:
+            words = f"{{}} has the exponent {power}"
+            yield f"{power}", words, lambda f, a, k, power=power: f(a[0], power)
+
+
 def _at_least_one_below(
     f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
@@ -451,6 +462,7 @@ def _followed_by(call: Call) -> Iterator[_Entry]:
             "{} is followed by a softmax over axis 0",
             lambda y: _several(y).softmax(0),
         ),
+        ("then sum over places", "{} is added up over the last two axes", _sum_over_places),
         ("then sigmoid", "{} is followed by a sigmoid", torch.sigmoid),
         ("then minmax", "{} is scaled to [0, 1]", _minmax),
         ("then / sum", "{} is divided by its sum over axis 1", lambda y: _wide(y) / y.sum(1, True)),
@@ -513,6 +525,12 @@ def _first_for_all(y: Tensor) -> Tensor:
 
 def _mean_for_all(y: Tensor) -> Tensor:
     return y.mean(0, keepdim=True).expand_as(y)
+
+
+def _sum_over_places(y: Tensor) -> Tensor:
+    if y.dim() < 3 or y.shape[-2:].numel() == 1:
+        raise Unsuitable
+    return y.sum((-2, -1), keepdim=True).expand_as(y)
 
 
 def _minmax(y: Tensor) -> Tensor:

@@ -165,6 +165,25 @@ CARDS = (
         ),
     ),
     Card(
+        function=methods.expected_grad_cam,
+        title="Expected Grad-CAM: Grad-CAM along many paths",
+        short="Expected Grad-CAM",
+        family="gradient",
+        layers="one",
+        paper="Buono, Mashhadi, Rahat, Tiwari, Byttner. Expected Grad-CAM: Towards gradient "
+        "faithfulness. 2024. arXiv 2406.01274. In TMLR 2026 as: Not All CAMs Are Complete",
+        equation="L = ReLU(Σ_k α_k F_k), α = GAP(E[G(X' + t (X − X'))]), X' = X_b + ε, t ~ U(0, 1)",
+        needs="a differentiable network after the layer; a baseline image",
+        passes=lambda s, o: Cost(forwards=o.samples + 1, backwards_after=o.samples),
+        formula={"forwards": "samples + 1", "backwards_after": "samples"},
+        caveats=(
+            "Doubtful: read from the abstract; no formula or code of the authors was at hand.",
+            "With GAP and one linear layer it is Grad-CAM, at many times the cost.",
+            "Depends on the baseline, on sigma and on the noise; give a generator.",
+        ),
+        variants=('sigma=0: one baseline; with many samples Integrated Grad-CAM\'s "gradient".',),
+    ),
+    Card(
         function=methods.finer_cam,
         title="Finer-CAM: the difference to similar classes",
         short="Finer-CAM",
