@@ -31,28 +31,40 @@ def as_map(L, F):
     return L.reshape(len(F), *F.shape[2:])
 
 
-def turned(found, right):
-    """Each image with the sign that is nearer to the right map: v₁ and −v₁ both pass.
+SHOWN = "result, turned to plus"  # so that the learner knows that the sign may be ours
+INEXACT = "not exact: your code draws random numbers"
 
-    Other shapes are turned by their first large value, so that equal mistakes look alike.
-    """
+
+def to_plus(found, shape):
+    """Each image turned so that its farthest value from 0 is positive: v₁ and −v₁ both pass."""
     if isinstance(found, (list, tuple)):
-        if len(found) == len(right) and all(np.shape(m) == right.shape[1:] for m in found):
-            return [turned(m[None], r[None])[0] for m, r in zip(found, right, strict=True)]
-        return [turned(m, right) for m in found]
+        alone = [np.shape(m) == shape[1:] for m in found]
+        return [
+            to_plus(m[None], shape)[0] if one else to_plus(m, shape)
+            for m, one in zip(found, alone, strict=True)
+        ]
     if isinstance(found, np.ndarray) and found.dtype.kind == "f":
         found = torch.from_numpy(np.ascontiguousarray(found))
-    if not isinstance(found, Tensor) or not found.is_floating_point() or not found.dim():
+    if not isinstance(found, Tensor) or not found.is_floating_point() or not found.numel():
         return found
-    if found.shape == right.shape:
-        s = (found.double() * right).flatten(1).sum(1)
-    elif len(found) == len(right):
-        flat = found.double().flatten(1)
-        large = flat.abs() > 0.5 * flat.abs().amax(1, keepdim=True)
-        s = flat.gather(1, large.int().argmax(1, keepdim=True))[:, 0]
-    else:
+    if not found.dim():
         return found
-    return torch.where(s < 0, -1.0, 1.0).reshape(-1, *[1] * (found.dim() - 1)) * found
+    flat = found.double().reshape(len(found), -1)
+    farthest = flat.gather(1, flat.abs().argmax(1, keepdim=True))
+    return torch.where(farthest < 0, -1.0, 1.0).reshape(-1, *[1] * (found.dim() - 1)) * found
+
+
+def shown(answer, right, *given, **how):
+    """What is compared. Random methods are near where one pattern is strong, and far elsewhere."""
+    before = torch.get_rng_state()
+    found = to_plus(answer(*given, **how), right.shape)
+    if torch.equal(before, torch.get_rng_state()):
+        return {SHOWN: found}
+    right = to_plus(right, right.shape)
+    if getattr(found, "shape", None) != right.shape:
+        return {SHOWN: found}
+    off = float((found - right).abs().max() / right.abs().max().clamp_min(1e-12))
+    return {SHOWN: INEXACT if off > 0.03 else right}
 
 
 # ------------------------------------------------------------------ 14.1
@@ -86,13 +98,17 @@ def _(rng):
     yield Case("two images, five channels, maps of 4×7", F)
     yield Case("the same, centred", F, center=True)
     signed = normal(rng, 2, 4, 1, 1) * normal(rng, 2, 1, 5, 3) * 3 + 0.2 * normal(rng, 2, 4, 5, 3)
-    yield Case("signed features, maps of 5×3", signed)
+    yield Case("signed features, maps of 5×3", signed, center=False)
     yield Case("signed features, centred", signed + 1, center=True)
     yield Case("one image, more channels than places", features(rng, 1, 9, 2, 3))
     dead = F * (torch.arange(5) != 2)[:, None, None]
     yield Case("one channel is 0 everywhere, large values", 1e4 * dead, center=True)
     weak = torch.tensor([1.0, 1e-2, 0])[:, None, None, None]
-    yield Case("a strong image, a weak one, one of zeros", features(rng, 3, 4, 4, 4) * weak)
+    channel, place = (torch.linalg.qr(normal(rng, 3, k, 2)).Q for k in (6, 20))
+    two = (10 * channel * torch.tensor([1, 0.9])) @ place.mT  # singular values 10 and 9
+    yield Case("signed, a second pattern is nearly as strong", two.reshape(3, 6, 4, 5))
+    several = features(rng, 3, 4, 4, 4) * weak
+    yield Case("a strong image, a weak one, one of zeros", several, center=False)
 
 
 @eigen_cam.reference
@@ -102,10 +118,8 @@ def _(F, center=False):
 
 
 @eigen_cam.probe
-def _(answer, F, center=False):
-    O = rows(F)
-    right = as_map(strongest(centred(O) if center else O), F).double()
-    return {"result": turned(answer(F, center=center), right)}
+def _(answer, F, **how):
+    return shown(answer, right_map(F, **how).double(), F, **how)
 
 
 def prepared(change):
@@ -172,7 +186,32 @@ NOT_STACKED = (
 )
 
 
+def lowest_rank(F, center=False):
+    O = centred(rows(F)) if center else rows(F)
+    return as_map((O @ torch.pca_lowrank(O, q=1, center=False)[2])[..., 0], F)
+
+
+RANDOM = (
+    "torch.pca_lowrank and torch.svd_lowrank draw random numbers, and with a small q they are not "
+    "exact. Use torch.linalg.svd."
+)
+NO_CENTER = (
+    "Your function has no parameter center. The first line must be def eigen_cam(F, center=False)."
+)
+
 eigen_cam.wrongs(
+    centred_by_default=(
+        lambda F, center=True: right_map(F, center),
+        "Without center your function centres. The default is False: "
+        "def eigen_cam(F, center=False).",
+    ),
+    no_parameter_center=(lambda F: right_map(F), NO_CENTER),
+    no_parameter_and_centred=(lambda F: right_map(F, True), NO_CENTER),
+    no_default=(
+        lambda F, center: right_map(F, center),
+        "Your function cannot be called without center. Give it a default: center=False.",
+    ),
+    random_direction=(lowest_rank, RANDOM),
     column_of_Vh=(
         projected(lambda O: Vh(O)[:, : O.shape[2], 0] if O.shape[1] >= O.shape[2] else first(O)),
         "You took the first column of Vh. torch.linalg.svd returns Vᵀ, so v₁ is its first row: "
@@ -403,10 +442,10 @@ def alternating(M, F, sizes=1.0):
 
 @fix_sign.cases
 def _(rng):
-    F = features(rng, 4, 5, 4, 7)
+    F = features(rng, 4, 5, 3, 7)
     M = as_map(strongest(centred(rows(F))), F)
     M = alternating(M, F, torch.tensor([0.1, 1, 0.1, 1])[:, None, None])
-    yield Case("four centred maps of 4×7, the two weak ones must be turned", M, F)
+    yield Case("four centred maps of 3×7, the two weak ones must be turned", M, F)
     yield Case("the same, very small", 1e-3 * M, F)
     F = features(rng, 3, 4, 5, 3)
     few = -torch.ones(3, 5, 3) + 0.01 * normal(rng, 3, 5, 3)
@@ -420,16 +459,19 @@ def _(rng):
     level = 1 + 0.1 * torch.rand(2, 3, 4, 4, generator=rng)
     level[:, :, 0, 0] = 2
     yield Case("the strongest place says no, all others say yes", most, level)
-    signed = -1 - torch.rand(2, 6, 3, 5, generator=rng)
-    signed[0, 0] *= -1
-    signed[1, 3] *= -1
-    M = torch.tensor([1.0, -1])[:, None, None] * (0.5 + torch.rand(2, 3, 5, generator=rng))
-    yield Case("signed features: one channel against the others", M, signed)
+    left = torch.tensor([[3.0, -1, -1, 0], [2, 2, -3, 0], [1, -3, -3, 0]])  # image, channel
+    right = torch.tensor([[2, 0.5, 0, 0], [2.5, 0, 0, 0], [2, 0, 0, 0]])  # a larger sum
+    signed = torch.stack([left, left, right, right], dim=2)[:, :, None].repeat(1, 1, 2, 1)
+    signed = signed + 0.05 * normal(rng, 3, 4, 2, 4)
+    halves = torch.tensor([1.0, -1, 1])[:, None, None] * torch.tensor([1.0, 1, -1, -1])
+    M = halves * (1 + 0.1 * torch.rand(3, 2, 4, generator=rng))
+    yield Case("signed features: many small ones against a few large ones", M, signed)
     edges = torch.tensor([[[3.0, -3], [-2, 2]], [[1, 1], [-1, -1]]])
     flat = torch.ones(2, 3, 2, 2)
     yield Case("features that are the same at all places: the sum is exactly 0", edges, flat)
     F = features(rng, 1, 3, 2, 4)
-    yield Case("one image", alternating(normal(rng, 1, 2, 4), F), F)
+    M = torch.rand(1, 2, 4, generator=rng) + 0.5
+    yield Case("one image", alternating(M * torch.tensor([1, -0.1, 1, -0.1]), F), F)
 
 
 def sum_of_products(M, F):
@@ -449,6 +491,8 @@ def turn(s):
 def _(M, F):
     return M * torch.where(sum_of_products(M, F) < 0, -1.0, 1.0)
 
+
+ERASED = "You set the maps with a negative sum to 0. Turn them: −M."
 
 fix_sign.wrongs(
     absolute_value=(
@@ -526,6 +570,19 @@ fix_sign.wrongs(
         turn(lambda M, F: (M * (F**2).sum(1)).sum((1, 2), keepdim=True)),
         "You took |F| or F². Signed features vote with their sign: Σ_k F_k.",
     ),
+    largest_channel=(
+        turn(lambda M, F: (M * F.amax(1)).sum((1, 2), keepdim=True)),
+        "You took the largest channel at each place. All channels vote: Σ_k F_k.",
+    ),
+    positive_features=(
+        turn(lambda M, F: (M * F.relu().sum(1)).sum((1, 2), keepdim=True)),
+        "You left the negative features out. They vote too: Σ_k F_k.",
+    ),
+    zero_for_minus=(
+        lambda M, F: torch.where(sum_of_products(M, F) < 0, torch.zeros_like(M), M),
+        ERASED,
+    ),
+    only_the_agreeing_maps=(lambda M, F: M * (sum_of_products(M, F) > 0), ERASED),
     first_channel=(
         turn(lambda M, F: (M * F[:, 0]).sum((1, 2), keepdim=True)),
         "You asked the first channel only. All channels vote: Σ_k F_k.",
@@ -549,6 +606,10 @@ fix_sign.wrongs(
     ),
 )
 
+F_MEETS_NO_MAP = (
+    "M is (N, h, w) and F is (N, K, h, w): they do not meet. First add up the channels, "
+    "F.sum(dim=1)."
+)
 S_MEETS_NO_MAP = (
     "s is (N,) and M is (N, h, w): their axes do not meet. Sum with keepdim=True, or write "
     "s[:, None, None]."
@@ -565,8 +626,15 @@ fix_sign.wrongs(
     ),
     channels_not_summed=(
         lambda M, F: torch.where((M * F).sum((1, 2), keepdim=True) < 0, -M, M),
-        "M is (N, h, w) and F is (N, K, h, w): they do not meet. First add up the channels, "
-        "F.sum(dim=1).",
+        F_MEETS_NO_MAP,
+    ),
+    channels_not_summed_short=(
+        lambda M, F: torch.where((M * F).sum((1, 2)) < 0, -M, M),
+        F_MEETS_NO_MAP,
+    ),
+    nothing_but_one_sum=(
+        lambda M, F: torch.where((M * F).sum() < 0, -M, M),
+        F_MEETS_NO_MAP,
     ),
     places_summed=(
         lambda M, F: torch.where((M * F.sum((2, 3))).sum((1, 2), keepdim=True) < 0, -M, M),
@@ -652,8 +720,7 @@ def _(F, G):
 
 @eigen_grad_cam.probe
 def _(answer, F, G):
-    right = as_map(strongest(rows(G * F)), F).double()
-    return {"result": turned(answer(F, G), right)}
+    return shown(answer, right_map(G * F).double(), F, G)
 
 
 def of(make):
@@ -671,6 +738,8 @@ def projected_on(A, direction_of):
 def product(F, G):
     return G * F
 
+
+NO_MATRIX = "@ is the product of matrices. G ∘ F multiplies place by place: G * F."
 
 eigen_grad_cam.wrongs(
     features_only=(
@@ -724,6 +793,13 @@ eigen_grad_cam.wrongs(
         "You made the map of F and multiplied it by the gradient afterwards. First G ∘ F, then the "
         "decomposition.",
     ),
+    gradient_mean_after=(
+        lambda F, G: right_map(F) * G.mean(1),
+        "You made the map of F and multiplied it by the gradient afterwards. First G ∘ F, then the "
+        "decomposition.",
+    ),
+    matrix_product=(lambda F, G: right_map(F @ G), NO_MATRIX),
+    matrix_product_turned=(lambda F, G: right_map(G @ F), NO_MATRIX),
     hires_cam=(
         lambda F, G: (G * F).sum(1),
         "This is HiResCAM, the plain sum of G ∘ F over the channels. Here v₁ weighs the channels.",
