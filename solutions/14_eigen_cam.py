@@ -9,15 +9,16 @@
 # %% [markdown]
 # # Lesson 14: Eigen-CAM
 #
-# **Time** 115 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 6 and 8 · **At the end** you
-# have drawn a map for which nobody asked a question, you know what such a map can show and what it
-# cannot, and you have made it show something else without changing one answer of the network.
+# **Time** 130 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 6, 8 and 12; lessons 5 and 9
+# help · **At the end** you have drawn a map for which nobody asked a question, you know what such a
+# map can show and what it cannot, and you have made it show something else without changing one
+# answer of the network.
 #
-# You stand at the pond with a guide. You open your mouth to ask: "Where is the bird?" Before you
-# have said a word, he points. "There!" It is the orange fish. You ask about the frog. He points to
-# the fish. You ask about the turtle. The fish.
+# You stand at the pond. Your guide is a small robot. You open your mouth to ask: "Where is the
+# bird?" Before you have said a word, it points. "There!" It points to the orange fish. You ask
+# about the frog. It points to the fish. You ask about the turtle. The fish.
 #
-# He is not wrong: the fish is there, and it is what catches the eye. But he has not heard you.
+# The robot is not wrong: the fish is there, and one sees it first. But it has not heard you.
 #
 # All maps of this course so far had a question: a class, a score. **Eigen-CAM** has none. It takes
 # the feature maps, finds the strongest pattern in them, and draws it. No class, no gradient, no
@@ -105,8 +106,8 @@ batch = torch.stack([O, 2 * O])  # (2, 4, 2): a batch of tables is decomposed at
 print("a batch:", tuple(torch.linalg.svd(batch, full_matrices=False).Vh.shape))
 
 # %% [markdown]
-# 90 % of all energy, 45 of 50, lie along one direction. (Where $v_1$ has two minus signs: so has
-# your SVD chosen between 45° and 225°. Both are right.)
+# 90 % of all energy, 45 of 50, lie along one direction. (Where $v_1$ has two minus signs, your SVD
+# took 225°; else it took 45°. Both are right.)
 #
 # ## Exercise 14.1: Eigen-CAM
 # *●●●○○ · about 15 minutes*
@@ -117,11 +118,12 @@ print("a batch:", tuple(torch.linalg.svd(batch, full_matrices=False).Vh.shape))
 # `center=True`: subtract from each channel its mean over the places, before the decomposition, and
 # go on with this $O$: also $L$ is made of it. `center=False`: leave $O$ as it is.
 #
-# Both signs are right, and the check takes both. Return the signed map with its size: no ReLU, no
-# scaling. An image whose features are all 0 gets a map of zeros. (If $\sigma_1 = \sigma_2$, there
-# is no single strongest direction. No case is like that.) `F.flatten(2)` is (N, K, h·w);
-# `.transpose(1, 2)` exchanges the last two axes; `v[:, None, :]` gives weights (N, K) an axis that
-# meets all rows of $O$; `L.reshape(N, h, w)` makes maps again.
+# Both signs are right. The check turns your map so that its farthest value from 0 is positive, and
+# shows it like that. Return the signed map with its size: no ReLU, no scaling. An image whose
+# features are all 0 gets a map of zeros. (If $\sigma_1 = \sigma_2$, there is no single strongest
+# direction. No case is like that.) `F.flatten(2)` is (N, K, h·w); `.transpose(1, 2)` exchanges the
+# last two axes; `v[:, None, :]` gives weights (N, K) an axis that meets all rows of $O$;
+# `L.reshape(N, h, w)` makes maps again.
 
 
 # %% tags=["exercise", "14.1"]
@@ -148,7 +150,8 @@ check("14.1", eigen_cam)
 # Now the guide of the first page. A **mosaic** has four pictures of the pond in one: a frog, a
 # bird, a fish and a turtle, on any ground. So each mosaic can be asked four questions. The networks
 # are those of lessons 5 and 6: three of the same kind, trained with varied grounds from three
-# seeds. All of them know the animals; they differ in nothing but chance.
+# seeds. (Seed 0 is the *repaired* network of lesson 6.) All of them know the animals; they differ
+# in nothing but chance.
 
 # %%
 mosaics = data.mosaic(8 if fast else 25, seed=0)
@@ -170,9 +173,9 @@ print(
 
 # %% [markdown]
 # Features after a ReLU are not negative. Then $v_1$ has only one sign. (If two weights had
-# different signs, making both positive could only enlarge every value of $L$.) So each map has only
-# one sign too, plus or minus, as the SVD likes. Until Part 2 we take `.abs()`, which is allowed
-# here and only here: there is nothing on the other side.
+# different signs, making both positive could only enlarge every $|L(x,y)|$, and so the energy.) So
+# each map has only one sign too, plus or minus; the SVD chooses. Until Part 2 we take `.abs()`,
+# which is allowed here and only here: there is nothing on the other side.
 #
 # To compare maps we use the **density** on an animal, as in lesson 6: its share of the positive
 # part of the map, divided by its share of the area. A flat map has 1. And we need a floor.
@@ -202,7 +205,8 @@ def cam(f: nn.Module, F: Tensor, c: int | Tensor) -> Tensor:
     return torch.einsum("nk,nkxy->nxy", w, F)
 
 
-on_animal = {}  # seed -> method -> four densities, one for each question
+on_animal = {}  # seed -> method -> four mean densities, one for each question
+on_fish, on_answer = {}, {}  # seed -> in how many mosaics Eigen-CAM is densest there
 for seed, f in trained.items():
     F = features[seed](mosaics.images)
     methods = {
@@ -210,26 +214,33 @@ for seed, f in trained.items():
         "Eigen-CAM": [eigen_cam(F).abs()] * 4,
         "LaFAM": [F.mean(1)] * 4,
     }
-    on_animal[seed] = {
-        method: [float(density(M, mosaics.object_masks[:, c]).mean()) for c, M in enumerate(maps)]
-        for method, maps in methods.items()
-    }
+    each = {}  # method -> the density of each mosaic's map on each animal, (4, N)
+    for method, maps in methods.items():
+        masks = mosaics.object_masks.unbind(1)
+        each[method] = torch.stack([density(*pair) for pair in zip(maps, masks, strict=True)])
+    on_animal[seed] = {method: d.mean(1).tolist() for method, d in each.items()}
+    densest, answer = each["Eigen-CAM"].argmax(0), f(mosaics.images).argmax(1)
+    on_fish[seed], on_answer[seed] = int((densest == 2).sum()), int((densest == answer).sum())
     like_mean = float(alike(methods["Eigen-CAM"][0], F.mean(1)).mean())
     print(
         f"{seed}   density on the {'   '.join(animals)}   (Eigen-CAM and LaFAM: r = {like_mean:.2f})"
     )
     for method, values in on_animal[seed].items():
         print(f"   {method:10}         ", "  ".join(f"{v:5.1f}" for v in values))
+    print(f"   Eigen-CAM is densest on the fish in {on_fish[seed]} of {len(F)} mosaics, ", end="")
+    print(f"on the network's answer in {on_answer[seed]}")
 
 # %% [markdown]
-# Whatever we ask, the map is the same. Eigen-CAM is densest on the fish, in all three networks. On
-# the turtle it is about as dense as a flat map, or less. CAM finds each animal that we ask for.
-# That is the first half of the answer: **Eigen-CAM shows what dominates the layer.** So does LaFAM:
-# it prefers the fish too, only less.
+# Whatever we ask, the map is the same. In the mean Eigen-CAM is densest on the fish, in all three
+# networks; in single mosaics it is often the frog, or the bird. On the turtle it is about as dense
+# as a flat map, or less. CAM finds each animal that we ask for. That is the first half of the
+# answer: **Eigen-CAM shows what dominates the layer.** So does LaFAM: it prefers the fish too, only
+# less.
 #
 # `camlite.eigen_cam(model, layer, images, target=2)` accepts a class, and never looks at it. The
-# Japanese article says that the result is always the map "of the top rank". We will see when this
-# is so.
+# Japanese article says that the result is always the map "of the top rank": of the class that the
+# network gives as its answer. The last line of each block tests it. It is so in many mosaics, and
+# not in many others.
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -239,7 +250,7 @@ def row(x: Tensor, maps: list[Tensor], n: int = 0) -> list:
 
 
 F = features["seed 0"](mosaics.images)
-maps = [*(cam(first, F, c).relu() for c in range(4)), eigen_cam(F).abs()]
+maps = [cam(first, F, c).relu() for c in range(4)] + [eigen_cam(F).abs()]
 plot.grid(
     [row(mosaics.images, maps, n) for n in range(3)],
     [f"mosaic {n}" for n in range(3)],
@@ -276,10 +287,10 @@ for who, F in F_of.items():
     )
 
 # %% [markdown]
-# Without centring the SVD of our machine likes minus. With centring it is sometimes this, sometimes
-# that. (Yours may differ. That is the point.) And what follows? Most programs apply a ReLU now, or
-# scale the map to [0, 1]. A turned map then shows everything *but* the pattern; without centring it
-# shows nothing. The Japanese article names this as the weakness of Eigen-CAM.
+# Without centring the SVD of our machine mostly gives minus. With centring it is sometimes this,
+# sometimes that. (Yours may differ. That is the point.) And what follows? Most programs apply a
+# ReLU now, or scale the map to [0, 1]. A turned map then shows everything *but* the pattern;
+# without centring it shows nothing. The Japanese article names this as the weakness of Eigen-CAM.
 #
 # ## Exercise 14.2: a rule for the sign
 # *●●○○○ · about 10 minutes*
@@ -342,12 +353,13 @@ for who, F in F_of.items():
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 SIDES = "one side ← 0 → the other\nscaled per map"  # nothing is for or against here
-M = fix_sign(eigen_cam(F_of["seed 0"], center=True), F_of["seed 0"])
+M = fix_sign(eigen_cam(F_of["biased"], center=True), F_of["biased"])
+two_sides = (-M.amin((1, 2)) / M.amax((1, 2))).log().abs().argsort()[:2]  # equally strong
 figure = plot.grid(
-    [row(moved.images, [M, -M, M.abs()], n) for n in (0, 1)],
-    [f"image {n}" for n in (0, 1)],
+    [row(moved.images, [M, -M, M.abs()], n) for n in two_sides],
+    [f"image {n}" for n in two_sides],
     ["image", "by the features", "the other sign", "absolute value"],
-    title="The sign decides what is red; |M| makes both sides red (seed 0)",
+    title="The sign decides what is red; |M| makes both sides red (biased network, 2 picked images)",
     signed=True,
 )
 figure.axes[-1].set_ylabel(SIDES, fontsize=8)
@@ -355,19 +367,22 @@ plt.show()
 
 # %% [markdown]
 # For the three networks that know the animals both repairs do the same, and all maps lie on the
-# animal. The absolute value is no repair: animal and ground lie on the two sides of 0, and now both
-# light up.
+# animal. The absolute value is no repair. Look at the means in brackets: they fall to about half.
+# Animal and ground lie on the two sides of 0, and now both light up. (The figure shows two images
+# in which both sides are equally strong.)
 #
 # For the biased network the two repairs disagree in many images. Which one is right? For "where is
 # the animal?", the second one: animals are small, so their values stand out farther from the mean.
 # But that was not the question. There was none! **Without a question no sign is right or wrong**; a
 # rule only makes it the same on every machine.
 #
-# `camlite.eigen_cam` uses the rule $\sum_k v_1[k] > 0$. Is this another one? Your sum $s$ is
+# `camlite.eigen_cam` uses the rule $\sum_k v_1[k] > 0$. Is this another one? Your $s$ asks $F$. A
+# centred map has the sum 0, so a constant that is subtracted from a channel changes nothing in $s$,
+# and $O$ may stand for $F$:
 #
-# $$ \sum_{x,y} L \sum_k O_k = \sum_k (O^\top O\,v_1)_k = \sigma_1^2 \sum_k v_1[k] $$
+# $$ s = \sum_{x,y} L \sum_k O_k = \sum_k (O^\top O\,v_1)_k = \sigma_1^2 \sum_k v_1[k] $$
 #
-# so it is the same rule.
+# So it is the same rule.
 
 # %%
 library = camlite.eigen_cam(first, "features", moved.images, center=True)
@@ -388,8 +403,8 @@ print(f"difference to camlite.eigen_cam: {off_library:.0e} of the largest value"
 # * **standardised**: centred, and each channel divided by its standard deviation;
 # * **unit length**: not centred; each channel divided by its length $\sqrt{\sum_{x,y} F_k^2}$.
 #
-# A channel that is constant stays 0 where it would be divided by 0. **Guess:** which of the five is
-# nearly LaFAM? Why?
+# A channel that is constant stays 0 where it would be divided by 0. **Guess:** which of the five
+# has nearly the pattern of LaFAM? Which is denser on the animal than LaFAM? Why?
 
 
 # %%
@@ -426,7 +441,8 @@ for who, F in F_of.items():
     for text, M in five[who].items():
         share = M.square().sum((1, 2)) / tables[text].square().sum((1, 2, 3))  # σ₁² / Σ σ²
         measured = share, alike(M, mean), density(M, moved.object_mask)
-        table[who, text] = e, r, d = [float(v.mean()) for v in measured]
+        table[who, text] = [float(values.mean()) for values in measured]
+        e, r, d = table[who, text]
         print(f"   {text:13} {e:12.0%} {r:21.2f} {d:20.1f}")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -442,15 +458,18 @@ figure.axes[-1].set_ylabel(SIDES, fontsize=8)
 plt.show()
 
 # %% [markdown]
-# **As it is, Eigen-CAM is nearly LaFAM** (three networks of three). All features are positive, so
-# the direction in which the rows are longest is about the direction of their mean. The
-# decomposition costs more than the plain mean and gives nearly the same picture.
+# **As it is, Eigen-CAM is nearly LaFAM** in the three networks that know the animals. Two things
+# together do this. The features are ≥ 0, so all weights in $v_1$ have one sign, as those of LaFAM.
+# And one direction dominates: it holds about 90 % of the energy (first column), so little else is
+# left that could make a difference. In the biased network the features are ≥ 0 too. But there the
+# first direction holds less, and the map is another one.
 #
-# Centring changes this: the level that all places share is gone, and only what *varies together*
-# counts. These maps are denser on the animal. Is that the merit of the decomposition? Compare with
-# the right floor: **LaFAM minus its mean is as dense, in all three networks.** The subtraction did
-# it. Standardised, weak channels are as loud as strong ones: in the three networks the first
-# direction then holds less than half of the energy.
+# Centring keeps the pattern: $r$ is nearly the same, because it does not see the level of a map.
+# The density sees it. Without the level that all places share, these maps are denser on the animal.
+# Is this due to the decomposition? Compare with the right floor: **LaFAM minus its mean is as
+# dense, in all three networks.** The gain comes from subtracting. Standardised, weak channels count
+# as much as strong ones: in the three networks the first direction then holds less than half of the
+# energy.
 #
 # And the last block: in the biased network the five disagree. The same network, the same images,
 # and one small step before the SVD decides whether the map lies on the animal. A program should say
@@ -501,12 +520,14 @@ for world, scenes in {"pond": moved, "rail": rail}.items():
 # The two repaired networks use the object, and all maps lie on it. If you look at these only,
 # Eigen-CAM seems to explain very well. The biased networks tell the difference. They answer from
 # the ground and the rails, and CAM of their answer lies there. Eigen-CAM does not follow the
-# answer: at the pond it lies on the animal in many images, centred even in most. A beautiful fish
-# in the map, and the network said *turtle* because of the sand! At the railway it follows the rails
-# more often: there the rails stand out.
+# answer: at the pond it lies on the animal in many images, centred even in most. (LaFAM does so in
+# nearly all: it does not follow the answer either.) The map shows a beautiful fish, and the network
+# said *turtle* because of the sand! At the railway it follows the rails more often: there the rails
+# stand out.
 #
 # So a map on the object does not say that the network used the object. It says that the layer is
-# *active* there.
+# *active* there. (The figure shows extreme cases: from the images where the two maps are farthest
+# apart.)
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 F, answer_biased = F_of["biased"], biased(moved.images).argmax(1)
@@ -514,11 +535,9 @@ M_cam, M_eigen = cam(biased, F, answer_biased), fix_sign(eigen_cam(F, center=Tru
 wrong = answer_biased != moved.labels
 apart = density(M_eigen, moved.object_mask) - density(M_cam, moved.object_mask)
 shown = torch.where(wrong, apart, -torch.inf).argsort(descending=True)[:18:3]
+columns = [row(moved.images, [M_cam.relu(), M_eigen.relu()], n) for n in shown]
 plot.grid(
-    [
-        [(moved.images[n], None) for n in shown],
-        *([row(moved.images, [M.relu()], n)[1] for n in shown] for M in (M_cam, M_eigen)),
-    ],
+    list(zip(*columns, strict=True)),
     ["image", "CAM of\nits answer", "Eigen-CAM,\ncentred"],
     [f"{animals[moved.labels[n]]}:\nit says {animals[answer_biased[n]]}" for n in shown],
     title="Biased network: it answers from the ground, Eigen-CAM shows the animal (6 picked images)",
@@ -582,14 +601,15 @@ for seed, f in trained.items():
 # The logits stay, and CAM stays. Eigen-CAM as it is goes from the animal to the ground in all three
 # networks, centred in two of them. **We chose what it shows**, and no test of the network's answers
 # would notice. LaFAM moves too. Only the standardised table does not know units: each channel is
-# divided by its own size, so a factor cancels. (Unit length has the same gift; standardising pays
-# for it with weak channels that become loud.)
+# divided by its own size, so a factor cancels. (The same holds for unit length. But then weak
+# channels count as much as strong ones.)
 #
-# Is 50 fair? In our small networks batch normalisation keeps the channels alike: the largest is a
-# few times the median one (second line of each block). In large networks it is not so; you will see
-# a number below. And the experiment shows something that needs no large factor. CAM belongs to the
-# *function* that the network computes. Eigen-CAM belongs to how this function happens to be written
-# down. A map of the features alone cannot know how much a channel *counts*.
+# Is 50 fair? In our small networks batch normalisation keeps the channels alike: the largest is
+# about twice the median one (second line of each block). In large networks it is not so; you will
+# see a number below. And a smaller factor does less: with 10, Eigen-CAM as it is is less dense on
+# the animal; with 20 it is about like a flat map there, or below. One thing holds for every factor.
+# CAM belongs to the *function* that the network computes. Eigen-CAM belongs to how this function
+# happens to be written down. A map of the features alone cannot know how much a channel *counts*.
 #
 # ## Part 5: give it a question
 #
@@ -623,8 +643,8 @@ check("14.3", eigen_grad_cam)
 
 # %% [markdown]
 # Back to the mosaics, with four questions each. The sign: your rule again, now with the maps that
-# were decomposed, `fix_sign(L, G * F)`. Then the ReLU, as usual. **Guess:** of 100 questions, how
-# many will get a map that is 0 everywhere?
+# were decomposed, `fix_sign(L, G * F)`. Then the ReLU, as usual. **Guess:** which share of the
+# questions will get a map that is 0 everywhere?
 
 
 # %%
@@ -646,17 +666,16 @@ for seed, f in trained.items():
         L = fix_sign(eigen_grad_cam(F, G), G * F)
         is_blank = L.amax((1, 2)) <= 1e-6
         d, turned = density(L, mask)[~is_blank], density(-L, mask)[is_blank]
-        asked[seed, animal] = (
-            int(is_blank.sum()),
-            *(float(v.mean()) for v in (d, turned, density(cam(f, F, c), mask))),
-        )
+        three = d.mean(), turned.mean(), density(cam(f, F, c), mask).mean()
+        asked[seed, animal] = [int(is_blank.sum())] + [float(value) for value in three]
         blanks.append(is_blank)
         off.append((L.abs() - eigen_grad_cam(F, G.abs()).abs()).abs().max() / L.abs().max())
         a, b, e, g = asked[seed, animal]
-        print(
+        line = (
             f"{seed} {animal:7} blank {a:2} of {len(F)}   density on it: CAM {g:4.1f}, "
             f"EigenGrad-CAM {b:4.1f}, blank maps turned {e:4.1f}"
         )
+        print(line.replace(" nan", "   –"))  # the mean of no map at all
     is_blank_of[seed] = blanks = torch.stack(blanks, dim=1)
     blank[seed], negative[seed] = int(blanks.sum()), int((blanks & (Y < 0)).sum())
     same_as_size[seed] = float(max(off))
@@ -665,8 +684,9 @@ for seed, f in trained.items():
 
 # %% [markdown]
 # About half of the maps are blank, in each of the three networks. It is not chance: the turtle gets
-# no map at all, the frog and the fish mostly do. Turning a blank map does not save it: on the
-# turtle it is then hardly denser than a flat map.
+# no map at all, the bird seldom one, the frog and the fish mostly do. (– where there was no map to
+# measure.) Turning a blank map does not save it: on the turtle it is then not denser than a flat
+# map.
 #
 # What has happened? **Guess:** the gradient has a sign, for and against the class. What does the
 # decomposition do with it? Replace $G$ by $|G|$ and look at the map:
@@ -704,7 +724,8 @@ def intermediate(f: nn.Module, F: Tensor, c: int) -> dict[str, Tensor]:
     """Four kinds of intermediate maps A (N, K, h, w) of class c."""
     W = f.classifier.weight[c][:, None, None]  # (K, 1, 1)
     drop = W * F.mean((2, 3), keepdim=True)  # what the logit loses without the channel (lesson 12)
-    groups = (W * F).unflatten(1, (8, 8)).sum(2).relu()  # eight groups of eight channels
+    eight = (W * F).reshape(len(F), 8, 8, *F.shape[2:])  # eight groups of eight channels
+    groups = eight.sum(2).relu()
     return {"F": F, "G ∘ F": W * F / F[0, 0].numel(), "ablation": drop * F, "groups": groups}
 
 
@@ -713,12 +734,12 @@ print("density on the asked animal         first direction    plain sum")
 for seed, f in trained.items():
     F = features[seed](mosaics.images)
     for text in ("F", "G ∘ F", "ablation", "groups"):
-        both = [
-            torch.stack([density(M, mask) for M in (fix_sign(eigen_cam(A), A), A.sum(1))])
-            for c, mask in enumerate(mosaics.object_masks.unbind(1))
-            for A in [intermediate(f, F, c)[text]]
-        ]
-        sources[seed, text] = tuple(torch.cat(both, dim=1).mean(1).tolist())
+        direction, plain = [], []
+        for c in range(4):
+            A, mask = intermediate(f, F, c)[text], mosaics.object_masks[:, c]
+            direction.append(density(fix_sign(eigen_cam(A), A), mask))
+            plain.append(density(A.sum(1), mask))
+        sources[seed, text] = [float(torch.stack(d).mean()) for d in (direction, plain)]
         print(f"{seed}   {text:10} {sources[seed, text][0]:29.1f} {sources[seed, text][1]:12.1f}")
 
 # %% [markdown]
@@ -731,7 +752,7 @@ for seed, f in trained.items():
 #
 # ## A real network
 #
-# Small networks are toys. If weights of torchvision and the photograph of lesson 12 are in your
+# Our networks are small. If weights of torchvision and the photograph of lesson 12 are in your
 # data folder (`camlite doctor` shows it), the same maps of a network that has seen a million
 # photographs.
 
@@ -816,8 +837,8 @@ for c, axis in enumerate(figure.axes[:24:6]):
 plt.show()
 
 # %% [markdown]
-# (Yellow: the outline of the animal that is asked for. The mosaic is the first with two blank
-# maps.)
+# (Yellow: the outline of the animal that is asked for. The mosaic is the first with two blank maps.
+# Eigen-CAM is strongest on the frog here: the fish was a mean of many mosaics.)
 #
 # **Today's question was: a map without a question, what does it answer?** It answers: *what is the
 # strongest pattern in this layer, in the units that training happened to leave?* Where the network
@@ -831,10 +852,13 @@ plt.show()
 #
 # ## Try this
 #
-# * The second direction: take `Vh[:, 1]` in a copy of your function. On the mosaics, does it find
-#   an animal that the first one misses?
+# * The second direction: take `Vh[:, 1]` in a copy of your function, with both signs. On the
+#   mosaics, does it find an animal that the first one misses? (Expect little for the turtle: about
+#   2, where CAM has 6 to 8.)
 # * Lesson 4 added one row $v$ to all rows of $W$. Which maps of today change then, which stay?
-# * Which `factor` is enough? Try `in_other_units(first, 36, 10)`.
+#   (Expect: those without a question stay, CAM and EigenGrad-CAM change.)
+# * Which `factor` is enough? Try `in_other_units(first, 36, 10)`, then 20. (Expect about 1.8 and
+#   1.0, not centred.)
 
 # %% [markdown]
 # ## Once more
@@ -849,9 +873,10 @@ plt.show()
 
 # %%
 W, c = first.classifier.weight, moved.labels
-O = F_of["seed 0"].flatten(2).transpose(1, 2)
+F = F_of["seed 0"]
+O = F.flatten(2).transpose(1, 2)
 v = torch.linalg.svd(O, full_matrices=False).Vh[:, 0]
-L = (O @ v[:, :, None])[..., 0].view_as(F_of["seed 0"][:, 0])
+L = (O @ v[:, :, None]).reshape(len(F), *F.shape[2:])
 without = O - (O @ v[:, :, None]) * v[:, None, :]
 drop_measured = ((O - without).mean(1) * W[c]).sum(1)  # the logits are linear in the means
 drop = torch.zeros(len(c))  # your line here
@@ -866,7 +891,8 @@ print(
 #
 # `drop = (W[c] * v).sum(1) * L.mean(dim=(1, 2))`: a direction has the weight $W_c \cdot v_1$, as a
 # channel has $W_{c,k}$, and its map has the mean of $L$. With $v_1$ and $L$ turned around it is the
-# same.
+# same. (The mean drop is larger than the mean logit: the bias and the other directions together are
+# negative.)
 #
 # </details>
 #
@@ -920,8 +946,8 @@ print(
 # </details>
 #
 # **5.** (lesson 6) A map has no negative values. An animal covers 22 % of the image, and 66 % of
-# the map's energy lies on it. How dense is the map there? Somebody adds a constant to the map, so
-# that its mean doubles. And now?
+# the sum of the map's values lies on it. How dense is the map there? Somebody adds a constant to
+# the map, so that its mean doubles. And now?
 #
 # <details><summary>Answer</summary>
 #
@@ -935,8 +961,8 @@ print(
 #
 # * **Eigen-CAM** writes the feature maps as a table, places × channels, and draws the direction in
 #   which the rows are longest: $L = O\,v_1$. It knows no class and needs no gradient.
-# * Features ≥ 0, not centred: $v_1$ has one sign, and the map is nearly **LaFAM**, the mean of the
-#   feature maps. Show that floor beside it.
+# * Features ≥ 0, not centred: $v_1$ has one sign. Where one direction also holds most of the energy,
+#   the map is nearly **LaFAM**, the mean of the feature maps. Show that floor beside it.
 # * The **sign** is free. A rule ($s < 0$: turn) makes it the same on every machine; it does not
 #   make it right. The absolute value is no rule: it lights up both sides.
 # * Centring, standardising, unit length are different methods. Say which one.
