@@ -9,20 +9,21 @@
 # %% [markdown]
 # # Lesson 14: Eigen-CAM
 #
-# **Time** 115 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 6 and 8 · **At the end** you
-# have drawn a map for which nobody asked a question, you know what such a map can show and what it
-# cannot, and you have made it show something else without changing one answer of the network.
+# **Time** 130 minutes · **Difficulty** ●●●○○ · **You need** lessons 3, 6, 8 and 12; lessons 5 and 9
+# help · **At the end** you have drawn a map for which nobody asked a question, you know what such a
+# map can show and what it cannot, and you have made it show something else without changing one
+# answer of the network.
 #
-# You stand at the pond with a guide. You open your mouth to ask: "Where is the bird?" Before you
-# have said a word, he points. "There!" It is the orange fish. You ask about the frog. He points to
-# the fish. You ask about the turtle. The fish.
+# You stand at the pond. Your guide is a small robot. You open your mouth to ask: "Where is the
+# bird?" Before you have said a word, it points. "There!" It points to the orange fish. You ask
+# about the frog. It points to the fish. You ask about the turtle. The fish.
 #
-# He is not wrong: the fish is there, and it is what catches the eye. But he has not heard you.
+# The robot is not wrong: the fish is there, and one sees it first. But it has not heard you.
 #
-# All maps of this course so far had a question: a class, a score. **Eigen-CAM** has none. It takes
-# the feature maps, finds the strongest pattern in them, and draws it. No class, no gradient, no
-# weights of the last layer. Its pictures are smooth and often lie on the object, and many people
-# use it. **Today's question: a map without a question, what does it answer?**
+# All maps of this course so far had a question: a class, a score. **Eigen-CAM** has none. It finds
+# the strongest pattern in the feature maps, and draws it. No class, no gradient, no weights of the
+# last layer. Its pictures often lie on the object, and many people use it. **Today's question: a
+# map without a question, what does it answer?**
 #
 # > **Papers:** M. B. Muhammad, M. Yeasin: *Eigen-CAM: Class Activation Map using Principal
 # > Components*, IJCNN 2020, arXiv 2008.00299. · A. Karjauv, S. Albayrak: *LaFAM*, 2024, arXiv
@@ -86,12 +87,10 @@ print("the largest energy of all 360:", round(float(energy.max()), 1), "at", bes
 # $$ O = U\,\Sigma\,V^\top $$
 #
 # The columns of $V$ are the directions $v_1, v_2, \dots$, the strongest first, at right angles to
-# each other. $\Sigma$ holds the **singular values** $\sigma_1 \ge \sigma_2 \ge \dots \ge 0$, and
+# each other. $\Sigma$ holds the **singular values** $\sigma_1 \ge \sigma_2 \ge \dots \ge 0$;
 # $\sigma_i^2$ is the energy along $v_i$. $u_1$, the first column of $U$, is the map, scaled to
-# length 1. So $O\,v_1 = \sigma_1 u_1$. ($v_1$ is also the first eigenvector of $O^\top O$: hence
-# the name.)
-#
-# Eigen-CAM takes the first direction, and forgets the rest:
+# length 1. So $O\,v_1 = \sigma_1 u_1$. ($v_1$ is the first eigenvector of $O^\top O$: hence the
+# name.) Eigen-CAM takes the first direction, and forgets the rest:
 #
 # $$ L = O\,v_1 $$
 
@@ -105,8 +104,8 @@ batch = torch.stack([O, 2 * O])  # (2, 4, 2): a batch of tables is decomposed at
 print("a batch:", tuple(torch.linalg.svd(batch, full_matrices=False).Vh.shape))
 
 # %% [markdown]
-# 90 % of all energy, 45 of 50, lie along one direction. (Where $v_1$ has two minus signs: so has
-# your SVD chosen between 45° and 225°. Both are right.)
+# 90 % of all energy, 45 of 50, lie along one direction. (Where $v_1$ has two minus signs, your SVD
+# took 225°; else it took 45°. Both are right.)
 #
 # ## Exercise 14.1: Eigen-CAM
 # *●●●○○ · about 15 minutes*
@@ -117,11 +116,12 @@ print("a batch:", tuple(torch.linalg.svd(batch, full_matrices=False).Vh.shape))
 # `center=True`: subtract from each channel its mean over the places, before the decomposition, and
 # go on with this $O$: also $L$ is made of it. `center=False`: leave $O$ as it is.
 #
-# Both signs are right, and the check takes both. Return the signed map with its size: no ReLU, no
-# scaling. An image whose features are all 0 gets a map of zeros. (If $\sigma_1 = \sigma_2$, there
-# is no single strongest direction. No case is like that.) `F.flatten(2)` is (N, K, h·w);
-# `.transpose(1, 2)` exchanges the last two axes; `v[:, None, :]` gives weights (N, K) an axis that
-# meets all rows of $O$; `L.reshape(N, h, w)` makes maps again.
+# Both signs are right. The check turns your map so that its farthest value from 0 is positive, and
+# shows it like that. Return the signed map with its size: no ReLU, no scaling. An image whose
+# features are all 0 gets a map of zeros. (If $\sigma_1 = \sigma_2$, there is no single strongest
+# direction. No case is like that.) `F.flatten(2)` is (N, K, h·w); `.transpose(1, 2)` exchanges the
+# last two axes; `v[:, None, :]` gives weights (N, K) an axis that meets all rows of $O$;
+# `L.reshape(N, h, w)` makes maps again.
 
 
 # %% tags=["exercise", "14.1"]
@@ -142,7 +142,8 @@ check("14.1", eigen_cam)
 # Now the guide of the first page. A **mosaic** has four pictures of the pond in one: a frog, a
 # bird, a fish and a turtle, on any ground. So each mosaic can be asked four questions. The networks
 # are those of lessons 5 and 6: three of the same kind, trained with varied grounds from three
-# seeds. All of them know the animals; they differ in nothing but chance.
+# seeds. (Seed 0 is the *repaired* network of lesson 6.) All of them know the animals; they differ
+# in nothing but chance.
 
 # %%
 mosaics = data.mosaic(8 if fast else 25, seed=0)
@@ -157,16 +158,14 @@ features = {seed: camlite.split(f, "features")[0] for seed, f in trained.items()
 F = features["seed 0"](mosaics.images)
 print(f"{len(F)} mosaics {size}, F {tuple(F.shape)}, smallest value {F.min():.1f}")
 raw = eigen_cam(F)
-print(
-    f"maps that are ≥ 0 everywhere: {int((raw >= -1e-4).all(2).all(1).sum())}, "
-    f"≤ 0 everywhere: {int((raw <= 1e-4).all(2).all(1).sum())}"
-)
+plus, minus = (int((sign * raw >= -1e-4).all(2).all(1).sum()) for sign in (1, -1))
+print(f"maps that are ≥ 0 everywhere: {plus}, ≤ 0 everywhere: {minus}")
 
 # %% [markdown]
 # Features after a ReLU are not negative. Then $v_1$ has only one sign. (If two weights had
-# different signs, making both positive could only enlarge every value of $L$.) So each map has only
-# one sign too, plus or minus, as the SVD likes. Until Part 2 we take `.abs()`, which is allowed
-# here and only here: there is nothing on the other side.
+# different signs, making both positive could only enlarge every $|L(x,y)|$, and so the energy.) So
+# each map has only one sign too, plus or minus; the SVD chooses. Until Part 2 we take `.abs()`,
+# which is allowed here and only here: there is nothing on the other side.
 #
 # To compare maps we use the **density** on an animal, as in lesson 6: its share of the positive
 # part of the map, divided by its share of the area. A flat map has 1. And we need a floor.
@@ -196,7 +195,8 @@ def cam(f: nn.Module, F: Tensor, c: int | Tensor) -> Tensor:
     return torch.einsum("nk,nkxy->nxy", w, F)
 
 
-on_animal = {}  # seed -> method -> four densities, one for each question
+on_animal = {}  # seed -> method -> four mean densities, one for each question
+on_fish, on_answer = {}, {}  # seed -> in how many mosaics Eigen-CAM is densest there
 for seed, f in trained.items():
     F = features[seed](mosaics.images)
     methods = {
@@ -204,26 +204,31 @@ for seed, f in trained.items():
         "Eigen-CAM": [eigen_cam(F).abs()] * 4,
         "LaFAM": [F.mean(1)] * 4,
     }
-    on_animal[seed] = {
-        method: [float(density(M, mosaics.object_masks[:, c]).mean()) for c, M in enumerate(maps)]
-        for method, maps in methods.items()
-    }
+    on_animal[seed] = {}
+    for method, maps in methods.items():
+        on_each = [density(M, mosaics.object_masks[:, c]) for c, M in enumerate(maps)]
+        on_animal[seed][method] = [float(d.mean()) for d in on_each]
+        if method == "Eigen-CAM":
+            densest = torch.stack(on_each).argmax(0)  # the animal where the map is densest, (N,)
+    on_fish[seed] = int((densest == 2).sum())
+    on_answer[seed] = int((densest == f(mosaics.images).argmax(1)).sum())
     like_mean = float(alike(methods["Eigen-CAM"][0], F.mean(1)).mean())
-    print(
-        f"{seed}   density on the {'   '.join(animals)}   (Eigen-CAM and LaFAM: r = {like_mean:.2f})"
-    )
+    print(f"{seed}   density on {'   '.join(animals)}   (Eigen-CAM and LaFAM: r = {like_mean:.2f})")
     for method, values in on_animal[seed].items():
-        print(f"   {method:10}         ", "  ".join(f"{v:5.1f}" for v in values))
+        print(f"   {method:10}     ", "  ".join(f"{v:5.1f}" for v in values))
+    print(f"   Eigen-CAM is densest on the fish in {on_fish[seed]} of {len(F)} mosaics, ", end="")
+    print(f"on the network's answer in {on_answer[seed]}")
 
 # %% [markdown]
-# Whatever we ask, the map is the same. Eigen-CAM is densest on the fish, in all three networks. On
-# the turtle it is about as dense as a flat map, or less. CAM finds each animal that we ask for.
-# That is the first half of the answer: **Eigen-CAM shows what dominates the layer.** So does LaFAM:
-# it prefers the fish too, only less.
+# Whatever we ask, the map is the same. In the mean Eigen-CAM is densest on the fish, in all three
+# networks; in a single mosaic it may be another animal. On the turtle it is about as dense as a
+# flat map, or less. CAM finds each animal that we ask for. That is the first half of the answer:
+# **Eigen-CAM shows what dominates the layer.** So does LaFAM: it prefers the fish too, only less.
 #
 # `camlite.eigen_cam(model, layer, images, target=2)` accepts a class, and never looks at it. The
-# Japanese article says that the result is always the map "of the top rank". We will see when this
-# is so.
+# Japanese article says that the result is always the map "of the top rank": of the class that the
+# network gives as its answer. The last line of each block tests it. It is so in many mosaics, and
+# not in many others.
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -233,7 +238,7 @@ def row(x: Tensor, maps: list[Tensor], n: int = 0) -> list:
 
 
 F = features["seed 0"](mosaics.images)
-maps = [*(cam(first, F, c).relu() for c in range(4)), eigen_cam(F).abs()]
+maps = [cam(first, F, c).relu() for c in range(4)] + [eigen_cam(F).abs()]
 plot.grid(
     [row(mosaics.images, maps, n) for n in range(3)],
     [f"mosaic {n}" for n in range(3)],
@@ -264,16 +269,14 @@ for who, F in F_of.items():
     for center in (False, True):
         M = eigen_cam(F, center)
         against[who, center] = int(((M * F.sum(1)).sum((1, 2)) < 0).sum())
-    print(
-        f"{who:7} against the features: {against[who, False]:3} of {count} maps; "
-        f"centred {against[who, True]:3}"
-    )
+    a, b = against[who, False], against[who, True]
+    print(f"{who:7} against the features: {a:3} of {count} maps; centred {b:3}")
 
 # %% [markdown]
-# Without centring the SVD of our machine likes minus. With centring it is sometimes this, sometimes
-# that. (Yours may differ. That is the point.) And what follows? Most programs apply a ReLU now, or
-# scale the map to [0, 1]. A turned map then shows everything *but* the pattern; without centring it
-# shows nothing. The Japanese article names this as the weakness of Eigen-CAM.
+# Without centring the SVD of our machine mostly gives minus. With centring it is sometimes this,
+# sometimes that. (Yours may differ. That is the point.) Most programs apply a ReLU now, or scale
+# the map to [0, 1]. A turned map then shows everything *but* the pattern; without centring it shows
+# nothing. The Japanese article names this as the weakness of Eigen-CAM.
 #
 # ## Exercise 14.2: a rule for the sign
 # *●●○○○ · about 10 minutes*
@@ -299,9 +302,9 @@ check("14.2", fix_sign)
 
 # %% [markdown]
 # There are other repairs. *Seg-Eigen-CAM* (Chung and Ying, Applied Sciences 2025, 15(13), 7562,
-# Equation 13) turns the map if its smallest value is farther from 0 than its largest. And some
-# people take the absolute value. Let us try all on the centred maps. **Guess:** will the two
-# repairs agree? And what does the absolute value show?
+# Equation 13) turns the map if its smallest value is farther from 0 than its largest. Some people
+# take the absolute value. We try all on the centred maps. **Guess:** will the two repairs agree?
+# And what does the absolute value show?
 
 
 # %%
@@ -334,12 +337,13 @@ for who, F in F_of.items():
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 SIDES = "one side ← 0 → the other\nscaled per map"  # nothing is for or against here
-M = fix_sign(eigen_cam(F_of["seed 0"], center=True), F_of["seed 0"])
+M = fix_sign(eigen_cam(F_of["biased"], center=True), F_of["biased"])
+two_sides = (-M.amin((1, 2)) / M.amax((1, 2))).log().abs().argsort()[:2]  # equally strong
 figure = plot.grid(
-    [row(moved.images, [M, -M, M.abs()], n) for n in (0, 1)],
-    [f"image {n}" for n in (0, 1)],
+    [row(moved.images, [M, -M, M.abs()], n) for n in two_sides],
+    [f"image {n}" for n in two_sides],
     ["image", "by the features", "the other sign", "absolute value"],
-    title="The sign decides what is red; |M| makes both sides red (seed 0)",
+    title="The sign decides what is red; |M| makes both sides red (biased, 2 picked images)",
     signed=True,
 )
 figure.axes[-1].set_ylabel(SIDES, fontsize=8)
@@ -347,19 +351,19 @@ plt.show()
 
 # %% [markdown]
 # For the three networks that know the animals both repairs do the same, and all maps lie on the
-# animal. The absolute value is no repair: animal and ground lie on the two sides of 0, and now both
-# light up.
+# animal. The absolute value is no repair. Look at the means in brackets: they fall to about half.
+# Animal and ground lie on the two sides of 0, and now both light up. (The figure shows two images
+# in which both sides are equally strong.)
 #
 # For the biased network the two repairs disagree in many images. Which one is right? For "where is
 # the animal?", the second one: animals are small, so their values stand out farther from the mean.
-# But that was not the question. There was none! **Without a question no sign is right or wrong**; a
-# rule only makes it the same on every machine.
+# But nobody asked that! **Without a question no sign is right or wrong**; a rule only makes it the
+# same on every machine.
 #
-# `camlite.eigen_cam` uses the rule $\sum_k v_1[k] > 0$. Is this another one? Your sum $s$ is
-#
-# $$ \sum_{x,y} L \sum_k O_k = \sum_k (O^\top O\,v_1)_k = \sigma_1^2 \sum_k v_1[k] $$
-#
-# so it is the same rule.
+# `camlite.eigen_cam` turns the map where $\sum_k v_1[k] < 0$. Is this another rule? A centred map
+# has the sum 0, so a constant that is subtracted from a channel changes nothing in $s$: $O$ may
+# stand for $F$. Then $s = \sum_k (O^\top O\,v_1)_k = \sigma_1^2 \sum_k v_1[k]$. So it is the same
+# rule.
 
 # %%
 library = camlite.eigen_cam(first, "features", moved.images, center=True)
@@ -371,8 +375,8 @@ print(f"difference to camlite.eigen_cam: {off_library:.0e} of the largest value"
 # ## Part 3: what goes into the table
 #
 # The paper decomposes $O$ as it is. The program pytorch-grad-cam centres each channel. The
-# article's program subtracts *one* mean of all numbers and divides by *one* standard deviation.
-# Textbooks of statistics standardise each column. Do these small steps matter? Side by side:
+# article's program subtracts *one* mean of all numbers (and divides by one number). Textbooks of
+# statistics standardise each column. Do these small steps matter?
 #
 # * **as it is**;
 # * **centred**: each channel minus its mean over the places;
@@ -380,8 +384,8 @@ print(f"difference to camlite.eigen_cam: {off_library:.0e} of the largest value"
 # * **standardised**: centred, and each channel divided by its standard deviation;
 # * **unit length**: not centred; each channel divided by its length $\sqrt{\sum_{x,y} F_k^2}$.
 #
-# A channel that is constant stays 0 where it would be divided by 0. **Guess:** which of the five is
-# nearly LaFAM? Why?
+# A channel that is constant stays 0 where it would be divided by 0. **Guess:** which of the five
+# has nearly the pattern of LaFAM? Which is denser on the animal than LaFAM? Why?
 
 
 # %%
@@ -418,7 +422,8 @@ for who, F in F_of.items():
     for text, M in five[who].items():
         share = M.square().sum((1, 2)) / tables[text].square().sum((1, 2, 3))  # σ₁² / Σ σ²
         measured = share, alike(M, mean), density(M, moved.object_mask)
-        table[who, text] = e, r, d = [float(v.mean()) for v in measured]
+        table[who, text] = [float(values.mean()) for values in measured]
+        e, r, d = table[who, text]
         print(f"   {text:13} {e:12.0%} {r:21.2f} {d:20.1f}")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -427,26 +432,28 @@ figure = plot.grid(
     [row(moved.images, list(five[who].values()), n_picked) for who in ("seed 0", "biased")],
     ["seed 0", "biased"],
     ["image", *five["biased"]],
-    title="Five tables: one network shows the animal every time, the biased one does not (1 picked image)",
+    title="Five tables: seed 0 shows the animal every time, biased does not (1 picked image)",
     signed=True,
 )
 figure.axes[-1].set_ylabel(SIDES, fontsize=8)
 plt.show()
 
 # %% [markdown]
-# **As it is, Eigen-CAM is nearly LaFAM** (three networks of three). All features are positive, so
-# the direction in which the rows are longest is about the direction of their mean. The
-# decomposition costs more than the plain mean and gives nearly the same picture.
+# **As it is, Eigen-CAM is nearly LaFAM** in the three networks that know the animals. Two things
+# together do this. The features are ≥ 0, so all weights in $v_1$ have one sign, as those of LaFAM.
+# And one direction dominates: it holds about 90 % of the energy (first column), so little else is
+# left that could make a difference. In the biased network the features are ≥ 0 too. But there the
+# first direction holds less, and $r$ is much smaller.
 #
-# Centring changes this: the level that all places share is gone, and only what *varies together*
-# counts. These maps are denser on the animal. Is that the merit of the decomposition? Compare with
-# the right floor: **LaFAM minus its mean is as dense, in all three networks.** The subtraction did
-# it. Standardised, weak channels are as loud as strong ones: in the three networks the first
-# direction then holds less than half of the energy.
+# Centring keeps the pattern: $r$ is nearly the same. But $r$ does not see the level of a map; the
+# density does. Without the level that all places share, these maps are denser on the animal. Is
+# this due to the decomposition? Compare with the right floor: **LaFAM minus its mean is as dense,
+# in all three networks.** The gain comes from subtracting. Standardised, weak channels count as
+# much as strong ones: in the three networks the first direction then holds less than half of the
+# energy.
 #
-# And the last block: in the biased network the five disagree. The same network, the same images,
-# and one small step before the SVD decides whether the map lies on the animal. A program should say
-# which step it takes.
+# And the last block: in the biased network the five disagree. One small step before the SVD decides
+# whether the map lies on the animal. A program should say which step it takes.
 #
 # ## The frog or the grass?
 #
@@ -454,9 +461,8 @@ plt.show()
 # is at home there: its answer comes from the ground. Moving the animal proved that; no map was
 # needed. So here is a test with a known result: **a map that explains the answer must lie on the
 # ground.** For each image: is the map denser on the animal or on the ground? We take the railway
-# too: there the shortcut are the rails. (LaFAM is centred here, too: subtracting its mean makes a
-# map denser wherever it is positive. So each floor has what its method has.) **Guess:** what will
-# Eigen-CAM show, the animal, or what the answer rests on?
+# too: there the shortcut are the rails. (LaFAM minus its mean is the floor of the centred maps.)
+# **Guess:** what will Eigen-CAM show, the animal, or what the answer rests on?
 
 # %%
 lit = {}  # (world, version) -> accuracy, and the share of maps that are denser on the object
@@ -473,32 +479,28 @@ for world, scenes in {"pond": moved, "rail": rail}.items():
             "Eigen-CAM, centred": fix_sign(eigen_cam(F, center=True), F),
             "LaFAM, centred": level_free(F.mean(1)),
         }
-        hits = {
-            "right answer": answer == scenes.labels,
-            "the ground's": answer == scenes.backgrounds,  # the class that is at home there
-            **{
-                text: density(M, scenes.object_mask) > density(M, scenes.context_mask)
-                for text, M in maps.items()
-            },
-        }
+        hits = {"right answer": answer == scenes.labels}
+        hits["the ground's"] = answer == scenes.backgrounds  # the class that is at home there
+        for text, M in maps.items():
+            hits[text] = density(M, scenes.object_mask) > density(M, scenes.context_mask)
         lit[world, version] = {text: float(hit.float().mean()) for text, hit in hits.items()}
         print(f"{world}, {version} network")
         for text, share in lit[world, version].items():
             print(f"   {text:20} {share:4.0%}", "" if text in maps else "of the answers")
 
 # %% [markdown]
-# (Lines with a map: the share of images in which it is denser on the object than on the ground or
-# the rails.)
-#
+# (Lines with a map: the share of images in which it is denser on the object than on the context.)
 # The two repaired networks use the object, and all maps lie on it. If you look at these only,
 # Eigen-CAM seems to explain very well. The biased networks tell the difference. They answer from
 # the ground and the rails, and CAM of their answer lies there. Eigen-CAM does not follow the
-# answer: at the pond it lies on the animal in many images, centred even in most. A beautiful fish
-# in the map, and the network said *turtle* because of the sand! At the railway it follows the rails
-# more often: there the rails stand out.
+# answer: at the pond it lies on the animal in many images, centred even in most. (LaFAM does so in
+# nearly all: it does not follow the answer either.) The map shows a beautiful fish, and the network
+# said *turtle* because of the sand! At the railway it follows the rails more often: there the rails
+# stand out.
 #
 # So a map on the object does not say that the network used the object. It says that the layer is
-# *active* there.
+# *active* there. (The figure shows extreme cases: from the images where the two maps are farthest
+# apart.)
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 F, answer_biased = F_of["biased"], biased(moved.images).argmax(1)
@@ -506,14 +508,12 @@ M_cam, M_eigen = cam(biased, F, answer_biased), fix_sign(eigen_cam(F, center=Tru
 wrong = answer_biased != moved.labels
 apart = density(M_eigen, moved.object_mask) - density(M_cam, moved.object_mask)
 shown = torch.where(wrong, apart, -torch.inf).argsort(descending=True)[:18:3]
+columns = [row(moved.images, [M_cam.relu(), M_eigen.relu()], n) for n in shown]
 plot.grid(
-    [
-        [(moved.images[n], None) for n in shown],
-        *([row(moved.images, [M.relu()], n)[1] for n in shown] for M in (M_cam, M_eigen)),
-    ],
+    list(zip(*columns, strict=True)),
     ["image", "CAM of\nits answer", "Eigen-CAM,\ncentred"],
     [f"{animals[moved.labels[n]]}:\nit says {animals[answer_biased[n]]}" for n in shown],
-    title="Biased network: it answers from the ground, Eigen-CAM shows the animal (6 picked images)",
+    title="Biased: it answers from the ground, Eigen-CAM shows the animal (6 picked images)",
 )
 plt.show()
 
@@ -574,14 +574,16 @@ for seed, f in trained.items():
 # The logits stay, and CAM stays. Eigen-CAM as it is goes from the animal to the ground in all three
 # networks, centred in two of them. **We chose what it shows**, and no test of the network's answers
 # would notice. LaFAM moves too. Only the standardised table does not know units: each channel is
-# divided by its own size, so a factor cancels. (Unit length has the same gift; standardising pays
-# for it with weak channels that become loud.)
+# divided by its own size, so a factor cancels. (The same holds for unit length. But then weak
+# channels count as much as strong ones.)
 #
-# Is 50 fair? In our small networks batch normalisation keeps the channels alike: the largest is a
-# few times the median one (second line of each block). In large networks it is not so; you will see
-# a number below. And the experiment shows something that needs no large factor. CAM belongs to the
-# *function* that the network computes. Eigen-CAM belongs to how this function happens to be written
-# down. A map of the features alone cannot know how much a channel *counts*.
+# Is 50 fair? In our small networks batch normalisation keeps the channels alike: the largest is
+# about twice the median one (second line of each block). In large networks it is not so; you will
+# see a number below. And a smaller factor does less: with 10, Eigen-CAM (not centred) is less dense
+# on the animal; with 20 it is about like a flat map there, or below. One thing holds for every
+# factor. CAM belongs to the *function* that the network computes. Eigen-CAM belongs to how this
+# function happens to be written down. A map of the features alone cannot know how much a channel
+# *counts*.
 #
 # ## Part 5: give it a question
 #
@@ -592,8 +594,8 @@ for seed, f in trained.items():
 # $$ A = G \circ F \;(\text{place by place}), \qquad O = A \text{ as places × channels}, \qquad
 #    L = O\,v_1 $$
 #
-# You know $\sum_k G_k F_k$: that is HiResCAM (lesson 9). It adds up the channels, for and against.
-# EigenGrad-CAM takes the strongest pattern among them.
+# $\sum_k G_k F_k$ is HiResCAM (lesson 9): it adds up the channels, for and against. EigenGrad-CAM
+# takes the strongest pattern among them.
 #
 # ## Exercise 14.3: EigenGrad-CAM
 # *●●○○○ · about 6 minutes*
@@ -614,8 +616,8 @@ check("14.3", eigen_grad_cam)
 
 # %% [markdown]
 # Back to the mosaics, with four questions each. The sign: your rule again, now with the maps that
-# were decomposed, `fix_sign(L, G * F)`. Then the ReLU, as usual. **Guess:** of 100 questions, how
-# many will get a map that is 0 everywhere?
+# were decomposed, `fix_sign(L, G * F)`. Then the ReLU, as usual. **Guess:** which share of the
+# questions will get a map that is 0 everywhere?
 
 
 # %%
@@ -637,17 +639,16 @@ for seed, f in trained.items():
         L = fix_sign(eigen_grad_cam(F, G), G * F)
         is_blank = L.amax((1, 2)) <= 1e-6
         d, turned = density(L, mask)[~is_blank], density(-L, mask)[is_blank]
-        asked[seed, animal] = (
-            int(is_blank.sum()),
-            *(float(v.mean()) for v in (d, turned, density(cam(f, F, c), mask))),
-        )
+        three = d.mean(), turned.mean(), density(cam(f, F, c), mask).mean()
+        asked[seed, animal] = [int(is_blank.sum())] + [float(value) for value in three]
         blanks.append(is_blank)
         off.append((L.abs() - eigen_grad_cam(F, G.abs()).abs()).abs().max() / L.abs().max())
         a, b, e, g = asked[seed, animal]
-        print(
+        line = (
             f"{seed} {animal:7} blank {a:2} of {len(F)}   density on it: CAM {g:4.1f}, "
             f"EigenGrad-CAM {b:4.1f}, blank maps turned {e:4.1f}"
         )
+        print(line.replace(" nan", "   –"))  # the mean of no map at all
     is_blank_of[seed] = blanks = torch.stack(blanks, dim=1)
     blank[seed], negative[seed] = int(blanks.sum()), int((blanks & (Y < 0)).sum())
     same_as_size[seed] = float(max(off))
@@ -656,8 +657,9 @@ for seed, f in trained.items():
 
 # %% [markdown]
 # About half of the maps are blank, in each of the three networks. It is not chance: the turtle gets
-# no map at all, the frog and the fish mostly do. Turning a blank map does not save it: on the
-# turtle it is then hardly denser than a flat map.
+# no map at all, the bird mostly none, the frog and the fish mostly do. (– where there was no map to
+# measure.) Turning a blank map does not save it: on the turtle it is then not denser than a flat
+# map.
 #
 # What has happened? **Guess:** the gradient has a sign, for and against the class. What does the
 # decomposition do with it? Replace $G$ by $|G|$ and look at the map:
@@ -675,18 +677,17 @@ for seed in trained:
 # against it. (At an earlier layer, or with another head, $G_k$ varies from place to place, and then
 # this is not exact. The article decomposes $\mathrm{GAP}(G_k)\,F_k$: there it always is.)
 #
-# So the map has one sign everywhere, as in Part 1, and your rule gives the whole map the sign of
-# what weighs more. If that speaks against the class, the whole map is negative, and the ReLU erases
-# it; nearly all blank maps belong to a negative logit. The same happens in
-# `camlite.eigen_grad_cam`. In the big evaluation of camlite (`docs/results/mosaic/card.md`) 48 of
-# 100 of its maps were constant.
+# So the map has one sign everywhere, as in Part 1, and your rule gives it the sign of what weighs
+# more. If that speaks against the class, the ReLU erases the whole map; nearly all blank maps
+# belong to a negative logit. The same happens in `camlite.eigen_grad_cam`. In the big evaluation of
+# camlite (`docs/results/mosaic/card.md`) 48 of 100 of its maps were constant.
 #
 # ## Any map can go in
 #
 # The article goes further: *whatever* stands before the SVD, its maps can be decomposed, also those
-# of Ablation-CAM, or groups of channels. We try four sources of intermediate maps $A_k$, and for
-# each one two ways to make one map of them: the first direction, and **the plain sum** of the
-# $A_k$. That sum is the floor here. **Guess:** does the decomposition beat the sum anywhere?
+# of Ablation-CAM, or groups of channels. We try four sources of maps $A_k$, and two ways to make
+# one map of them: the first direction, and **the plain sum** of the $A_k$, the floor here.
+# **Guess:** does the decomposition beat the sum anywhere?
 
 # %%
 
@@ -695,7 +696,8 @@ def intermediate(f: nn.Module, F: Tensor, c: int) -> dict[str, Tensor]:
     """Four kinds of intermediate maps A (N, K, h, w) of class c."""
     W = f.classifier.weight[c][:, None, None]  # (K, 1, 1)
     drop = W * F.mean((2, 3), keepdim=True)  # what the logit loses without the channel (lesson 12)
-    groups = (W * F).unflatten(1, (8, 8)).sum(2).relu()  # eight groups of eight channels
+    eight = (W * F).reshape(len(F), 8, 8, *F.shape[2:])  # eight groups of eight channels
+    groups = eight.sum(2).relu()
     return {"F": F, "G ∘ F": W * F / F[0, 0].numel(), "ablation": drop * F, "groups": groups}
 
 
@@ -704,27 +706,25 @@ print("density on the asked animal         first direction    plain sum")
 for seed, f in trained.items():
     F = features[seed](mosaics.images)
     for text in ("F", "G ∘ F", "ablation", "groups"):
-        both = [
-            torch.stack([density(M, mask) for M in (fix_sign(eigen_cam(A), A), A.sum(1))])
-            for c, mask in enumerate(mosaics.object_masks.unbind(1))
-            for A in [intermediate(f, F, c)[text]]
-        ]
-        sources[seed, text] = tuple(torch.cat(both, dim=1).mean(1).tolist())
+        direction, plain = [], []
+        for c in range(4):
+            A, mask = intermediate(f, F, c)[text], mosaics.object_masks[:, c]
+            direction.append(density(fix_sign(eigen_cam(A), A), mask))
+            plain.append(density(A.sum(1), mask))
+        sources[seed, text] = [float(torch.stack(d).mean()) for d in (direction, plain)]
         print(f"{seed}   {text:10} {sources[seed, text][0]:29.1f} {sources[seed, text][1]:12.1f}")
 
 # %% [markdown]
-# Compare the columns. For the plain features the first direction is a little better than the mean:
-# that is what Eigen-CAM has over its floor. For all maps that know the class the plain sum is
-# better, and for the first two of them by far: there the sum adds evidence for and subtracts
-# evidence against, and the first direction adds up both. (The sum of $G \circ F$ is CAM.) The
-# groups went through a ReLU, so nothing speaks against, and both ways are nearly the same. Without
-# a sign there is nothing to lose.
+# For the plain features the first direction is a little better than the mean: that is what
+# Eigen-CAM has over its floor. For all maps that know the class the plain sum is better, and for
+# the first two of them by far: there the sum adds evidence for and subtracts evidence against, and
+# the first direction adds up both. (The sum of $G \circ F$ is CAM.) The groups went through a ReLU,
+# so nothing speaks against, and both ways are nearly the same.
 #
 # ## A real network
 #
-# Small networks are toys. If weights of torchvision and the photograph of lesson 12 are in your
-# data folder (`camlite doctor` shows it), the same maps of a network that has seen a million
-# photographs.
+# Our networks are small. If weights of torchvision and the photograph of lesson 12 are in your data
+# folder (`camlite doctor` shows it), here is a network that has seen a million photographs.
 
 # %%
 photo = data.find("photos/cat_dog.jpg")
@@ -752,11 +752,8 @@ else:
     for text, M in real.items():
         real_like[text] = tuple(float(alike(M, real[o])) for o in ("CAM: dog", "CAM: cat", "LaFAM"))
         a, b, g = real_like[text]
-        print(
-            f"{' '.join(text.split()):20} r with CAM of the dog {a:+.2f}, of the cat {b:+.2f}; ",
-            end="",
-        )
-        print(f"with LaFAM {g:+.2f}")
+        name = text.replace("\n", " ")
+        print(f"{name:20} r with CAM of the dog {a:+.2f}, of the cat {b:+.2f}; LaFAM {g:+.2f}")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 if real_name is not None:
@@ -770,11 +767,10 @@ if real_name is not None:
 
 # %% [markdown]
 # We ran it with MobileNetV2 and with ResNet50. In both, Eigen-CAM is nearly the CAM of the *dog*.
-# The dog is the answer of the network, and it is also the strongest pattern of the layer. This is
-# why Eigen-CAM has a good name, and why the article speaks of the "top rank". Here it is also more
-# than LaFAM, which shows both animals. But ask for the cat: there is no cat in the last two maps.
-# And there the largest channel is tens of times the median one. One photograph is an example, not a
-# study.
+# The dog is the answer of the network, and also the strongest pattern of the layer. This is why
+# Eigen-CAM has a good name. Here it is also more than LaFAM, which shows both animals. But ask for
+# the cat: there is no cat in the last two maps. And there the largest channel is tens of times the
+# median one. One photograph is an example, not a study.
 #
 # ## The whole lesson in one picture
 
@@ -807,25 +803,25 @@ for c, axis in enumerate(figure.axes[:24:6]):
 plt.show()
 
 # %% [markdown]
-# (Yellow: the outline of the animal that is asked for. The mosaic is the first with two blank
-# maps.)
+# (Yellow: the outline of the animal that is asked for. The mosaic is the first with two blank maps.
+# Eigen-CAM is strongest on the frog here: the fish was a mean of many mosaics.)
 #
 # **Today's question was: a map without a question, what does it answer?** It answers: *what is the
 # strongest pattern in this layer, in the units that training happened to leave?* Where the network
-# uses what stands out, this looks like an explanation, and is no more than the mean of the maps, a
-# little cleaner. Where the network answers from something else, the map does not notice.
+# uses what stands out, this looks like an explanation. Where it answers from something else, the
+# map does not notice.
 #
-# What is it good for? To see what a layer responds to, when there is no class to ask about: an
-# encoder trained without labels, for example. That is what LaFAM was made for (*Unsupervised
-# Feature Attribution with Label-free Activation Maps*). Say how you centre and fix the sign, and
-# show LaFAM beside it.
+# What is it good for? To see what a layer responds to, when there is no class to ask about: in an
+# encoder trained without labels, for example. LaFAM was made for that. Say how you centre and fix
+# the sign, and show LaFAM beside it.
 #
 # ## Try this
 #
-# * The second direction: take `Vh[:, 1]` in a copy of your function. On the mosaics, does it find
-#   an animal that the first one misses?
-# * Lesson 4 added one row $v$ to all rows of $W$. Which maps of today change then, which stay?
-# * Which `factor` is enough? Try `in_other_units(first, 36, 10)`.
+# * The second direction: `Vh[:, 1]` in a copy of your function, with both signs. Does it find the
+#   turtle in the mosaics? (Expect little: a density of at most about 2. CAM has 6 to 8.)
+# * Lesson 4 added one row to all rows of $W$. Which maps of today change then? (Expect: CAM and
+#   EigenGrad-CAM. Those without a question stay.)
+# * Which `factor` is enough? Try 10 and 20. (Expect about 1.8 and 1.0, not centred.)
 
 # %% [markdown]
 # ## Once more
@@ -842,14 +838,14 @@ plt.show()
 W, c = first.classifier.weight, moved.labels
 O = F_of["seed 0"].flatten(2).transpose(1, 2)
 v = torch.linalg.svd(O, full_matrices=False).Vh[:, 0]
-L = (O @ v[:, :, None])[..., 0].view_as(F_of["seed 0"][:, 0])
+L = (O @ v[:, :, None]).reshape(F_of["seed 0"][:, 0].shape)
 without = O - (O @ v[:, :, None]) * v[:, None, :]
 drop_measured = ((O - without).mean(1) * W[c]).sum(1)  # the logits are linear in the means
 drop = torch.zeros(len(c))  # your line here
 off_drop = float((drop - drop_measured).abs().max())
+logit = first(moved.images).gather(1, c[:, None]).mean()
 print(
-    f"mean drop {drop_measured.mean():.2f} of a mean logit of "
-    f"{first(moved.images).gather(1, c[:, None]).mean():.2f}; largest difference to yours {off_drop:.1e}"
+    f"mean drop {drop_measured.mean():.2f}, mean logit {logit:.2f}; yours is off by {off_drop:.1e}"
 )
 
 # %% [markdown]
@@ -857,7 +853,8 @@ print(
 #
 # `drop = (W[c] * v).sum(1) * L.mean(dim=(1, 2))`: a direction has the weight $W_c \cdot v_1$, as a
 # channel has $W_{c,k}$, and its map has the mean of $L$. With $v_1$ and $L$ turned around it is the
-# same.
+# same. (The mean drop is larger than the mean logit: the bias and the other directions together are
+# negative.)
 #
 # </details>
 #
@@ -911,8 +908,8 @@ print(
 # </details>
 #
 # **5.** (lesson 6) A map has no negative values. An animal covers 22 % of the image, and 66 % of
-# the map's energy lies on it. How dense is the map there? Somebody adds a constant to the map, so
-# that its mean doubles. And now?
+# the sum of the map's values lies on it. How dense is the map there? Somebody adds a constant to
+# the map, so that its mean doubles. And now?
 #
 # <details><summary>Answer</summary>
 #
@@ -926,13 +923,13 @@ print(
 #
 # * **Eigen-CAM** writes the feature maps as a table, places × channels, and draws the direction in
 #   which the rows are longest: $L = O\,v_1$. It knows no class and needs no gradient.
-# * Features ≥ 0, not centred: $v_1$ has one sign, and the map is nearly **LaFAM**, the mean of the
-#   feature maps. Show that floor beside it.
+# * Features ≥ 0, not centred: $v_1$ has one sign. Where one direction holds most of the energy,
+#   the map is nearly **LaFAM**, the mean of the feature maps. Show that floor beside it.
 # * The **sign** is free. A rule ($s < 0$: turn) makes it the same on every machine; it does not
 #   make it right. The absolute value is no rule: it lights up both sides.
 # * Centring, standardising, unit length are different methods. Say which one.
-# * The map shows what dominates the layer. On the repaired networks that was the animal. On the
-#   biased ones it did not follow what the answer rested on.
+# * The map shows what dominates the layer. On the biased networks that was not what the answer
+#   rested on.
 # * One channel 50 times as large and its weights 50 times smaller: the same network, the same CAM,
 #   another Eigen-CAM.
 # * **EigenGrad-CAM** decomposes $G \circ F$. Where $G$ is the same at all places, the decomposition

@@ -44,8 +44,19 @@ def _(run):
 
 
 @says(
+    "in a single mosaic it may be another animal",
+    "It is so in many mosaics, and not in many others",
+)
+def _(run):
+    n = 3 * len(run.mosaics.images)
+    assert sum(run.on_fish.values()) < 0.85 * n
+    assert 0.35 * n < sum(run.on_answer.values()) < 0.8 * n
+
+
+@says(
     "both repairs do the same, and all maps lie on the animal",
-    "animal and ground lie on the two sides of 0, and now both light up",
+    "they fall to about half",
+    "Animal and ground lie on the two sides of 0, and now both light up",
 )
 def _(run):
     for seed in SEEDS:
@@ -53,7 +64,16 @@ def _(run):
         for rule in ("by the features", "by |min|, |max|"):
             assert run.repairs[seed][rule][0] > 0.97
         dense, both = (run.repairs[seed][r][1] for r in ("by the features", "absolute value"))
-        assert both < 0.65 * dense
+        assert 0.4 * dense < both < 0.65 * dense
+
+
+@says("two images in which both sides are equally strong")
+def _(run):
+    F = run.F_of["biased"]
+    M = run.fix_sign(run.eigen_cam(F, center=True), F)[run.two_sides]
+    ratio = -M.amin((1, 2)) / M.amax((1, 2))
+    assert (ratio > 0.5).all()
+    assert (ratio < 2).all()
 
 
 @says(
@@ -66,18 +86,33 @@ def _(run):
     assert rules["by |min|, |max|"][0] > rules["by the features"][0] + 0.08
 
 
-@says("so it is the same rule")
+@says("So it is the same rule")
 def _(run):
     assert run.off_library < 1e-4
 
 
-@says("**As it is, Eigen-CAM is nearly LaFAM** (three networks of three)")
+@says(
+    "**As it is, Eigen-CAM is nearly LaFAM** in the three networks that know the animals",
+    "it holds about 90 % of the energy (first column)",
+    "In the biased network the features are ≥ 0 too",
+    "there the first direction holds less, and $r$ is much smaller",
+    "Centring keeps the pattern: $r$ is nearly the same",
+)
 def _(run):
-    assert min(run.table[seed, "as it is"][1] for seed in SEEDS) > 0.95
+    assert run.F_of["biased"].min() >= 0
+    for seed in SEEDS:
+        share, like, _ = run.table[seed, "as it is"]
+        assert like > 0.95
+        assert 0.86 < share < 0.95
+    share, like, _ = run.table["biased", "as it is"]
+    assert share < 0.77
+    assert like < 0.8
+    for who in run.networks:
+        assert abs(run.table[who, "centred"][1] - run.table[who, "as it is"][1]) < 0.08
 
 
 @says(
-    "These maps are denser on the animal",
+    "these maps are denser on the animal",
     "**LaFAM minus its mean is as dense, in all three networks.**",
     "the first direction then holds less than half of the energy",
 )
@@ -107,6 +142,7 @@ def _(run):
     "They answer from the ground and the rails, and CAM of their answer lies there",
     "at the pond it lies on the animal in many images, centred even in most",
     "At the railway it follows the rails more often",
+    "LaFAM does so in nearly all",
 )
 def _(run):
     maps = ("CAM of its answer", "Eigen-CAM", "LaFAM", "Eigen-CAM, centred", "LaFAM, centred")
@@ -118,6 +154,7 @@ def _(run):
         assert biased["CAM of its answer"] < 0.25
     pond, rail = run.lit["pond", "biased"], run.lit["rail", "biased"]
     assert 0.3 < pond["Eigen-CAM"] < 0.65
+    assert min(pond["LaFAM"], pond["LaFAM, centred"]) > 0.8
     assert pond["Eigen-CAM, centred"] > 0.6
     assert rail["Eigen-CAM"] < pond["Eigen-CAM"] - 0.1
     assert rail["Eigen-CAM, centred"] < 0.5
@@ -155,15 +192,35 @@ def _(run):
     assert sum(run.units[seed, "Eigen-CAM, centred"][1] < 1 for seed in SEEDS) == 2
 
 
-@says("the largest is a few times the median one")
+@says("the largest is about twice the median one")
 def _(run):
-    assert all(1 < run.spread[seed] < 5 for seed in SEEDS)
+    assert all(1.5 < run.spread[seed] < 2.6 for seed in SEEDS)
+
+
+@says(
+    "with 10, Eigen-CAM (not centred) is less dense on the animal",
+    "with 20 it is about like a flat map there, or below",
+    "Expect about 1.8 and 1.0, not centred",
+)
+def _(run):
+    dense = {}
+    for seed, f in run.trained.items():
+        k = run.channel_on_the_ground(run.F_of[seed])
+        for factor in (10, 20):
+            new = run.in_other_units(f, k, factor)
+            F = run.camlite.split(new, "features")[0](run.moved.images)
+            M = run.fix_sign(run.eigen_cam(F), F)
+            dense[seed, factor] = float(run.density(M, run.moved.object_mask).mean())
+        assert dense[seed, 10] < run.units[seed, "Eigen-CAM, as it is"][0] - 0.5
+        assert dense[seed, 20] < 1.15
+    assert abs(dense["seed 0", 10] - 1.8) < 0.2
+    assert abs(dense["seed 0", 20] - 1.0) < 0.15
 
 
 @says(
     "About half of the maps are blank, in each of the three networks",
-    "the turtle gets no map at all, the frog and the fish mostly do",
-    "Turning a blank map does not save it",
+    "the turtle gets no map at all, the bird mostly none, the frog and the fish mostly do",
+    "on the turtle it is then not denser than a flat map",
 )
 def _(run):
     for seed in SEEDS:
@@ -173,7 +230,8 @@ def _(run):
         assert run.asked[seed, "turtle"][0] == n
         for animal in ("frog", "fish"):
             assert run.asked[seed, animal][0] <= 0.26 * n
-        assert run.asked[seed, "turtle"][2] < 1.3
+        assert run.asked[seed, "bird"][0] > 0.55 * n
+        assert run.asked[seed, "turtle"][2] < 1.05
 
 
 @says("Nothing changes.", "So the map has one sign everywhere, as in Part 1")
@@ -222,17 +280,38 @@ def _(run):
     assert min(like["LaFAM"][:2]) > 0.4
 
 
-@says("The mosaic is the first with two blank maps", "only CAM answers all four questions")
+@says(
+    "The mosaic is the first with two blank maps",
+    "only CAM answers all four questions",
+    "Eigen-CAM is strongest on the frog here",
+)
 def _(run):
     assert int(run.is_blank_of["seed 0"][run.n_last].sum()) == 2
     masks = run.mosaics.object_masks[run.n_last]
     F = run.features["seed 0"](run.mosaics.images[run.n_last : run.n_last + 1])
     for c in range(4):
         assert float(run.density(run.cam(run.first, F, c), masks[c : c + 1])) > 2
+    M = run.camlite.up(run.eigen_cam(F).abs(), masks.shape[1:])[0]
+    frog, *others = (float(M[mask.bool()].max()) for mask in masks)
+    assert frog > 1.1 * max(others)
 
 
-@says("a direction has the weight $W_c \\cdot v_1$")
+@says("a density of at most about 2. CAM has 6 to 8")
 def _(run):
+    turtle = run.mosaics.object_masks[:, 3]
+    for seed in SEEDS:
+        F = run.features[seed](run.mosaics.images)
+        O = F.flatten(2).mT
+        v = torch.linalg.svd(O, full_matrices=False).Vh[:, 1, :, None]
+        M = (O @ v).reshape(len(F), *F.shape[2:])
+        M = run.fix_sign(M, F)
+        assert max(float(run.density(T, turtle).mean()) for T in (M, -M)) < 2.3
+        assert 5.5 < run.on_animal[seed]["CAM"][3] < 8
+
+
+@says("a direction has the weight $W_c \\cdot v_1$", "The mean drop is larger than the mean logit")
+def _(run):
+    assert run.drop_measured.mean() > run.logit + 0.2
     drop = (run.W[run.c] * run.v).sum(1) * run.L.mean(dim=(1, 2))
     assert torch.allclose(drop, run.drop_measured, atol=1e-3)
     assert run.off_drop > 1  # not answered yet
