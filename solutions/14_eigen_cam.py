@@ -176,7 +176,7 @@ print(f"maps that are ≥ 0 everywhere: {plus}, ≤ 0 everywhere: {minus}")
 # To compare maps we use the **density** on an animal, as in lesson 6: its share of the positive
 # part of the map, divided by its share of the area. A flat map has 1. And we need a floor.
 # **LaFAM** has no weights at all: it is the mean of the feature maps, $L = \frac1K \sum_k F_k$.
-# Whatever Eigen-CAM can do with its decomposition, it has to beat that mean.
+# Eigen-CAM has to beat that mean.
 #
 # **Guess first:** for which animal will Eigen-CAM be densest? The same one in all three networks?
 
@@ -233,8 +233,8 @@ for seed, f in trained.items():
 #
 # `camlite.eigen_cam(model, layer, images, target=2)` accepts a class, and never looks at it. The
 # Japanese article says that the result is always the map "of the top rank": of the class that the
-# network gives as its answer. The last line of each block tests it. It is so in many mosaics, and
-# not in many others.
+# network gives as its answer. The last line of each block tests it. It is so in many mosaics, in
+# many others not.
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -256,9 +256,9 @@ plt.show()
 # %% [markdown]
 # ## Part 2: plus or minus?
 #
-# $v_1$ and $-v_1$ are equally right. Nothing in mathematics prefers one. So the program decides,
-# and what comes out may change with the program, its version and the machine. **Guess:** in how
-# many of our images does the SVD give the sign that runs *against* the feature maps?
+# $v_1$ and $-v_1$ are equally right. The program decides, and its choice may change with its
+# version and the machine. **Guess:** in how many of our images does the SVD give the sign that runs
+# *against* the feature maps?
 #
 # Now to single pictures. `moved` has animals on the home of another animal (lesson 6: *flipped*).
 # With `center=True` the maps have both signs. `against` says that a map is large where the features
@@ -280,9 +280,9 @@ for who, F in F_of.items():
 
 # %% [markdown]
 # Without centring the SVD of our machine mostly gives minus. With centring it is sometimes this,
-# sometimes that. (Yours may differ. That is the point.) Most programs apply a ReLU now, or scale
-# the map to [0, 1]. A turned map then shows everything *but* the pattern; without centring it shows
-# nothing. The Japanese article names this as the weakness of Eigen-CAM.
+# sometimes that. (Yours may differ.) Most programs apply a ReLU now, or scale the map to [0, 1]. A
+# turned map then shows everything *but* the pattern; without centring it shows nothing. The
+# Japanese article names this as the weakness of Eigen-CAM.
 #
 # ## Exercise 14.2: a rule for the sign
 # *●●○○○ · about 10 minutes*
@@ -363,10 +363,10 @@ plt.show()
 # Animal and ground lie on the two sides of 0, and now both light up. (The figure shows two images
 # in which both sides are equally strong.)
 #
-# For the biased network the two repairs disagree in many images. Which one is right? For "where is
-# the animal?", the second one: animals are small, so their values stand out farther from the mean.
-# But nobody asked that! **Without a question no sign is right or wrong**; a rule only makes it the
-# same on every machine.
+# For the biased network the two repairs disagree in many images. For "where is the animal?" the
+# second one is right: animals are small, so their values stand out farther from the mean. But
+# nobody asked that! **Without a question no sign is right or wrong**; a rule only makes it the same
+# on every machine.
 #
 # `camlite.eigen_cam` turns the map where $\sum_k v_1[k] < 0$. Is this another rule? A centred map
 # has the sum 0, so a constant that is subtracted from a channel changes nothing in $s$: $O$ may
@@ -384,7 +384,7 @@ print(f"difference to camlite.eigen_cam: {off_library:.0e} of the largest value"
 #
 # The paper decomposes $O$ as it is. The program pytorch-grad-cam centres each channel. The
 # article's program subtracts *one* mean of all numbers (and divides by one number). Textbooks of
-# statistics standardise each column. Do these small steps matter?
+# statistics standardise each column. Does it matter?
 #
 # * **as it is**;
 # * **centred**: each channel minus its mean over the places;
@@ -450,27 +450,26 @@ plt.show()
 # **As it is, Eigen-CAM is nearly LaFAM** in the three networks that know the animals. Two things
 # together do this. The features are ≥ 0, so all weights in $v_1$ have one sign, as those of LaFAM.
 # And one direction dominates: it holds about 90 % of the energy (first column), so little else is
-# left that could make a difference. In the biased network the features are ≥ 0 too. But there the
-# first direction holds less, and $r$ is much smaller.
+# left. In the biased network the features are ≥ 0 too. But there the first direction holds less,
+# and $r$ is much smaller.
 #
 # Centring keeps the pattern: $r$ is nearly the same. But $r$ does not see the level of a map; the
 # density does. Without the level that all places share, these maps are denser on the animal. Is
-# this due to the decomposition? Compare with the right floor: **LaFAM minus its mean is as dense,
-# in all three networks.** The gain comes from subtracting. Standardised, weak channels count as
-# much as strong ones: in the three networks the first direction then holds less than half of the
-# energy.
+# this due to the decomposition? Compare: **LaFAM minus its mean is as dense, in all three
+# networks.** The gain comes from subtracting. Standardised, weak channels count as much as strong
+# ones: in the three networks the first direction then holds less than half of the energy.
 #
 # And the last block: in the biased network the five disagree. One small step before the SVD decides
-# whether the map lies on the animal. A program should say which step it takes.
+# whether the map lies on the animal.
 #
 # ## The frog or the grass?
 #
 # Lesson 6 again. When the animal stands on another ground, the biased network gives the class that
-# is at home there: its answer comes from the ground. Moving the animal proved that; no map was
-# needed. So here is a test with a known result: **a map that explains the answer must lie on the
-# ground.** For each image: is the map denser on the animal or on the ground? We take the railway
-# too: there the shortcut are the rails. (LaFAM minus its mean is the floor of the centred maps.)
-# **Guess:** what will Eigen-CAM show, the animal, or what the answer rests on?
+# is at home there: its answer comes from the ground. So here is a test with a known result: **a map
+# that explains the answer must lie on the ground.** For each image: is the map denser on the animal
+# or on the ground? We take the railway too: there the shortcut are the rails. (LaFAM minus its mean
+# is the floor of the centred maps.) **Guess:** what will Eigen-CAM show, the animal, or what the
+# answer rests on?
 
 # %%
 lit = {}  # (world, version) -> accuracy, and the share of maps that are denser on the object
@@ -498,13 +497,12 @@ for world, scenes in {"pond": moved, "rail": rail}.items():
 
 # %% [markdown]
 # (Lines with a map: the share of images in which it is denser on the object than on the context.)
-# The two repaired networks use the object, and all maps lie on it. If you look at these only,
-# Eigen-CAM seems to explain very well. The biased networks tell the difference. They answer from
-# the ground and the rails, and CAM of their answer lies there. Eigen-CAM does not follow the
-# answer: at the pond it lies on the animal in many images, centred even in most. (LaFAM does so in
-# nearly all: it does not follow the answer either.) The map shows a beautiful fish, and the network
-# said *turtle* because of the sand! At the railway it follows the rails more often: there the rails
-# stand out.
+# The two repaired networks use the object, and all maps lie on it. With these only, Eigen-CAM seems
+# to explain very well. The biased networks answer from the ground and the rails, and CAM of their
+# answer lies there. Eigen-CAM does not follow the answer: at the pond it lies on the animal in many
+# images, centred even in most. (LaFAM does so in nearly all: it does not follow the answer either.)
+# The map shows a beautiful fish, and the network said *turtle* because of the sand! At the railway
+# it follows the rails more often: there the rails stand out.
 #
 # So a map on the object does not say that the network used the object. It says that the layer is
 # *active* there. (The figure shows extreme cases: from the images where the two maps are farthest
@@ -528,10 +526,10 @@ plt.show()
 # %% [markdown]
 # ## Part 4: the same network, another map
 #
-# Now the hardest test. Take one channel after the last ReLU, make it 50 times as large, and divide
-# its column of weights in the last layer by 50. Each product $W_{c,k} F_k$ stays. So **every logit
-# of every image stays**: it is the same network, written in other units. We choose a channel that
-# is active on the ground, and do it with all three networks. **Guess:** which maps stay?
+# Take one channel after the last ReLU, make it 50 times as large, and divide its column of weights
+# in the last layer by 50. Each product $W_{c,k} F_k$ stays. So **every logit of every image
+# stays**: it is the same network, written in other units. We choose a channel that is active on the
+# ground, and do it with all three networks. **Guess:** which maps stay?
 
 
 # %%
@@ -581,17 +579,16 @@ for seed, f in trained.items():
 # %% [markdown]
 # The logits stay, and CAM stays. Eigen-CAM as it is goes from the animal to the ground in all three
 # networks, centred in two of them. **We chose what it shows**, and no test of the network's answers
-# would notice. LaFAM moves too. Only the standardised table does not know units: each channel is
+# shows it. LaFAM moves too. Only the standardised table does not know units: each channel is
 # divided by its own size, so a factor cancels. (The same holds for unit length. But then weak
 # channels count as much as strong ones.)
 #
 # Is 50 fair? In our small networks batch normalisation keeps the channels alike: the largest is
-# about twice the median one (second line of each block). In large networks it is not so; you will
-# see a number below. And a smaller factor does less: with 10, Eigen-CAM (not centred) is less dense
-# on the animal; with 20 it is about like a flat map there, or below. One thing holds for every
-# factor. CAM belongs to the *function* that the network computes. Eigen-CAM belongs to how this
-# function happens to be written down. A map of the features alone cannot know how much a channel
-# *counts*.
+# about twice the median one (second line of each block); in large networks it is not so. A smaller
+# factor does less: with 10, Eigen-CAM (not centred) is less dense on the animal; with 20 it is
+# about like a flat map there, or below. One thing holds for every factor. CAM belongs to the
+# *function* that the network computes. Eigen-CAM belongs to how this function happens to be written
+# down. It cannot know how much a channel *counts*.
 #
 # ## Part 5: give it a question
 #
@@ -624,9 +621,8 @@ def eigen_grad_cam(F: Tensor, G: Tensor) -> Tensor:
 check("14.3", eigen_grad_cam)
 
 # %% [markdown]
-# Back to the mosaics, with four questions each. The sign: your rule again, now with the maps that
-# were decomposed, `fix_sign(L, G * F)`. Then the ReLU, as usual. **Guess:** which share of the
-# questions will get a map that is 0 everywhere?
+# Back to the mosaics, with four questions each. The sign: `fix_sign(L, G * F)`. Then the ReLU.
+# **Guess:** which share of the questions will get a map that is 0 everywhere?
 
 
 # %%
@@ -776,10 +772,9 @@ if real_name is not None:
 
 # %% [markdown]
 # We ran it with MobileNetV2 and with ResNet50. In both, Eigen-CAM is nearly the CAM of the *dog*.
-# The dog is the answer of the network, and also the strongest pattern of the layer. This is why
-# Eigen-CAM has a good name. Here it is also more than LaFAM, which shows both animals. But ask for
-# the cat: there is no cat in the last two maps. And there the largest channel is tens of times the
-# median one. One photograph is an example, not a study.
+# The dog is the network's answer, and also the strongest pattern of the layer. LaFAM is not like
+# this: it shows both animals. But ask for the cat: there is no cat in the last two maps. And there
+# the largest channel is tens of times the median one. One photograph is an example, not a study.
 #
 # ## The whole lesson in one picture
 
@@ -830,7 +825,6 @@ plt.show()
 #   turtle in the mosaics? (Expect little: a density of at most about 2. CAM has 6 to 8.)
 # * Lesson 4 added one row to all rows of $W$. Which maps of today change then? (Expect: CAM and
 #   EigenGrad-CAM. Those without a question stay.)
-# * Which `factor` is enough? Try 10 and 20. (Expect about 1.8 and 1.0, not centred.)
 
 # %% [markdown]
 # ## Once more
@@ -945,9 +939,8 @@ print(
 #   loses its sign: for and against are added. About half of the maps of our mosaics were blank.
 # * The plain sum of the same maps was better whenever they knew the class.
 #
-# **Where to read on.** `camlite card eigen_cam`, `camlite card lafam`. *Seg-Eigen-CAM* decomposes
-# $|G| \circ F$ openly; you know when that is EigenGrad-CAM. `docs/differences.md` says where
-# camlite and other programs differ.
+# **Where to read on.** `camlite card eigen_cam`, `camlite card lafam`. `docs/differences.md` says
+# where camlite and other programs differ.
 #
 # **Words.** *singular value decomposition*: phân tích giá trị kỳ dị · 奇异值分解 · 奇異值分解 · 特異値分解.
 # *eigenvector*: vectơ riêng · 特征向量 · 特徵向量 · 固有ベクトル. *principal component*: thành phần chính · 主成分 ·

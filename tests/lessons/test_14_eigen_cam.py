@@ -460,7 +460,7 @@ def _(rng):
     level[:, :, 0, 0] = 2
     yield Case("the strongest place says no, all others say yes", most, level)
     left = torch.tensor([[-1.0, 3, -1, 0], [2, 2, -3, 0], [1, -3, -3, 0]])  # image, channel
-    right = torch.tensor([[2, 0.5, 0, 0], [0, 2.5, 0, 0], [2, 0, 0, 0]])  # a larger sum
+    right = torch.tensor([[2, 0.5, 0, 0], [0, 2.5, 0, 0], [0, 2, 0, 0]])  # a larger sum
     signed = torch.stack([left, left, right, right], dim=2)[:, :, None].repeat(1, 1, 2, 1)
     signed = signed + 0.05 * normal(rng, 3, 4, 2, 4)
     halves = torch.tensor([1.0, -1, 1])[:, None, None] * torch.tensor([1.0, 1, -1, -1])

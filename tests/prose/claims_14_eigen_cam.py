@@ -45,7 +45,7 @@ def _(run):
 
 @says(
     "in a single mosaic it may be another animal",
-    "It is so in many mosaics, and not in many others",
+    "It is so in many mosaics, in many others not",
 )
 def _(run):
     n = 3 * len(run.mosaics.images)
@@ -78,7 +78,7 @@ def _(run):
 
 @says(
     "For the biased network the two repairs disagree in many images",
-    'For "where is the animal?", the second one',
+    'For "where is the animal?" the second one is right',
 )
 def _(run):
     assert run.disagree["biased"] > 0.1
@@ -139,7 +139,7 @@ def _(run):
 
 @says(
     "The two repaired networks use the object, and all maps lie on it",
-    "They answer from the ground and the rails, and CAM of their answer lies there",
+    "networks answer from the ground and the rails, and CAM of their answer lies there",
     "at the pond it lies on the animal in many images, centred even in most",
     "At the railway it follows the rails more often",
     "LaFAM does so in nearly all",
@@ -200,7 +200,6 @@ def _(run):
 @says(
     "with 10, Eigen-CAM (not centred) is less dense on the animal",
     "with 20 it is about like a flat map there, or below",
-    "Expect about 1.8 and 1.0, not centred",
 )
 def _(run):
     dense = {}
@@ -213,8 +212,6 @@ def _(run):
             dense[seed, factor] = float(run.density(M, run.moved.object_mask).mean())
         assert dense[seed, 10] < run.units[seed, "Eigen-CAM, as it is"][0] - 0.5
         assert dense[seed, 20] < 1.15
-    assert abs(dense["seed 0", 10] - 1.8) < 0.2
-    assert abs(dense["seed 0", 20] - 1.0) < 0.15
 
 
 @says(
@@ -265,7 +262,7 @@ def _(run):
 
 @says(
     "Eigen-CAM is nearly the CAM of the *dog*",
-    "which shows both animals",
+    "it shows both animals",
     "there is no cat in the last two maps",
     "there the largest channel is tens of times the median one",
 )
