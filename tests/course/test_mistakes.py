@@ -309,3 +309,14 @@ def test_a_changed_loop_without_an_end_is_stopped():
     with pytest.raises(Unsuitable), Limited(50):
         endless(x)
     assert x[0] == 51
+
+
+def test_a_matrix_and_a_stack_of_matrices_are_not_multiplied():
+    """Maps (N, 5, 4) and features (4, 3, 5, 4): the sizes meet, but there is no such product."""
+    exercise = Exercise("0.1", "first_maps", formula="", hints=("", "", ""))
+    exercise.make_cases = lambda rng: iter(
+        [Case("four images", normal(rng, 4, 5, 4), normal(rng, 4, 3, 5, 4))]
+    )
+    exercise.right = lambda M, F: M + F[:, 0]
+    seen = observe(exercise, lambda M, F: M.sin(), 1)
+    assert judge(exercise, seen, 1).status == "wrong"

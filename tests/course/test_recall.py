@@ -412,6 +412,50 @@ def all_are_birds() -> str:
     return f"{percent(is_bird.mean())} and {percent(is_bird[25:].mean())}."
 
 
+def two_directions() -> str:
+    O = torch.tensor([[2.0, 1], [1, 2]])
+    v = torch.tensor([[1.0, 0], [0.5**0.5, 0.5**0.5], [0.5**0.5, -(0.5**0.5)]]).T
+    first, best, last = (round(float(e), 3) for e in (O @ v).square().sum(0))
+    assert torch.allclose((O @ v[:, 1]), torch.tensor([3.0, 3]) / 2**0.5)
+    return (
+        f"{first:.0f}, {best:.0f} and {last:.0f}. All energy is 9 + 1 = {(O**2).sum():.0f}, so "
+        f"v₁ holds {percent(best / float((O**2).sum()))}"
+    )
+
+
+def two_rules_of_sign() -> str:
+    M, F = torch.tensor([-2.0, 1, 1]), torch.tensor([1.0, 5, 4])
+    assert -M.min() > M.max()
+    return f"s = −2 + 5 + 4 = {(M * F).sum():.0f} is positive"
+
+
+def other_units() -> str:
+    F, W = torch.tensor([2.0, 4]), torch.tensor([3.0, 1])
+    s = torch.tensor([10.0, 1])
+    assert F @ W == (F * s) @ (W / s) == 10
+    return f"LaFAM: {F.mean():.0f} before, {(F * s).mean():.0f} after"
+
+
+def sign_lost_by_eigen_grad_cam() -> str:
+    α = torch.tensor([4.0, -8]) / 4
+    A = α[:, None] * torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0]])
+    L = A.T @ torch.linalg.svd(A.T, full_matrices=False).Vh[0]
+    L = L * (L * A.sum(0)).sum().sign() + 0.0
+    text = f"α = {signed(α)}, so the map is {signed(A.sum(0))}. EigenGrad-CAM loses the minus"
+    assert f"the map is {signed(L)} with your rule".replace("(-0", "(0") in (
+        find_lesson(14).questions[3].answer
+    )
+    return text
+
+
+def density_with_a_constant() -> str:
+    share = (0.66 + 0.22) / 2
+    return (
+        f"{0.66 / 0.22:.1f} times as dense as a flat map. The half that was added is flat: the "
+        f"share is (66 + 22) / 2 = {percent(share)}, so the density is {share / 0.22:.1f}"
+    )
+
+
 def drops() -> str:
     A, B = torch.tensor([10.0, 20, 60]), torch.tensor([12.0, 22, 40])
     assert (A < B).sum() == 2
@@ -552,6 +596,11 @@ def energy_over_area() -> str:
         (16, 1, layer_cam_and_hires),
         (16, 2, maximum_and_product),
         (16, 4, energy_over_area),
+        (14, 1, two_directions),
+        (14, 2, two_rules_of_sign),
+        (14, 3, other_units),
+        (14, 4, sign_lost_by_eigen_grad_cam),
+        (14, 5, density_with_a_constant),
         (20, 1, drops),
     ],
 )

@@ -114,8 +114,13 @@ def bases(given: dict[str, Any]) -> Iterator[tuple[str, Callable[[dict[str, Any]
     for one, other in combinations(arrays, 2):
         if arrays[one].shape == arrays[other].shape:
             yield f"{one} · {other}", lambda g, a=one, b=other: g[a] * g[b]
-        elif arrays[one].shape[-1] == arrays[other].shape[0] and arrays[one].ndim > 1:
+        elif arrays[one].ndim > 1 and _can_be_multiplied(arrays[one], arrays[other]):
             yield f"{one} @ {other}", lambda g, a=one, b=other: _product(g[a], g[b])
+
+
+def _can_be_multiplied(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether a @ b exists; b is one matrix or one vector, not a stack of them."""
+    return b.ndim < 3 and a.shape[-1] == b.shape[0]
 
 
 def _product(one: Any, other: Any) -> np.ndarray | None:
