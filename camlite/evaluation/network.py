@@ -72,6 +72,7 @@ def bundled_names() -> list[str]:
 
 def _bundled_classes(name: str) -> list[str]:
     of_world = {"pond": drawing.ANIMALS, "rail": drawing.VEHICLES, "lookalikes": LOOKALIKES}
+    of_world["ladder"] = drawing.ANIMALS
     return list(of_world.get(name.partition("_")[0], map(str, range(10))))
 
 

@@ -38,7 +38,7 @@ def test_without_noise_it_becomes_integrated_grad_cam(baseline):
     model, layer, x = CASES["silu"]()
     common = {"relu": False, "baseline": baseline}
     exact = camlite.integrated_grad_cam(
-        model, layer, x, CLASS, variant="gradient", steps=2000, **common
+        model, layer, x, CLASS, variant="gradient", steps=400, **common
     )
     errors = [
         float(
@@ -48,9 +48,9 @@ def test_without_noise_it_becomes_integrated_grad_cam(baseline):
             ).norm()
             / exact.norm()
         )
-        for n in (4, 400)
+        for n in (4, 100)
     ]
-    assert errors[1] < 1e-3
+    assert errors[1] < 5e-3
     assert errors[1] < errors[0]
 
 
