@@ -96,12 +96,13 @@ def _isinstance_knows_symbols(root: nn.Module) -> Iterator[None]:
     """While tracing, `isinstance(x, Tensor)` in a user's `forward` has the answer of a real run.
 
     Otherwise another branch would be traced, silently. Other questions about the type of a symbol
-    have no answer: NotACleanCut.
+    have no answer: NotACleanCut. Another thread may hold symbols of a trace that is over: it is
+    answered as always.
     """
-    plain = builtins.isinstance
+    plain, thread = builtins.isinstance, threading.get_ident()
 
     def asked(value: Any, kind: Any) -> bool:
-        if not issubclass(type(value), fx.Proxy):
+        if not issubclass(type(value), fx.Proxy) or threading.get_ident() != thread:
             return plain(value, kind)
         if sys._getframe(1).f_globals.get("__name__", "").startswith("torch."):
             return plain(value, kind)
