@@ -159,8 +159,7 @@ def integrated_grad_cam(
 check("13.1", integrated_grad_cam)
 
 # %% [markdown]
-# If you need help: `hint("13.1")`. Now the room, from the dark, with 100 steps, and the same with
-# the library:
+# If you need help: `hint("13.1")`. Now the room, from the dark, with 100 steps, and with the library:
 
 # %%
 dark = torch.zeros_like(x_room)
@@ -308,7 +307,8 @@ for text, value in floor_hits.items():
     print(f"{text:26s} hits {value:.2f}")
 
 # %% [markdown]
-# These are the floors. A map must beat 0.5 before we may say that it knows the digit.
+# These are the floors (full run: 40 questions). A map must beat 0.5 before we may say that it knows
+# the digit.
 #
 # ## How many steps?
 #
@@ -686,8 +686,7 @@ print(f"the same questions: Score-CAM {score_hits:.2f}, the mean of all maps {me
 
 # %% [markdown]
 # **Your guess:** more equal. At $i = 1$ the picture is nearly black, whatever the mask is, and all
-# channels get nearly the same score. The mean pulls all $C_k$ together, and the softmax makes equal
-# weights of equal scores: the map moves towards the plain mean of the maps.
+# channels get nearly the same score. So the map moves towards the plain mean of the maps.
 #
 # For SS-CAM look at $\sigma$. The masks have values between 0 and 1. Programs and papers that quote
 # it say $\sigma = 2$: noise twice as strong as the whole range of the mask. The hits fall below those
@@ -893,16 +892,14 @@ for row, text in zip(axes, networks, strict=True):
 for axis, text in zip(axes[0], ["image", *methods], strict=True):
     axis.set_title(text.replace("d Grad", "d\nGrad").replace("CAM, s", "CAM,\ns"), fontsize=10)
 figure.colorbar(shown, ax=axes, shrink=0.6, label="evidence, scaled per map; lines: the digits")
-figure.suptitle(
-    f"The first question: smooth maps fill the place of the {int(c[0])}, sharp ones follow its lines"
-)
+title = "smooth maps fill the place of the {}, sharp ones follow its lines"
+figure.suptitle("The first question: " + title.format(int(c[0])))
 plt.show()
 
 # %% [markdown]
 # ## Once more
 #
-# *From lesson 3, in new clothes. There is no hint, and no check but the numbers that the cell
-# prints.*
+# *From lesson 3, in new clothes. No hint, and no check but the numbers that the cell prints.*
 #
 # There the mean of the map plus the bias was the logit. Here `L_signed` is Integrated Grad-CAM of
 # the network with GAP and one linear layer, without any ReLU, with black as the baseline and ten

@@ -65,7 +65,7 @@ def _(run):
 @says(
     "A random map has 0.25. A map that knows",
     "has about 0.5",
-    "A map must beat 0.5 before we may say that it knows the digit",
+    "A map must beat 0.5 before we may say that it knows\n# the digit",
 )
 def _(run):
     assert abs(run.floor_hits["random numbers"] - 0.25) < 0.02
