@@ -487,8 +487,8 @@ def half_open_masks() -> str:
     score, integrated = (float(a / b) for a, b in (C[0].softmax(0), C.mean(0).softmax(0)))
     mean = C.mean(0)
     return (
-        f"$e^{{2-1}} \\approx {score:.2f}$. IS-CAM: the means are {mean[0]:.1f} and {mean[1]:.1f}, "
-        f"so $e^{{0.6}} \\approx {integrated:.2f}$."
+        f"e to the power 2 − 1 is {score:.2f}. IS-CAM: the means are {mean[0]:.1f} and "
+        f"{mean[1]:.1f}, and e to the power 0.6 is {integrated:.2f}."
     )
 
 

@@ -33,6 +33,12 @@ PICKS = {
 }
 
 
+WINNER_AT_THE_IMAGE = (
+    "You replaced c by the class with the largest score at the image. c is given: it may be a class "
+    "that does not win."
+)
+
+
 def wrong_ones(build, **factors):
     """{name: (build(choice), sentence)} for every choice of the factors that has a sentence."""
     return {
@@ -62,9 +68,9 @@ integrated_grad_cam = Exercise(
 )
 
 
-def bent(C, K, size, classes, scale=1.0, end=torch.relu):
+def bent(C, K, size, classes, scale=1.0, end=torch.relu, stride=1):
     """Features (a convolution) and a classifier whose gradient changes on the way."""
-    convolution = nn.Conv2d(C, K, 3, padding=1)
+    convolution = nn.Conv2d(C, K, 3, padding=1, stride=stride)
     head = nn.Sequential(
         nn.Flatten(), nn.Linear(K * size[0] * size[1], 12), nn.Tanh(), nn.Linear(12, classes)
     )
@@ -80,6 +86,9 @@ def _(rng):
     f, k = bent(3, 5, (4, 6), 4)
     x = normal(rng, 2, 3, 4, 6)
     yield Case("two colour images, from black, 4 steps", f, k, x, 1, torch.zeros_like(x), 4)
+    f, k = bent(1, 4, (3, 4), 3, stride=2)
+    x, b = normal(rng, 2, 1, 6, 8), normal(rng, 2, 1, 6, 8)
+    yield Case("feature maps smaller than the images", f, k, x, torch.tensor([2, 0]), b, 3)
     f, k = bent(1, 4, (3, 7), 5)
     x, b = normal(rng, 3, 1, 3, 7), normal(rng, 3, 1, 3, 7)
     c = torch.tensor([4, 0, 2])
@@ -138,8 +147,13 @@ TIMES = {
     "1/m … 1": (lambda m: [i / m for i in range(1, m + 1)], ""),
     "starts_at_the_baseline": (
         lambda m: [i / m for i in range(m)],
-        "Your steps begin at the baseline and stop one step before the image. (The authors' notebook "
-        "does so; who walks from x to b gets it too.) Here i runs from 1 to m: the last is x.",
+        "The last step is missing, the image itself: range(steps) and range(1, steps) end at steps − 1. "
+        "(The authors' notebook does so; who walks from x to b gets it too.) Write "
+        "range(1, steps + 1).",
+    ),
+    "t_is_i": (
+        lambda m: list(range(1, m + 1)),
+        "You did not divide: t is i/m, not i. Your way runs far past the image.",
     ),
     "both_ends": (
         lambda m: torch.linspace(0, 1, m).tolist(),
@@ -309,7 +323,34 @@ def weights_of_the_image(features, classifier, x, c, baseline, steps):
     return along(weight=lambda _: pooled(G))(features, classifier, x, c, baseline, steps)
 
 
+def enlarged(features, classifier, x, c, baseline, steps):
+    L = along()(features, classifier, x, c, baseline, steps)
+    return nn.functional.interpolate(L[:, None], size=x.shape[2:], mode="bilinear")[:, 0]
+
+
+def class_of_the_image(features, classifier, x, c, baseline, steps):
+    c = classifier(features(x)).argmax(1)
+    return along()(features, classifier, x, c, baseline, steps)
+
+
+def last_step_missing(features, classifier, x, c, baseline, steps):
+    """With range(1, steps): for one step nothing is added to the 0 of the beginning."""
+    before_the_last = along(times=lambda m: [i / m for i in range(1, m)])
+    return before_the_last(features, classifier, x, c, baseline, steps) if steps > 1 else 0.0
+
+
 integrated_grad_cam.wrongs(
+    last_step_missing=(last_step_missing, TIMES["starts_at_the_baseline"][1]),
+    enlarged=(
+        enlarged,
+        "You enlarged the map to the size of the image. Return it as the feature maps are, "
+        "(N, h, w): no camlite.up here.",
+    ),
+    class_of_the_image=(class_of_the_image, WINNER_AT_THE_IMAGE),
+    a_list=(
+        lambda *given: along()(*given).tolist(),
+        "The values are right, but in a list of numbers. Return the tensor: leave out .tolist().",
+    ),
     on_the_way_of_the_features=(
         on_the_way_of_the_features,
         "You walked between the feature maps, F(b) + t (F(x) − F(b)). The way leads through "
@@ -549,6 +590,10 @@ RISE_END = {
         lambda scores, masks, f_x: summed(scores, 1 - masks),
         "You gave the score to the part that was hidden. It belongs to what was seen: m_s.",
     ),
+    "rounded_in_the_sum": (
+        lambda scores, masks, f_x: summed(scores, (masks > 0.5).float()),
+        "In the sum you made the masks hard, 0 or 1. Add them as they are.",
+    ),
     "no_mask_in_the_sum": (
         lambda scores, masks, f_x: summed(scores, torch.ones_like(masks)),
         "You added up the scores without their masks. Each score belongs to the pixels of m_s.",
@@ -589,7 +634,58 @@ def masked_image_added(f, x, c, masks, keep):
     return torch.einsum("ns,shw,nchw->nhw", scores, masks, x) / (len(masks) * keep)
 
 
+def rounded_first(f, x, c, masks, keep):
+    return through()(f, x, c, (masks > 0.5).float(), keep)
+
+
+def mask_on_mask(f, x, c, masks, keep):
+    """What y = x, y *= m does: the picture gets darker with each mask."""
+    scores = torch.stack([of_class(f(x * seen), c) for seen in masks.cumprod(0)], dim=1)
+    return summed(scores, masks) / (len(masks) * keep)
+
+
+def in_place(f, x, c, masks, keep):
+    R = 0
+    for m in masks:
+        x *= m
+        R = R + of_class(f(x), c)[:, None, None] * m
+    return R / (len(masks) * keep)
+
+
+MASK_ON_MASK = (
+    "Each mask was laid on the picture that the masks before had darkened (y = x is no copy, and "
+    "y *= m changes x). Write x * m: a new picture each time."
+)
 rise.wrongs(
+    in_place=(in_place, MASK_ON_MASK),
+    rounded_first=(
+        rounded_first,
+        "You made the masks hard, 0 or 1, before you used them. They may have values between; take "
+        "them as they are.",
+    ),
+    mask_on_mask=(mask_on_mask, MASK_ON_MASK),
+    divided_by_the_images=(
+        lambda f, x, c, masks, keep: through()(f, x, c, masks, keep) * len(masks) / len(x),
+        "You divided by the number of images, N. S is the number of masks: len(masks).",
+    ),
+    as_often_as_seen=(  # 0 / 0 where a pixel was never seen
+        lambda f, x, c, masks, keep: through(norm=lambda *_: masks.sum(0))(f, x, c, masks, keep),
+        NORM["how_often_each_pixel_was_seen"][1],
+    ),
+    seen_at_least_once=(
+        lambda f, x, c, masks, keep: (
+            through(norm=lambda *_: 1)(f, x, c, masks, keep) / masks.sum(0).clamp(min=1)
+        ),
+        NORM["how_often_each_pixel_was_seen"][1],
+    ),
+    first_mask_only=(
+        lambda f, x, c, masks, keep: through()(f, x, c, masks[:1], keep) / len(masks),
+        "Only the first mask is in your map. Take all: does return stand inside the loop?",
+    ),
+    class_of_the_image=(
+        lambda f, x, c, masks, keep: through()(f, x, f(x).argmax(1), masks, keep),
+        WINNER_AT_THE_IMAGE,
+    ),
     axes_lost=(
         lambda f, x, c, masks, keep: sum(of_class(f(x * m), c) * m for m in masks),
         "The scores are (N,) and do not meet the mask, (H, W). Give them two axes more: "
@@ -770,6 +866,14 @@ OPEN_LAID = {
         lambda x, H, t: x * (t * (1 - H)),
         "You kept what the mask hides: 1 − H instead of H.",
     ),
+    "mask_added": (
+        lambda x, H, t: x + t * H,
+        "You added the mask to the image. ∘ is the product, pixel by pixel: x ∘ (i/m) H_k.",
+    ),
+    "whole_mask_added": (
+        lambda x, H, t: x + H,
+        "You added the mask to the image, and i/m is missing. ∘ is the product: x ∘ (i/m) H_k.",
+    ),
     "mask_of_the_first_image": (
         lambda x, H, t: x * (t * H[:1]),
         "You used the masks of the first image for all images. Each image has its own K masks.",
@@ -798,6 +902,10 @@ OPEN_MEAN = {
 }
 OPEN_END = {
     "softmax over channels": (lambda C: C.softmax(1), ""),
+    "relu_of_the_scores": (
+        lambda C: C.relu().softmax(1),
+        "You cut off negative scores C_k. The softmax takes them with their sign.",
+    ),
     "no_softmax": (
         lambda C: C,
         "The softmax is missing: the weights of one image are positive and sum to 1.",
@@ -819,15 +927,47 @@ OPEN_END = {
         lambda C: C.softmax(1).T,
         "The axes are exchanged: the result is (N, K), one row for each image.",
     ),
-    "zero_masks_left_out": (
-        lambda C: C.softmax(1) * 0 + C.log_softmax(1),
+    "logarithm": (
+        lambda C: C.log_softmax(1),
         "You returned the logarithm of the weights. The weights themselves are asked for.",
     ),
 }
 is_cam_weights.wrongs(
     **wrong_ones(opened, times=OPEN_TIMES, laid=OPEN_LAID, mean=OPEN_MEAN, end=OPEN_END, pick=PICKS)
 )
+ZERO_MASK = (
+    "You gave a mask of zeros the weight 0, as in other lessons. Here it is treated like any other: "
+    "the network sees a black picture, and its score counts."
+)
+
+
+def zero_masks_out(f, x, masks, c, steps):
+    silent = masks.amax((2, 3)) == 0
+    return opened(end=lambda C: C.masked_fill(silent, -torch.inf).softmax(1))(f, x, masks, c, steps)
+
+
+def constant_masks_out(f, x, masks, c, steps):
+    flat = masks.amax((2, 3)) == masks.amin((2, 3))
+    return opened(end=lambda C: C.masked_fill(flat, -torch.inf).softmax(1))(f, x, masks, c, steps)
+
+
 is_cam_weights.wrongs(
+    zero_masks_out=(zero_masks_out, ZERO_MASK),
+    constant_masks_out=(
+        constant_masks_out,
+        "You gave constant masks the weight 0. Here a mask of zeros, or of ones, is treated like "
+        "any other.",
+    ),
+    zero_masks_out_at_the_end=(
+        lambda f, x, masks, c, steps: (
+            opened()(f, x, masks, c, steps) * (masks.amax((2, 3)) > 0).float()
+        ),
+        ZERO_MASK,
+    ),
+    class_of_the_image=(
+        lambda f, x, masks, c, steps: opened()(f, x, masks, f(x).argmax(1), steps),
+        WINNER_AT_THE_IMAGE,
+    ),
     all_masks_at_once=(
         lambda f, x, masks, c, steps: f(x * masks),
         "x is (N, C, H, W) and masks is (N, K, H, W): they do not meet all at once. Take one "

@@ -26,13 +26,22 @@ def mean(run, text, method, what=1):
 
 
 @says(
+    "You switch off the left one: you can still read", "Each lamp alone gives 1.2 times the light"
+)
+def _(run):
+    assert run.room(run.x_room)[0, 0] == run.room(run.one_lamp)[0, 0] == 1
+    assert run.room(0 * run.x_room)[0, 0] == 0
+    assert abs(run.room(run.one_lamp / 2)[0, 0] - 0.6) < 1e-6
+
+
+@says(
     "At the picture the gradient is exactly 0, so",
     "it names both lamps, and not the poster",
     "Grad-CAM is blank, although the lamps are the only reason",
 )
 def _(run):
-    assert run.slopes[1.0] == run.slopes[0.75] == [0, 0, 0]
-    left, poster, right = run.slopes[0.5]
+    assert run.slopes[1.0] == run.slopes[0.5] == [0, 0, 0]
+    left, poster, right = run.slopes[0.25]
     assert left == right > 0 == poster
     assert run.grad_cam_room.max() == 0
 
@@ -50,13 +59,13 @@ def _(run):
 def _(run):
     assert abs(run.gained - 1) < 1e-6
     assert abs(float(run.pixel_path.sum()) - run.gained) < 0.01
-    assert 0.25 < run.path_room.sum() < 0.4
+    assert 0.18 < run.path_room.sum() < 0.25
 
 
 @says(
     "A random map has 0.25. A map that knows",
     "has about 0.5",
-    "A map must beat 0.5 before we may say that it knows the digit",
+    "A map must beat 0.5 before we may say that it knows\n# the digit",
 )
 def _(run):
     assert abs(run.floor_hits["random numbers"] - 0.25) < 0.02
@@ -73,8 +82,8 @@ def _(run):
 )
 def _(run):
     products = [m * e for m, e in run.path_error.items()]
-    assert max(products) < 1.5 * min(products)
-    assert 0.035 < run.path_error[20] < 0.045
+    assert max(products) < 1.1 * min(products)
+    assert 0.035 < run.path_error[20] < 0.0495
 
 
 @says("for the digits black is the best of the three, or level")
@@ -84,19 +93,44 @@ def _(run):
         assert black > max(others) - 0.02
 
 
-@says("black as a gamble: the intervals are wide, with a loss in two networks")
+@says(
+    "the path from black loses on pond 1",
+    "holds 0, and there\n# it is blurred and mean colour that lose",
+    "On pond 2 no baseline changes anything",
+    "and the path from black loses nothing",
+)
+def _(run):
+    def loses(text, name):
+        gain = run.by_baseline[text, name]
+        return bool(gain.mean() + run.error(gain) < 0)
+
+    if run.fast:
+        return
+    assert [loses(text, "black") for text in PONDS] == [False, True, False]
+    assert loses("pond 0", "blurred")
+    assert loses("pond 0", "mean colour")
+    for name in run.baselines:
+        assert abs(run.by_baseline["pond 2", name].mean()) < 0.03
+    assert len(run.x) == 40
+    assert len(run.x_pond) == 24
+
+
+@says("**black\n# is the best of the three for one network and the worst for another")
 def _(run):
     if run.fast:
         return
-    losses = [run.by_baseline[text, "black"] for text in PONDS]
-    assert sum(bool(loss.mean() < -0.04) for loss in losses) == 2
-    assert sum(run.error(loss) > 0.05 for loss in losses) == 2
+    others = ("blurred", "mean colour")
+    for name in others:
+        better = run.by_baseline[GAP, "black"] - run.by_baseline[GAP, name]
+        assert better.mean() > run.error(better)
+        worse = run.by_baseline["pond 1", "black"] - run.by_baseline["pond 1", name]
+        assert worse.mean() < -run.error(worse)
 
 
 @says(
     "To the digit networks black says little about the class",
-    "a logit near 0, and about −1 where",
-    "black is a bird or a fish, with a logit far above that of any picture",
+    "(a logit\n# near 0, and about −1 where the picture has 12)",
+    "black is a bird or a fish, with a higher logit than any class has\n# at any of these pairs",
 )
 def _(run):
     assert abs(run.said[GAP, "black"]) < 0.5
@@ -108,6 +142,12 @@ def _(run):
         assert top > net(run.x_pond).max() + 1
 
 
+@says("(a single large animal can have more)")
+def _(run):
+    net = run.pond_nets["pond 2"]
+    assert net(run.pond.images).max() > net(torch.zeros(1, 3, 48, 48)).max()
+
+
 @says("Blurred and mean colour are worse for the digits of the")
 def _(run):
     for name in ("blurred", "mean colour"):
@@ -115,7 +155,7 @@ def _(run):
         assert worse.mean() < -0.05
 
 
-@says("did the path find clearly more than Grad-CAM")
+@says("did the path find\n# clearly more than Grad-CAM, which looks once")
 def _(run):
     for gain in run.by_baseline.values():
         assert gain.mean() - run.error(gain) < 0.02
@@ -145,6 +185,17 @@ def _(run):
         assert 0.005 < spread < 0.2
 
 
+@says(
+    "more than twice as strong at 0.7",
+    "The real one still grows, but less",
+)
+def _(run):
+    real = {keep: mean for keep, (_, _, mean) in run.levels.items()}
+    assert real[0.3] < real[0.5] < real[0.7]
+    assert 0.7 * real[0.7] > 2 * 0.3 * real[0.3] > 0
+    assert real[0.7] / real[0.3] < 0.7 / 0.3
+
+
 @says("all pixels have a mean score, larger")
 def _(run):
     assert run.rise_all.min() > 0
@@ -152,7 +203,7 @@ def _(run):
 
 @says("the mean of\n# the maps of ten times 50 masks is the map of 500")
 def _(run):
-    assert (run.tenths.mean(0) - run.rise_all).abs().max() < 1e-5
+    assert (run.maps_of_20.mean(0) - run.rise_all).abs().max() < 1e-5
     assert (run.same_draws - run.rise_all).abs().max() < 1e-4
 
 
@@ -173,23 +224,24 @@ def _(run):
 
 
 @says(
-    "The hits fall towards\n# those of the mean of all maps",
-    "With $\\sigma = 0.2$ it is close to",
-    "With more samples two draws agree better, slowly",
+    "The hits fall below those\n# of the mean of all maps",
+    "(0.59 and 0.62 in the full run, 16 questions)",
+    "More samples: two draws agree better",
 )
 def _(run):
-    mean_map = run.floor_hits[run.MEAN_MAP]
     for samples in (1, 4):
         assert run.ss_hits[2.0, samples] < run.ss_hits[0.2, samples] - 0.05
-        assert run.ss_hits[2.0, samples] < mean_map + 0.04
+        assert run.ss_hits[2.0, samples] < run.mean_hits - 0.01
     assert abs(run.ss_hits[0.2, 4] - run.score_hits) < 0.06
+    assert run.fast or abs(run.ss_hits[0.2, 4] - 0.59) < 0.02
+    assert run.fast or abs(run.score_hits - 0.62) < 0.02
     for sigma in (0.2, 2.0):
         assert run.ss_alike[sigma, 1] + 0.05 < run.ss_alike[sigma, 4] < 0.99
 
 
 @says(
     "only for the head with two linear layers",
-    "26 passes buy exactly the map of one",
+    "25 + 1 passes (full run) buy exactly the\n# map of one",
     "Where the map does change, it finds no more than before",
 )
 def _(run):
@@ -198,13 +250,6 @@ def _(run):
     expected = run.camlite.expected_grad_cam(run.networks[FLAT], "features", run.x, run.c)
     gain = run.hits(expected, run.box) - run.results[FLAT, "Grad-CAM"][1]
     assert gain.mean() < 0.02
-
-
-@says("Gradients comes close with so few steps. The map of this reading misses it by far")
-def _(run):
-    for of_map, of_pixels in run.off_gain.values():
-        assert of_pixels < 0.2
-        assert of_map > 0.5
 
 
 @says(
@@ -307,20 +352,46 @@ def _(run):
     assert (predicted - run.L_signed.sum((1, 2))).abs().max() < 1e-3
 
 
-@says("With one step it found more than with\n# the logit")
+@says("in the end like $1/m^2$: 0.0054 with 10 steps, 0.0014 with 20")
 def _(run):
-    for net in run.networks.values():
+    found = {}
+    for m in (10, 20):
+        middles = 2 * run.path_map(2 * m) - run.path_map(m)
+        found[m] = float((middles - run.limit).norm() / run.limit.norm())
+    assert abs(found[10] - 0.0054) < 0.0005
+    assert abs(found[20] - 0.0014) < 0.0003
+
+
+@says(
+    "With one step it found 0.06, 0.05 and 0.02 more than the logit with one step",
+    "the first network kept its gain\n# (0.07 ± 0.03), and the two others had none",
+)
+def _(run):
+    if run.fast:
+        return
+    black = torch.zeros_like(run.x)
+    gains = {}
+    for text, net in run.networks.items():
         features, head = run.camlite.split(net, "features")
-        black = torch.zeros_like(run.x)
-        once, many = (
-            run.hits(
-                run.integrated_grad_cam(
-                    features, lambda F, head=head: head(F).softmax(1), run.x, run.c, black, m
-                ),
-                run.box,
-            ).mean()
-            for m in (1, 20)
-        )
-        logit = run.hits(run.camlite.grad_cam(net, "features", run.x, run.c), run.box).mean()
-        assert run.fast or 0.01 < once - logit < 0.1
-        assert run.fast or many < logit + 0.03
+        for m in (1, 20):
+            probability, logit = (
+                run.hits(run.integrated_grad_cam(features, f, run.x, run.c, black, m), run.box)
+                for f in (lambda F, head=head: head(F).softmax(1), head)
+            )
+            gains[text, m] = probability - logit
+    for text, printed in ((GAP, 0.06), (FLAT, 0.05), (GMP, 0.02)):
+        assert abs(gains[text, 1].mean() - printed) < 0.015
+        assert 0.01 < run.error(gains[text, 1]) < 0.035
+    assert abs(gains[GAP, 20].mean() - 0.07) < 0.015
+    assert abs(run.error(gains[GAP, 20]) - 0.03) < 0.01
+    for text in (FLAT, GMP):
+        assert abs(gains[text, 20].mean()) < run.error(gains[text, 20])
+
+
+@says("A free smoothing (green star) buys hits; paths and channel masks buy none")
+def _(run):
+    for text in run.networks:
+        once = mean(run, text, "Grad-CAM")
+        assert mean(run, text, "Grad-CAM, smoothed") > once + 0.05
+        for method in (path(run, run.many_steps), "Score-CAM", "IS-CAM, 5", "SS-CAM, 5"):
+            assert mean(run, text, method) < once + 0.03
