@@ -117,11 +117,11 @@ print("a batch:", tuple(torch.linalg.svd(batch, full_matrices=False).Vh.shape))
 # go on with this $O$: also $L$ is made of it. `center=False`: leave $O$ as it is.
 #
 # Both signs are right. The check turns your map so that its farthest value from 0 is positive, and
-# shows it like that. Return the signed map with its size: no ReLU, no scaling. An image whose
+# shows it like that. Return the map with its sign (no ReLU), and do not scale it. An image whose
 # features are all 0 gets a map of zeros. (If $\sigma_1 = \sigma_2$, there is no single strongest
-# direction. No case is like that.) `F.flatten(2)` is (N, K, h·w); `.transpose(1, 2)` exchanges the
-# last two axes; `v[:, None, :]` gives weights (N, K) an axis that meets all rows of $O$;
-# `L.reshape(N, h, w)` makes maps again.
+# direction. No case is like that, except the image of zeros.) `F.flatten(2)` is (N, K, h·w);
+# `.transpose(1, 2)` exchanges the last two axes; `v[:, None, :]` gives weights (N, K) an axis that
+# meets all rows of $O$; `L.reshape(N, h, w)` makes maps again.
 
 
 # %% tags=["exercise", "14.1"]
@@ -228,8 +228,9 @@ for seed, f in trained.items():
 # %% [markdown]
 # Whatever we ask, the map is the same. In the mean Eigen-CAM is densest on the fish, in all three
 # networks; in a single mosaic it may be another animal. On the turtle it is about as dense as a
-# flat map, or less. CAM finds each animal that we ask for. That is the first half of the answer:
-# **Eigen-CAM shows what dominates the layer.** So does LaFAM: it prefers the fish too, only less.
+# flat map, or less. CAM finds each animal that we ask for. That is the first half of the answer
+# (the second half comes in Part 4): **Eigen-CAM shows what dominates the layer.** So does LaFAM: it
+# prefers the fish too, only less.
 #
 # `camlite.eigen_cam(model, layer, images, target=2)` accepts a class, and never looks at it. The
 # Japanese article says that the result is always the map "of the top rank": of the class that the
@@ -281,8 +282,9 @@ for who, F in F_of.items():
 # %% [markdown]
 # Without centring the SVD of our machine mostly gives minus. With centring it is sometimes this,
 # sometimes that. (Yours may differ.) Most programs apply a ReLU now, or scale the map to [0, 1]. A
-# turned map then shows everything *but* the pattern; without centring it shows nothing. The
-# Japanese article names this as the weakness of Eigen-CAM.
+# turned map then shows everything *but* the pattern. (Only one pair is worse: not centred, then a
+# ReLU. All values are ≤ 0, and nothing is left.) The Japanese article names this as the weakness of
+# Eigen-CAM.
 #
 # ## Exercise 14.2: a rule for the sign
 # *●●○○○ · about 10 minutes*
@@ -363,10 +365,10 @@ plt.show()
 # Animal and ground lie on the two sides of 0, and now both light up. (The figure shows two images
 # in which both sides are equally strong.)
 #
-# For the biased network the two repairs disagree in many images. For "where is the animal?" the
-# second one is right: animals are small, so their values stand out farther from the mean. But
-# nobody asked that! **Without a question no sign is right or wrong**; a rule only makes it the same
-# on every machine.
+# For the biased network the two repairs disagree; the last line says in which share of the images.
+# For "where is the animal?" the rule |min| > |max| does better: animals are small, so their values
+# stand out farther from the mean. But nobody asked that! **Without a question no sign is right or
+# wrong**; a rule only makes it the same on every machine.
 #
 # `camlite.eigen_cam` turns the map where $\sum_k v_1[k] < 0$. Is this another rule? A centred map
 # has the sum 0, so a constant that is subtracted from a channel changes nothing in $s$: $O$ may
@@ -447,17 +449,18 @@ figure.axes[-1].set_ylabel(SIDES, fontsize=8)
 plt.show()
 
 # %% [markdown]
-# **As it is, Eigen-CAM is nearly LaFAM** in the three networks that know the animals. Two things
-# together do this. The features are ≥ 0, so all weights in $v_1$ have one sign, as those of LaFAM.
-# And one direction dominates: it holds about 90 % of the energy (first column), so little else is
-# left. In the biased network the features are ≥ 0 too. But there the first direction holds less,
-# and $r$ is much smaller.
+# **As it is, Eigen-CAM is nearly LaFAM** in the three networks that know the animals. The features
+# are ≥ 0, so all weights in $v_1$ have one sign, as those of LaFAM. And one direction holds about 90
+# % of the energy (first column). If it held all, each channel would be a multiple of the same map,
+# and so would their mean. Such dominance is *enough, not necessary*: with unit length the first
+# direction holds less than half there, and $r$ is still above 0.9. One sign alone is not enough: in
+# the biased network the features are ≥ 0 too, and $r$ is much smaller.
 #
-# Centring keeps the pattern: $r$ is nearly the same. But $r$ does not see the level of a map; the
-# density does. Without the level that all places share, these maps are denser on the animal. Is
-# this due to the decomposition? Compare: **LaFAM minus its mean is as dense, in all three
-# networks.** The gain comes from subtracting. Standardised, weak channels count as much as strong
-# ones: in the three networks the first direction then holds less than half of the energy.
+# So in the three networks the answer to the first guess is: all five. To the second: four of them.
+# Unit length is about as dense as LaFAM. Centring keeps the pattern: $r$ is nearly the same. But
+# $r$ does not see the level of a map; the density does. Without the level that all places share,
+# these maps are denser on the animal. Is this due to the decomposition? Compare: **LaFAM minus its
+# mean is as dense, in all three networks.** The gain comes from subtracting.
 #
 # And the last block: in the biased network the five disagree. One small step before the SVD decides
 # whether the map lies on the animal.
@@ -501,12 +504,12 @@ for world, scenes in {"pond": moved, "rail": rail}.items():
 # to explain very well. The biased networks answer from the ground and the rails, and CAM of their
 # answer lies there. Eigen-CAM does not follow the answer: at the pond it lies on the animal in many
 # images, centred even in most. (LaFAM does so in nearly all: it does not follow the answer either.)
-# The map shows a beautiful fish, and the network said *turtle* because of the sand! At the railway
-# it follows the rails more often: there the rails stand out.
+# At the railway it follows the rails more often: there the rails stand out.
 #
 # So a map on the object does not say that the network used the object. It says that the layer is
-# *active* there. (The figure shows extreme cases: from the images where the two maps are farthest
-# apart.)
+# *active* there. Look at a column "it says turtle" on the sand: the map shows a beautiful animal,
+# no turtle, and the sand gave the answer! (The figure shows extreme cases: from the images where
+# the two maps are farthest apart.)
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 F, answer_biased = F_of["biased"], biased(moved.images).argmax(1)
@@ -579,9 +582,13 @@ for seed, f in trained.items():
 # %% [markdown]
 # The logits stay, and CAM stays. Eigen-CAM as it is goes from the animal to the ground in all three
 # networks, centred in two of them. **We chose what it shows**, and no test of the network's answers
-# shows it. LaFAM moves too. Only the standardised table does not know units: each channel is
-# divided by its own size, so a factor cancels. (The same holds for unit length. But then weak
-# channels count as much as strong ones.)
+# shows it. That is the second half of the answer: *what dominates depends on the units.* LaFAM
+# moves too. Only the standardised table does not know units: each channel is divided by its own
+# size, so a factor cancels. (The same holds for unit length. But then weak channels count as much
+# as strong ones.)
+#
+# Before the change, centred Eigen-CAM is denser on the animal than CAM, in all three networks. With
+# one animal in the picture, a dense map needs no question; it explains no answer for that.
 #
 # Is 50 fair? In our small networks batch normalisation keeps the channels alike: the largest is
 # about twice the median one (second line of each block); in large networks it is not so. A smaller
@@ -635,18 +642,20 @@ def gradient(f: nn.Module, F: Tensor, c: int) -> Tensor:
 
 
 asked = {}  # (seed, animal) -> maps that are blank, and three mean densities
-blank, negative, same_as_size, is_blank_of = {}, {}, {}, {}
+blank, same_rule, same_as_size, is_blank_of = {}, {}, {}, {}
 for seed, f in trained.items():
-    F, Y = features[seed](mosaics.images), f(mosaics.images)
-    blanks, off = [], []
+    F = features[seed](mosaics.images)
+    blanks, says_no, off = [], [], []
     for c, animal in enumerate(animals):
         G, mask = gradient(f, F, c), mosaics.object_masks[:, c]
         L = fix_sign(eigen_grad_cam(F, G), G * F)
         is_blank = L.amax((1, 2)) <= 1e-6
         d, turned = density(L, mask)[~is_blank], density(-L, mask)[is_blank]
-        three = d.mean(), turned.mean(), density(cam(f, F, c), mask).mean()
+        C = cam(f, F, c)
+        three = d.mean(), turned.mean(), density(C, mask).mean()
         asked[seed, animal] = [int(is_blank.sum())] + [float(value) for value in three]
         blanks.append(is_blank)
+        says_no.append((L.abs() * C).sum((1, 2)) < 0)  # explained below
         off.append((L.abs() - eigen_grad_cam(F, G.abs()).abs()).abs().max() / L.abs().max())
         a, b, e, g = asked[seed, animal]
         line = (
@@ -655,10 +664,10 @@ for seed, f in trained.items():
         )
         print(line.replace(" nan", "   –"))  # the mean of no map at all
     is_blank_of[seed] = blanks = torch.stack(blanks, dim=1)
-    blank[seed], negative[seed] = int(blanks.sum()), int((blanks & (Y < 0)).sum())
+    blank[seed] = int(blanks.sum())
+    same_rule[seed] = int((blanks == torch.stack(says_no, dim=1)).sum())
     same_as_size[seed] = float(max(off))
-    print(f"{seed}: {blank[seed]} of {blanks.numel()} blank; ", end="")
-    print(f"{negative[seed]} of these have a negative logit")
+    print(f"{seed}: {blank[seed]} of {blanks.numel()} blank")
 
 # %% [markdown]
 # About half of the maps are blank, in each of the three networks. It is not chance: the turtle gets
@@ -671,8 +680,9 @@ for seed, f in trained.items():
 
 # %%
 for seed in trained:
-    off = same_as_size[seed]
-    print(f"{seed}: |map of G ∘ F| − |map of |G| ∘ F|: {off:.0e} of the largest value")
+    off, n = same_as_size[seed], is_blank_of[seed].numel()
+    print(f"{seed}: |map of G ∘ F| − |map of |G| ∘ F|: {off:.0e} of the largest value;", end="")
+    print(f" Σ |L| · CAM < 0 tells blank or not in {same_rule[seed]} of {n} maps")
 
 # %% [markdown]
 # Nothing changes. These networks end in GAP and one linear layer, so $G_k$ is the same at all
@@ -682,10 +692,15 @@ for seed in trained:
 # against it. (At an earlier layer, or with another head, $G_k$ varies from place to place, and then
 # this is not exact. The article decomposes $\mathrm{GAP}(G_k)\,F_k$: there it always is.)
 #
-# So the map has one sign everywhere, as in Part 1, and your rule gives it the sign of what weighs
-# more. If that speaks against the class, the ReLU erases the whole map; nearly all blank maps
-# belong to a negative logit. The same happens in `camlite.eigen_grad_cam`. In the big evaluation of
-# camlite (`docs/results/mosaic/card.md`) 48 of 100 of its maps were constant.
+# So the map has one sign everywhere, as in Part 1, and your rule chooses it. Its $s$ asks $\sum_k
+# G_k F_k$, which is CAM but for a factor above 0. So now you know exactly which maps are blank:
+#
+# $$ \text{blank} \iff \sum_{x,y} |L(x,y)| \, \mathrm{CAM}_c(x,y) < 0 $$
+#
+# Where the pattern is strong, more speaks against the class than for it: then the ReLU erases the
+# whole map. The end of the lines above counts it: the rule holds for all maps. The same happens in
+# `camlite.eigen_grad_cam`. In the big evaluation of camlite (`docs/results/mosaic/card.md`) 48 of
+# 100 of its maps were constant.
 #
 # ## Any map can go in
 #
@@ -808,7 +823,8 @@ plt.show()
 
 # %% [markdown]
 # (Yellow: the outline of the animal that is asked for. The mosaic is the first with two blank maps.
-# Eigen-CAM is strongest on the frog here: the fish was a mean of many mosaics.)
+# The peak of Eigen-CAM lies on the frog here; its density is about the same on frog and fish. That
+# the fish comes first was true in the mean of many mosaics.)
 #
 # **Today's question was: a map without a question, what does it answer?** It answers: *what is the
 # strongest pattern in this layer, in the units that training happened to leave?* Where the network
@@ -894,7 +910,7 @@ print(
 # <details><summary>Answer</summary>
 #
 # CAM: 3 · 2 + 1 · 4 = 10, and 0.3 · 20 + 4 = 10. LaFAM: 3 before, 12 after. The network is the
-# same; only a map that knows the weights does not notice.
+# same. LaFAM changed, CAM did not.
 #
 # </details>
 #
@@ -926,8 +942,9 @@ print(
 #
 # * **Eigen-CAM** writes the feature maps as a table, places × channels, and draws the direction in
 #   which the rows are longest: $L = O\,v_1$. It knows no class and needs no gradient.
-# * Features ≥ 0, not centred: $v_1$ has one sign. Where one direction holds most of the energy,
-#   the map is nearly **LaFAM**, the mean of the feature maps. Show that floor beside it.
+# * Features ≥ 0, not centred: $v_1$ has one sign. If one direction then holds nearly all of the
+#   energy, the map is nearly **LaFAM**, the mean of the feature maps. That is enough, but not
+#   necessary. Show this floor beside it.
 # * The **sign** is free. A rule ($s < 0$: turn) makes it the same on every machine; it does not
 #   make it right. The absolute value is no rule: it lights up both sides.
 # * Centring, standardising, unit length are different methods. Say which one.
@@ -936,7 +953,8 @@ print(
 # * One channel 50 times as large and its weights 50 times smaller: the same network, the same CAM,
 #   another Eigen-CAM.
 # * **EigenGrad-CAM** decomposes $G \circ F$. Where $G$ is the same at all places, the decomposition
-#   loses its sign: for and against are added. About half of the maps of our mosaics were blank.
+#   loses its sign: for and against are added. About half of the maps of our mosaics were blank:
+#   those with $\sum |L| \, \mathrm{CAM}_c < 0$.
 # * The plain sum of the same maps was better whenever they knew the class.
 #
 # **Where to read on.** `camlite card eigen_cam`, `camlite card lafam`. `docs/differences.md` says

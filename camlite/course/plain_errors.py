@@ -28,6 +28,10 @@ ONE = (
     "One number is needed here, and there are several. Do you mean all of them (.any(), .all(), "
     "torch.where), or one?"
 )
+FINITE = (
+    "Does the matrix that you decompose (O, for example) hold NaN? Print it: is something divided "
+    "by 0, or is it the root or logarithm of a negative number?"
+)
 INDEX = "An index is too large: the last place is the size minus 1."
 ARGUMENTS = "A function is called with other arguments than it has: see “Called …” above."
 
@@ -42,6 +46,7 @@ MEANINGS = (  # what stands in the error's text, and what it means; the first th
     ("Dimension out of range|axis .* is out of bounds", AXIS),
     ("more than one value|more than one element|cannot be converted to Scalar|only length-1", ONE),
     ("elements cannot be converted|only one element", ONE),
+    ("algorithm failed to converge|SVD did not converge|Eigenvalues did not converge", FINITE),
     ("index .* out of (range|bounds)", INDEX),
     (r"missing \d+ required|positional arguments? but|unexpected keyword", ARGUMENTS),
 )

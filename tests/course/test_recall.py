@@ -433,7 +433,8 @@ def other_units() -> str:
     F, W = torch.tensor([2.0, 4]), torch.tensor([3.0, 1])
     s = torch.tensor([10.0, 1])
     assert F @ W == (F * s) @ (W / s) == 10
-    return f"LaFAM: {F.mean():.0f} before, {(F * s).mean():.0f} after"
+    lafam = f"LaFAM: {F.mean():.0f} before, {(F * s).mean():.0f} after"
+    return f"{lafam}. The network is the same. LaFAM changed, CAM did not."
 
 
 def sign_lost_by_eigen_grad_cam() -> str:

@@ -176,6 +176,10 @@ def unit_map(F, center=False):
     return as_map(torch.linalg.svd(O, full_matrices=False).U[:, :, 0], F)
 
 
+LENGTH_ONE = (
+    "Your map has length 1: that is u₁ (in a table of channels × places it is the first row of "
+    "Vh). L = O v₁ keeps its size, L = σ₁ u₁."
+)
 RELU = (
     "You applied a ReLU. The sign of the map is still open, so a ReLU may cut the wrong half off. "
     "Return the signed map."
@@ -191,6 +195,19 @@ def lowest_rank(F, center=False):
     return as_map((O @ torch.pca_lowrank(O, q=1, center=False)[2])[..., 0], F)
 
 
+def float_map(F, center=False):
+    """In float32 as a learner writes it: here it matters which of the two signs the SVD gives."""
+    return projected(first)(F, center)
+
+
+CENTRED_LATE = (
+    "You made the map of the O that is not centred, and subtracted the mean of the finished map. "
+    "center=True subtracts each channel's mean before the SVD: that changes v₁."
+)
+NO_SHIFT = (
+    "You subtracted the smallest value of the map. Where its 0 lies matters: return L = O v₁ as it "
+    "is."
+)
 RANDOM = (
     "torch.pca_lowrank and torch.svd_lowrank draw random numbers, and with a small q they are not "
     "exact. Use torch.linalg.svd."
@@ -231,7 +248,12 @@ eigen_cam.wrongs(
     ),
     length_one=(
         unit_map,
-        "Your map has length 1: that is u₁. L = O v₁ keeps its size, L = σ₁ u₁.",
+        LENGTH_ONE,
+    ),
+    first_row_without_center=(
+        lambda F, center=False: unit_map(F),
+        "In the table of channels × places the first row of Vh is u₁, the map with length 1, not "
+        "v₁: multiply it by S[:, 0]. And center=True is not done yet.",
     ),
     sigma_twice=(
         projected(
@@ -247,6 +269,14 @@ eigen_cam.wrongs(
     always_centred=(
         prepared(lambda O, center: centred(O)),
         "You always centre. That is asked for with center=True only.",
+    ),
+    map_centred_afterwards=(
+        lambda F, center=False: float_map(F) - center * float_map(F).mean((1, 2), keepdim=True),
+        CENTRED_LATE,
+    ),
+    map_centred_by_one_number=(
+        lambda F, center=False: float_map(F) - center * float_map(F).mean(),
+        CENTRED_LATE,
     ),
     sense_of_center=(
         prepared(lambda O, center: O if center else centred(O)),
@@ -271,6 +301,19 @@ eigen_cam.wrongs(
         ),
         "You also divided by the standard deviation. Centring only subtracts the mean.",
     ),
+    columns_of_length_one=(
+        prepared(
+            lambda O, center: functional.normalize(centred(O) if center else O, dim=1),
+        ),
+        "You divided each column of O by its length, so weak channels count as much as strong "
+        "ones. O stays as it is, or is only centred.",
+    ),
+    rows_of_length_one=(
+        prepared(
+            lambda O, center: functional.normalize(centred(O) if center else O, dim=2),
+        ),
+        "You divided each row of O by its length. O stays as it is, or is only centred.",
+    ),
     raw_maps_projected=(
         raw_projected,
         "You found v₁ from the centred O, but multiplied the O that is not centred. L = O v₁ with "
@@ -279,6 +322,17 @@ eigen_cam.wrongs(
     one_direction_for_all=(
         whole_batch,
         "You put all images into one matrix, so they share one direction. Each image has its own v₁.",
+    ),
+    one_direction_for_all_each_centred=(
+        lambda F, center=False: whole_batch(
+            F - F.mean((2, 3), keepdim=True) if center else F, center=False
+        ),
+        "You centred each image, but then one SVD got the rows of all images, so they share one "
+        "direction. Each image has its own v₁.",
+    ),
+    direction_of_the_mean_table=(
+        projected(lambda O: first(O.mean(0, keepdim=True)).expand(len(O), -1)),
+        "You averaged the tables of all images before the SVD. Each image has its own v₁.",
     ),
     direction_of_the_first_image=(
         projected(lambda O: first(O[:1]).expand(len(O), -1)),
@@ -336,6 +390,16 @@ eigen_cam.wrongs(
     ),
     relu_of_the_other_sign=(lambda F, center=False: (-right_map(F, center)).relu(), RELU),
     a_list_of_maps=(lambda F, center=False: list(right_map(F, center)), NOT_STACKED),
+    smallest_value_subtracted=(
+        lambda F, center=False: (
+            float_map(F, center) - float_map(F, center).amin((1, 2), keepdim=True)
+        ),
+        NO_SHIFT,
+    ),
+    smallest_of_all_subtracted=(
+        lambda F, center=False: float_map(F, center) - float_map(F, center).amin(),
+        NO_SHIFT,
+    ),
     minmax=(
         lambda F, center=False: (
             lambda L: (
@@ -444,9 +508,11 @@ def alternating(M, F, sizes=1.0):
 def _(rng):
     F = features(rng, 4, 5, 3, 7)
     M = as_map(strongest(centred(rows(F))), F)
+    M = torch.where(sum_of_products(M, F) < 0, -M, M)
+    M = M + M.std() * torch.tensor([-0.02, -0.02, 0.02, 0.02])[:, None, None]  # no sum near 0
     M = alternating(M, F, torch.tensor([0.1, 1, 0.1, 1])[:, None, None])
-    yield Case("four centred maps of 3×7, the two weak ones must be turned", M, F)
-    yield Case("the same, very small", 1e-3 * M, F)
+    yield Case("four maps of 3×7, nearly centred; the two weak ones must be turned", M, F)
+    yield Case("the same, maps and features very small", 1e-4 * M, 1e-6 * F)
     F = features(rng, 3, 4, 5, 3)
     few = -torch.ones(3, 5, 3) + 0.01 * normal(rng, 3, 5, 3)
     few[:, 2, 1] = 1.5
@@ -525,6 +591,11 @@ fix_sign.wrongs(
         lambda M, F: torch.where(sum_of_products(M, F) > 0, M, -M),
         "You turned a map whose sum is exactly 0. Only a negative sum turns it.",
     ),
+    only_clearly_negative=(
+        lambda M, F: torch.where(sum_of_products(M, F) < -1e-3, -M, M),
+        "You turn only where s is clearly below 0. Small maps and features have a small s: turn "
+        "where s < 0.",
+    ),
     sum_of_the_map=(
         turn(lambda M, F: M.sum((1, 2), keepdim=True)),
         "You asked the sum of the map alone. A centred map has the sum 0: ask the product with the "
@@ -555,8 +626,8 @@ fix_sign.wrongs(
     ),
     sums_multiplied=(
         turn(lambda M, F: M.sum((1, 2), keepdim=True) * F.sum((1, 2, 3))[:, None, None]),
-        "You summed first and multiplied then. Where is the map strong, and are the features "
-        "strong there too? Multiply at each place, then sum.",
+        "You summed F over the places, or took its mean, before it met M. Where is the map strong, "
+        "and are the features strong there too? Multiply at each place, then sum.",
     ),
     multiplied_by_the_sum=(
         lambda M, F: M * sum_of_products(M, F),
@@ -824,7 +895,7 @@ eigen_grad_cam.wrongs(
     ),
     length_one=(
         lambda F, G: unit_map(G * F),
-        "Your map has length 1: that is u₁. L = O v₁ keeps its size, L = σ₁ u₁.",
+        LENGTH_ONE,
     ),
     one_direction_for_all=(
         lambda F, G: whole_batch(G * F),
