@@ -706,6 +706,8 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
+# (Dots on the seam in the last row of layer 1: such an edge stood in no training image.)
+#
 # **Today's question was: fine and right at once?** Partly. On our scenes a larger share of the
 # product of trained layers, taken after the poolings, was right than of its deepest layer, and it
 # had a better outline, in three networks of three. Random layers could not do that. But its outline
@@ -814,10 +816,8 @@ print(f"mean gap of LayerCAM: {gap_of_layer_cam.mean():.1f}, mean |Y|: {Y.abs().
 #
 # * A fine grid is not a fine map. Before a max pooling three of four gradients are 0.
 # * The maximum keeps what *any* layer says, noise included; the product keeps what *all* say.
-# * Less noise can be had from a power of one map. More detail can be had from a random network.
-#   Only what beats both controls is evidence.
-# * Local normalisation adds details to the deepest map. On our scenes it did not make the outline
-#   better than the plain product did.
+# * A power of one map has less noise too; random layers add detail too. Beat both controls.
+# * Local normalisation adds detail. Here it did not make the outline better than a product did.
 # * FullGrad's terms add up to the logit exactly. The absolute value throws the class away.
 #
 # **Where it fails.** All this was measured on drawn animals with a tiny network. In a deeper one a

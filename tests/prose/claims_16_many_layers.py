@@ -327,6 +327,15 @@ def _(run):
     assert ((numbers(run, "its terms with their sign")[3] - 0.5).abs() < 0.04).all()
 
 
+@says("Dots on the seam in the last row of layer 1")
+def _(run):
+    M = run.up(run.ladders[0][0], (96, 96))[8]
+    seam = torch.zeros(96, 96, dtype=torch.bool)
+    seam[:, 46:50] = True
+    ground = ~run.animals[8]
+    assert M[seam & ground].mean() > 3 * M[~seam & ground].mean()
+
+
 @says("Of the maximum a smaller share was right than of the deepest layer")
 def _(run):
     assert (numbers(run, "max")[0] < deepest(run)[0]).all()
