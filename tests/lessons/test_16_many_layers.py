@@ -318,6 +318,12 @@ fuse.wrongs(
         "The maps keep their own sizes, and maps of different sizes can be neither stacked nor "
         "multiplied place by place. Enlarge each scaled map to `size` first.",
     ),
+    never_enlarged_and_no_tanh=(
+        fused(enlarge=lambda M, size: M, t=minmax),
+        "The maps keep their own sizes, and maps of different sizes can be neither stacked nor "
+        "multiplied place by place. Enlarge each scaled map to `size` first. And in "
+        '"tanh" the scaling is tanh(2 M / max M), not s.',
+    ),
     never_scaled_nor_enlarged=(
         lambda maps, size, how: (torch.prod if how == "product" else torch.amax)(
             torch.stack(maps), 0
