@@ -9,14 +9,13 @@
 # %% [markdown]
 # # Lesson 16: Many layers
 #
-# **Time** 110 minutes · **Difficulty** ●●●○○ · **You need** lessons 8 and 9; 12 helps · **At the
-# end** you have put the maps of four layers together in four ways, you have measured what that
-# brings, and you have two controls that tell a sharper map from one that only looks sharp.
+# **Time** 140 minutes (15 of them optional) · **Difficulty** ●●●○○ · **You need** lessons 8 and 9;
+# 12 helps · **At the end** you have put the maps of four layers together in four ways, measured
+# what that brings, and used two controls that tell a sharper map from one that only looks sharp.
 #
 # A dog is lost in a town. One witness stands on a tower. She sees the whole town and says: "The dog
 # is near the church." But she sees no detail. Another witness stands in a street. He sees every
-# stone, and something that moves, but only three metres of the town. Who finds the dog? Perhaps
-# both together.
+# stone, and something that moves, but only three metres of the town. Who finds the dog?
 #
 # A network has such witnesses. A **deep** layer, near the logits, has seen a large part of the
 # image. It knows the class, but its map has few and large places. A **shallow** layer, near the
@@ -26,14 +25,12 @@
 # Nearly all maps so far came from one deep layer. Many authors wanted more. **Today's question: put
 # the maps of many layers together. Is the result fine and right at once?**
 #
-# > **Papers:** P.-T. Jiang, C.-B. Zhang, Q. Hou, M.-M. Cheng, Y. Wei: *LayerCAM: Exploring
-# > Hierarchical Class Activation Maps for Localization*, IEEE Transactions on Image Processing 30,
-# > 2021. · X. Shi, S. Khademi, Y. Li, J. van Gemert: *Zoom-CAM: Generating Fine-grained Pixel
-# > Annotations from Image Labels*, ICPR 2020. · A. Englebert, O. Cornu, C. De Vleeschouwer:
+# > **Papers:** P.-T. Jiang et al.: *LayerCAM: Exploring Hierarchical Class Activation Maps for
+# > Localization*, IEEE Transactions on Image Processing 30, 2021. · X. Shi et al.: *Zoom-CAM:
+# > Generating Fine-grained Pixel Annotations from Image Labels*, ICPR 2020. · A. Englebert et al.:
 # > *Poly-CAM: High resolution class activation map for CNNs*, ICPR 2022, arXiv 2204.13359. ·
-# > Domeniconi, Stramiglio, Lombardi, Salti: *How to Evaluate and Refine your CAM*, 2026, arXiv 2605.14641 (RefineCAM).
-# > · S. Srinivas, F. Fleuret: *Full-Gradient Representation for Neural Network Visualization*,
-# > NeurIPS 2019, arXiv 1905.00780.
+# > Domeniconi et al.: *How to Evaluate and Refine your CAM*, 2026, arXiv 2605.14641 (RefineCAM). ·
+# > S. Srinivas, F. Fleuret: *Full-Gradient Representation*, NeurIPS 2019, arXiv 1905.00780.
 
 # %% tags=["imports"]
 import os
@@ -58,15 +55,15 @@ fast = bool(os.environ.get("CAMLITE_FAST"))  # fewer images, for tests
 # chance. So each number below is printed three times, once for each network.
 #
 # We ask about **mosaics**: four animals, one in each quarter, and one of them is the one we ask
-# for. Now a map can be *wrong*: it can light up another animal. The network has never seen a mosaic,
-# but with GAP it reads images of any size.
+# for. Now a map can be *wrong*: it can light up another animal. The network has never seen a
+# mosaic, but with GAP it reads images of any size.
 
 # %%
 networks = [nets.bundled(f"ladder_{seed}") for seed in range(3)]
 alone = data.scenes("pond", "flipped", count=100, seed=0)
 for seed, net in enumerate(networks):
     right_alone = nets.accuracy(net, alone.images, alone.labels)
-    print(f"network {seed}: {right_alone:.0%} right on {len(alone)} single animals")
+    print(f"network {seed}: {100 * right_alone:.0f} % right on {len(alone)} single animals")
 
 mosaic = data.mosaic(16 if fast else 40, seed=1)
 x, N = mosaic.images, len(mosaic.images)
@@ -75,9 +72,8 @@ asked = mosaic.object_masks[rows, c]  # (N, 96, 96), the animal that we ask for
 animals = mosaic.object_masks.any(1)  # all four
 quarter = mosaic.cell_masks[rows, c]  # the quarter of the asked animal
 area, all_area = asked.float().mean(), animals.float().mean()
-print(
-    f"{N} mosaics {tuple(x.shape[1:])}; the asked animal covers {area:.1%}, all four {all_area:.1%}"
-)
+print(f"{N} mosaics {tuple(x.shape[1:])}, share of the image: ", end="")
+print(f"the asked animal {100 * area:.1f} %, all four {100 * all_area:.1f} %")
 
 # %% [markdown]
 # ## Four numbers
@@ -91,8 +87,11 @@ print(
 # * **IoU**: light as many pixels as the asked animal has, the brightest ones. Intersection of lit
 #   pixels and animal, divided by their union.
 # * **outline**: take pixels at most three pixels away from the outline of the asked animal. Of two
-#   of them, one inside and one outside: how often is the inner one brighter? Chance: 50 %. (This
-#   is the AUC of lesson 6.) It is the number for *fine*: the rest of the image does not matter.
+#   of them, one inside and one outside: how often is the inner one brighter? Chance: 50 %. (This is
+#   the AUC of lesson 6.) It is the number for *fine*: the rest of the image does not matter.
+#
+# You may skip the next cell. `near` are the pixels close to the outline, all in the `quarter` of
+# the asked animal. `report(name, maps)` prints the four numbers, each for every network's maps.
 
 
 # %%
@@ -162,9 +161,9 @@ for side in (12, 24, 48):
     report(f"the true mask, {side}×{side}", [seen])
 
 # %% [markdown]
-# Read the table before you trust it. The blob has an IoU of about one half, and an outline well above
-# 50 %, for two simple reasons: the animals stand near the middle of their quarters, and they are
-# round. So a map with IoU 0.5 may know no more than the quarter. And a grid of only 12×12 is no
+# Read the table before you trust it. The blob has an IoU of about one half, and an outline well
+# above 50 %, for two simple reasons: the animals stand near the middle of their quarters, and they
+# are round. So a map with IoU 0.5 may know no more than the quarter. And a grid of only 12×12 is no
 # excuse: the mask itself, seen through it, still has a good IoU.
 #
 # ## Exercise 16.1: LayerCAM
@@ -177,9 +176,9 @@ for side in (12, 24, 48):
 # $$ M(x,y) = \mathrm{ReLU}\Big(\sum_k \mathrm{ReLU}\big(G_k(x,y)\big)\,F_k(x,y)\Big), \qquad
 # G_k = \frac{\partial Y_c}{\partial F_k} $$
 #
-# $F_k$ is channel $k$ of the layer, $Y_c$ the logit of class $c$. `F` and `G` are both
-# (N, K, h, w). `F` may be negative (a layer before its ReLU). The result is (N, h, w), never
-# negative, not scaled.
+# $F_k$ is channel $k$ of the layer, $Y_c$ the logit of class $c$. `F` and `G` are both (N, K, h,
+# w). `F` may be negative (a layer before its ReLU). The result is (N, h, w), never negative, not
+# scaled.
 
 
 # %% tags=["exercise", "16.1"]
@@ -220,35 +219,35 @@ def ladder(net: nn.Module, layers: tuple, c: Tensor = c) -> list[Tensor]:
 RELUS = ("features.2", "features.6", "features.10", "features.14")
 at_relus = [ladder(net, RELUS) for net in networks]  # [network][layer]
 sizes = [f"{M.shape[1]}×{M.shape[2]}" for M in at_relus[0]]
-print("maps of", ", ".join(sizes))
 
 # %% [markdown]
 # **Guess first:** which of the four layers has the best *outline*, which the best *IoU*, which is
-# most often *right*? Three numbers in a row: the three networks, in percent.
+# largest share *right*? Three numbers in a row: the three networks, in percent.
 
 # %%
-for number, size in enumerate(sizes):
-    report(f"ReLU {number + 1}, {size}", [maps[number] for maps in at_relus])
+relu_names = [f"ReLU {number + 1}, {size}" for number, size in enumerate(sizes)]
+for number, name in enumerate(relu_names):
+    report(name, [maps[number] for maps in at_relus])
 
 # %% [markdown]
-# **Your guess:** the deepest layer is *right* most often and has the best *IoU*. That was
-# expected. But the layer with the finest grid does not have the finest outline. It has the worst
-# one, in all three networks! A fine grid is not a fine map. What is wrong with this witness? Look
-# at what he says: the gradient.
+# **Your guess:** the deepest layer has the largest share *right* and the best *IoU*. That was
+# expected. But the layer with the finest grid does not have the best outline. It has the worst one,
+# in all three networks! A fine grid is not a fine map. What is wrong with this witness? Look at
+# what he says: the gradient.
 
 # %%
 for seed, net in enumerate(networks):
     F, G = layers_of(net, RELUS, c)
     zeros = [float((g == 0).float().mean()) for g in G]
-    print(f"network {seed}: gradients of exactly 0:", "  ".join(f"{z:.0%}" for z in zeros))
+    print(f"network {seed}: gradients of exactly 0:", "  ".join(f"{100 * z:.0f} %" for z in zeros))
 
 # %% [markdown]
-# After each of the first three ReLUs comes a max pooling. It lets the largest of 2×2 values through,
-# and only that one gets a gradient. The other three get exactly 0, so three of four numbers of `G`
-# are lost, place by place and channel by channel. The map is a sieve. The authors of LayerCAM warn of
-# this: before a max pooling, or before a convolution with stride 2, the map has a grid; take a
-# neighbouring layer. The neighbour here is the **output of the pooling**: half the places, but
-# every one has its gradient.
+# After each of the first three ReLUs comes a max pooling. It lets the largest of 2×2 values
+# through, and only that one gets a gradient. The other three get exactly 0, so three of four
+# numbers of `G` are lost, place by place and channel by channel. The map is a sieve. The authors of
+# LayerCAM warn of this: before a max pooling, or before a convolution with stride 2, the map has a
+# grid; take a neighbouring layer. The neighbour here is the **output of the pooling**: half the
+# places, but every one has its gradient.
 
 # %%
 POOLS = ("features.3", "features.7", "features.11", "features.14")  # the last one has no pooling
@@ -259,14 +258,13 @@ for number, name in enumerate(names):
     report(name, [maps[number] for maps in ladders])
 
 # %% [markdown]
-# Now the witnesses are worth a question. Each layer has a better outline than the ReLU just before
-# it. Layers 2 and 3 have a better one than the deepest layer, in all three networks (layer 1 in two
-# of them). But all of them are less often right, and their IoU is lower.
+# Now the witnesses are worth a question. Each of the first three layers has a better outline than
+# the ReLU just before it (after ReLU 4 there is no pooling). Layers 2 and 3 have a better one than
+# the deepest layer, in all three networks (layer 1 in two of them). But in all of them a smaller
+# share is right, and their IoU is lower.
 #
-# (A Japanese article on CAM reports that Zoom-CAM and LayerCAM did not go well, whichever of them its
-# author implemented. For methods over several layers, it says, one takes the last convolution of each
-# block: the place just before the size is halved. Perhaps it looked through the sieve; we do not
-# know.)
+# (The Japanese article *CAMの発展と実装* reports that Zoom-CAM and LayerCAM did not go well in its
+# author's hands. Perhaps it looked through the sieve; we do not know.)
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -300,7 +298,7 @@ def bar(figure, axes) -> None:
 def said(name: str) -> str:
     """IoU and outline of all networks and mosaics."""
     _, _, iou, outline = found[name].mean(1).tolist()
-    return f"IoU {iou:.0%}, outline {outline:.0%}"
+    return f"IoU {100 * iou:.0f} %, outline {100 * outline:.0f} %"
 
 
 shown = 2  # the mosaic of the figure; it asks for the fish
@@ -308,16 +306,18 @@ figure, axes = plt.subplots(2, 5, figsize=(11, 4.9), layout="constrained")
 panel(axes[0, 0], shown, None, f"asked: {mosaic.class_names[c[shown]]}")
 axes[1, 0].axis("off")
 for number in range(4):
-    before, after = f"ReLU {number + 1}, {at_relus[0][number].shape[1]}×", names[number]
-    before = next(name for name in found if name.startswith(before))
+    before, after = relu_names[number], names[number]
     panel(axes[0, number + 1], shown, at_relus[0][number], f"{before}\n{said(before)}")
-    panel(axes[1, number + 1], shown, ladders[0][number], f"{after}\n{said(after)}")
+    if number < 3:
+        panel(axes[1, number + 1], shown, ladders[0][number], f"{after}\n{said(after)}")
+axes[1, 4].axis("off")
+axes[1, 4].text(0.5, 0.5, "no pooling\nafter ReLU 4", ha="center", transform=axes[1, 4].transAxes)
 axes[0, 1].set_ylabel("before the pooling")
 axes[1, 1].set_ylabel("after it")
 bar(figure, axes)
 figure.suptitle(
-    "LayerCAM of a fish, layer by layer: before a max pooling the map is a sieve (network 0; "
-    f"numbers: 3 networks × {N} mosaics)"
+    "LayerCAM of a fish, layer by layer: at ReLU 1, before a max pooling, the map is a sieve\n"
+    f"(maps: network 0; numbers: mean of 3 networks × {N} mosaics)"
 )
 plt.show()
 
@@ -325,8 +325,8 @@ plt.show()
 # ## What a network that knows nothing shows
 #
 # Look at the shallow maps above: spots, edges, details. An eye is easily convinced. So we need a
-# control. Here is a network of the same kind that has learned
-# **nothing**: its weights are random. **Guess first:** what does its map of layer 1 look like?
+# control. Here is a network of the same kind that has learned **nothing**: its weights are random.
+# **Guess first:** what does its map of layer 1 look like?
 
 # %%
 untrained = []
@@ -346,19 +346,19 @@ for row, n in zip(axes, (shown, 5), strict=True):
         panel(row[3 + seed], n, random_ladders[seed][0], f"random, network {seed}")
 bar(figure, axes)
 figure.suptitle(
-    "LayerCAM of layer 1. A random network's map is fine too, and marks nothing\n"
-    f"(right: trained {found[names[0]][0].mean():.0%}, random "
-    f"{found['random: ' + names[0]][0].mean():.0%}, chance 25 %; n = 3 × {N})"
+    "LayerCAM of layer 1. A random network's map is full of detail too, and marks no animal\n"
+    f"(right: trained {100 * found[names[0]][0].mean():.0f} %, random "
+    f"{100 * found['random: ' + names[0]][0].mean():.0f} %, chance 25 %; 3 networks × {N} mosaics)"
 )
 plt.show()
 
 # %% [markdown]
-# **Your guess:** the map is as fine as its grid, and it is grain. No class is in it: *right* is 25 %,
-# the share of chance. The outline is a little above 50 %, far below the trained layers'. So the
-# trained shallow layers do know something. But an eye that only asks "is there detail?" is content
-# with both. **Detail in a map says nothing about the network until a random network has been asked
-# too.** Lesson 18 makes a test of this. For today it is our control: whatever we put together, we
-# also do with the shallow maps of a random network.
+# **Your guess:** the map is full of detail, and the detail is grain. No class is in it: *right* is
+# 25 %, the share of chance. The outline is a little above 50 %, lower than that of the trained
+# layer of the same number. So the trained shallow layers do know something. But an eye that only
+# asks "is there detail?" is content with both. **Detail in a map says nothing about the network
+# until a random network has been asked too.** Lesson 18 makes a test of this. For today it is our
+# control: whatever we put together, we also do with the shallow maps of a random network.
 #
 # ## Exercise 16.2: put them together
 # *●●●○○ · about 18 minutes*
@@ -372,16 +372,18 @@ plt.show()
 #
 # with $s(M) = (M - \min M) / (\max M - \min M)$. Zoom-CAM takes the maximum: the place counts if
 # **any** layer is sure. RefineCAM takes the product: **all** must be sure. LayerCAM takes the
-# maximum of maps that tanh has lifted, so that weak places of a layer count more. (In the paper only
-# shallow layers are lifted; here all.)
+# maximum of maps that tanh has lifted, so that weak places of a layer count more. (In the paper
+# only shallow layers are lifted; here all.)
 #
-# `maps` is a list of (N, h_l, w_l), each with its own size; the result is (N, H, W) for
-# `size = (H, W)`. Minimum and maximum belong to each layer and each image. Note the order: scale
-# first, enlarge then. Where a map is constant, $s$ gives zeros; where it is 0 everywhere, tanh gives
-# zeros. (So one empty layer makes a product empty. That is right.) `how` is one of the three words.
+# `maps` is a list of (N, h_l, w_l), each with its own size; the result is (N, H, W) for `size = (H,
+# W)`. Minimum and maximum belong to each layer and each image. Note the order: scale first, enlarge
+# then. Of a constant map $s$ makes zeros: (3, 3, 3) becomes (0, 0, 0), not 0 / 0. Of a map that is
+# 0 everywhere tanh makes zeros too. (So one empty layer makes a product empty. That is right.)
+# `how` is one of the three words.
 #
 # `M.amax(dim=(1, 2), keepdim=True)` is the maximum of each image as (N, 1, 1); `torch.stack(list)`
-# puts maps of one size on a new axis 0; `.amax(0)` and `.prod(0)` run over that axis. `up` is above.
+# puts maps of one size on a new axis 0; `.amax(0)` and `.prod(0)` run over that axis.
+# `torch.where(test, A, B)` takes `A` where the test is true, and `B` elsewhere. `up` is above.
 
 
 # %% tags=["exercise", "16.2"]
@@ -395,7 +397,7 @@ def fuse(maps: list[Tensor], size: tuple[int, int], how: str) -> Tensor:
 check("16.2", fuse)
 
 # %% [markdown]
-# **Guess first:** maximum or product: which has more noise? Which is more often right?
+# **Guess first:** maximum or product: which has more noise? Of which is a larger share right?
 
 # %%
 size = (96, 96)
@@ -404,15 +406,16 @@ for how in ("max", "tanh", "product"):
     report(how, [fuse(maps, size, how) for maps in ladders])
 
 # %% [markdown]
-# **Your guess:** one careless layer is enough to spoil a maximum. It is less often right than the
-# deepest layer alone, and the noise stays about where it was; tanh, which lifts weak places, is
-# right less often still. The outline hardly moves. The product has little noise, is right much more
-# often, and has a better outline than the deepest layer, in all three networks. (Remember the
-# blob: the deepest layer's outline is no better than the blob's. The product's is, in one network
-# only just.) Is that the answer? Not yet. Two questions must be asked of every product.
+# **Your guess:** one careless layer is enough to spoil a maximum. A smaller share of it is right
+# than of the deepest layer alone, and the noise stays about where it was; of tanh, which lifts weak
+# places, a smaller share still. The outline hardly moves. The product has little noise, a much
+# larger share of it is right, and it has a better outline than the deepest layer, in all three
+# networks. But compare it with *every* witness: layer 2 alone has about the same outline. To layer
+# 2 the product adds *right* and *IoU*, not outline. (And remember the blob: the deepest layer's
+# outline is no better than the blob's. The product's is, in one network only just.) Is that the
+# answer? Not yet. Every product needs two controls.
 #
-# **Control 1: less noise is cheap.** Multiply the deepest map with itself, four times. No new witness
-# is heard.
+# **Control 1: less noise is easy to get.** Take the deepest map four times: no new witness.
 #
 # **Control 2: a better outline could come from anybody.** Keep the deepest map, and take the three
 # shallow maps from a *random* network.
@@ -420,34 +423,34 @@ for how in ("max", "tanh", "product"):
 # %%
 power = [fuse([maps[3]] * 4, size, "product") for maps in ladders]
 report("deepest, to the power 4", power)
-foreign = [[*a[:3], b[3]] for a, b in zip(random_ladders, ladders, strict=True)]
+foreign = [a[:3] + b[3:] for a, b in zip(random_ladders, ladders, strict=True)]
 report("product, 3 random layers", [fuse(maps, size, "product") for maps in foreign])
 
 # %% [markdown]
-# Control 1 takes a large part of the noise away, and is the most often right of all. Yet the order of
-# the pixels is the same, so IoU and outline stay as they were (up to rounding). So the low noise of
-# a product proves nothing. A map with high energy on the animal may be nothing but a *sharper
-# contrast*.
+# Control 1 takes a large part of the noise away, and has the largest share right of all five. Yet
+# the order of the pixels is the same, so IoU and outline stay as they were (up to rounding). So the
+# low noise of a product proves nothing. A map with high energy on the animal may be nothing but a
+# *sharper contrast*.
 #
 # Control 2 gives a worse outline than the deepest layer alone, while the trained layers gave a
-# better one. So the trained shallow layers do know something about the outline. **That** is the
-# evidence for the product.
+# better one. So the outline of the product comes from what the shallow layers have *learned*.
+# **That** is the evidence for the product.
 #
-# And the price? Look at the IoU: the product's is lower than that of the deepest layer alone, in all
-# three networks. It lights only those parts of the animal on which all layers agree, such as the
-# eyes of a frog. Fine and right, but not complete.
+# And the price? Look at the IoU: the product's is lower than that of the deepest layer alone, in
+# all three networks. It lights only what all layers agree on, such as the eyes of a frog. Fine and
+# right, but not complete.
 #
-# Must it be all four? On *other* mosaics (`seed=2`) we measured the product of every pair of layers.
-# For each of the three networks layers 3 and 4 had the best IoU. So here this pair is tested on
-# mosaics that had no part in the choice. **Guess first:** both have a grid of only 12×12. Is the
-# outline of their product better than that of layer 4?
+# Must it be all four? On *other* mosaics (`seed=2`) we measured the product of every pair of
+# layers. For each of the three networks layers 3 and 4 had the best IoU. So our mosaics had no part
+# in the choice. **Guess first:** both have a grid of only 12×12. Is the outline of their product
+# better than that of layer 4?
 
 # %%
 report("product, layers 3 and 4", [fuse(maps[2:], size, "product") for maps in ladders])
 
 # %% [markdown]
-# **Your guess:** it is, and the IoU is higher too, in all three networks. No finer grid was needed for
-# that. What helped was a second witness, not a sharper eye.
+# **Your guess:** it is, and the IoU is higher too, in all three networks. No finer grid was needed
+# for that. What helped was a second witness, not a sharper eye.
 #
 # Could the witnesses be better? LayerCAM drops every negative gradient, and with it the evidence
 # against the class. Lesson 9's HiResCAM, $\sum_k G_k F_k$, keeps it until the sum, and only then
@@ -463,12 +466,11 @@ def signed_ladder(net: nn.Module) -> list[Tensor]:
 signed_ladders = [signed_ladder(net) for net in networks]
 report("HiResCAM, deepest alone", [maps[3] for maps in signed_ladders])
 report("HiResCAM, product", [fuse(maps, size, "product") for maps in signed_ladders])
-report("HiResCAM, max", [fuse(maps, size, "max") for maps in signed_ladders])
 
 # %% [markdown]
-# With its sign the deepest map alone is nearly always right: the other animals were lit because the
-# evidence against the class had been cut off. And the product of signed maps has the better
-# outline *and* an IoU that is no lower than that of its deepest layer, in each of the three networks.
+# With its sign more than nine tenths of the deepest map alone are right: the other animals were lit
+# because the evidence against the class had been cut off. And the product of signed maps has the
+# better outline *and* an IoU no lower than that of its deepest layer, in all three networks.
 #
 # ## Exercise 16.3: brighter than around here
 # *●●○○○ · about 10 minutes*
@@ -479,10 +481,10 @@ report("HiResCAM, max", [fuse(maps, size, "max") for maps in signed_ladders])
 #
 # $$ \mathrm{LNorm}(M) = \frac{M}{\max\big(\mathrm{Up}(\mathrm{Down}(M)),\, 10^{-12}\big)} $$
 #
-# $\mathrm{Down}$ makes the map as small as `coarse_size`, $\mathrm{Up}$ makes it as large as before.
-# Both are bilinear: the function `up` does both. 1 means: as bright as around here. 2: twice as
-# bright. The number $10^{-12}$ only prevents 0 / 0: a map that is 0 everywhere stays 0. `M` is
-# (N, h, w), not negative; so is the result, in the same size.
+# $\mathrm{Down}$ makes the map as small as `coarse_size`, $\mathrm{Up}$ makes it as large as
+# before. Both are bilinear: the function `up` does both. 1 means: as bright as around here. 2:
+# twice as bright. The number $10^{-12}$ only prevents 0 / 0: a map that is 0 everywhere stays 0.
+# `M` is (N, h, w), not negative; so is the result, in the same size.
 
 
 # %% tags=["exercise", "16.3"]
@@ -506,8 +508,7 @@ print([round(v, 2) for v in leveled[8:16].tolist()], "ends:", leveled[[0, -1]].t
 
 # %% [markdown]
 # **Your guess:** 1 at both ends. Only beside the step there is something to see: darker on the dark
-# side, brighter on the light side. So LNorm keeps *details* and forgets the *level*. Remember this
-# line.
+# side, brighter on the light side. So LNorm keeps *details* and forgets the *level*. Remember this.
 #
 # ## Exercise 16.4: Poly-CAM's rule
 # *●●○○○ · about 8 minutes*
@@ -518,9 +519,8 @@ print([round(v, 2) for v in leveled[8:16].tolist()], "ends:", leveled[[0, -1]].t
 # P \leftarrow \mathrm{LNorm}(M_l) \circ \mathrm{Up}(P) $$
 #
 # $\mathrm{Up}$ enlarges $P$ to the size of $M_l$. The coarse size in LNorm is the size of $P$
-# *before* it is enlarged. `maps` is a list with the **deepest first**, each (N, h_l, w_l). The result
-# has the size of the last one. It is not scaled. Use your `local_normalize` (if 16.3 is still empty,
-# this check cannot pass).
+# *before* it is enlarged. `maps` is a list with the **deepest first**, each (N, h_l, w_l). The
+# result has the size of the last one, not scaled. Use your `local_normalize` (check 16.3 first).
 
 
 # %% tags=["exercise", "16.4"]
@@ -534,11 +534,11 @@ def poly_cam(maps: list[Tensor]) -> Tensor:
 check("16.4", poly_cam)
 
 # %% [markdown]
-# One article calls Poly-CAM the one method over several layers that "works well": a map of the
-# deepest layer, made high-resolution by the earlier ones. Is it so on our scenes? First the rule
-# alone, with our LayerCAMs as its maps. (Layers 3 and 4 have one size; there LNorm could only say 1 or
-# 0. So we take layers 4, 2 and 1.) Beside it stand the same rule *without* LNorm, and the rule with
-# shallow maps of random networks.
+# The same Japanese article calls Poly-CAM the one method over several layers that "works well": a
+# map of the deepest layer, made high-resolution by the earlier ones. Is it so on our scenes? First
+# the rule alone, with our LayerCAMs as its maps. (Layers 3 and 4 have one size; there LNorm could
+# only say 1 or 0. So we take layers 4, 2 and 1.) Beside it stand the same rule *without* LNorm, and
+# the rule with shallow maps of random networks.
 
 
 # %%
@@ -560,14 +560,15 @@ report("Poly rule, random layers", [poly_cam(maps) for maps in random_steps])
 # %% [markdown]
 # LNorm does what it promises: it adds detail, and leaves it to the deepest layer where the energy
 # lies; *right* and *noise* stay nearer to the deepest map than without it. The shallow layers are
-# heard: with random ones the outline is worse, in all three networks. But the IoU is lower than that
-# of the deepest layer alone, and the outline is worse than *without* LNorm, in all three networks.
-# The step after 16.3 suggests why: LNorm forgets the level, and the level (bright on the animal, dark
-# beside it) is what the shallow layers know about inside and outside.
+# heard: with random ones the outline is worse, in all three networks. But the IoU is lower than
+# that of the deepest layer alone, and the outline is worse than *without* LNorm, in all three
+# networks. And with *random* layers the IoU is higher in two networks of three: there the trained
+# ones do harm. The step after 16.3 suggests why: LNorm forgets the level, and the level (bright on
+# the animal, dark beside it) is what the shallow layers know about inside and outside.
 #
-# That was the rule with our maps. The paper makes its maps in another way, with no gradient: it hides
-# parts of the image, as Score-CAM does. Each channel becomes a mask $H_k$, and its weight is made
-# of the probability $p$ that the network gives to the class of an image $X$:
+# That was the rule with our maps. The paper makes its maps in another way, with no gradient: it
+# hides parts of the image, as Score-CAM does. Each channel becomes a mask $H_k$, and its weight is
+# made of the probability $p$ that the network gives to the class of an image $X$:
 #
 # * PCAM+: $p(X \circ H_k)$, what the network says to the part that the mask *keeps*;
 # * PCAM−: $\mathrm{ReLU}(p(X) - p(X \circ (1 - H_k)))$, what is lost when that part is *hidden*;
@@ -577,35 +578,32 @@ report("Poly rule, random layers", [poly_cam(maps) for maps in random_steps])
 
 # %%
 few = 4
-CHAIN = ["features.3", "features.7", "features.14"]
-K = [16, 32, 64]  # channels of these layers
-print(f"PCAM±: up to {2 * sum(K)} forward passes for a mosaic, {few} mosaics")
+CHAIN = ["features.3", "features.7", "features.14"]  # with 16, 32 and 64 channels
+print(f"PCAM±: up to {2 * (16 + 32 + 64)} forward passes for a mosaic, {few} mosaics")
 report(f"deepest alone, n = {few}", [maps[3][:few] for maps in ladders])
 variants = {"+": "PCAM+", "-": "PCAM−", "+-": "PCAM±"}
 for variant in ["+-"] if fast else variants:
-    found_maps = [
-        camlite.poly_cam(net, CHAIN, x[:few], c[:few], variant=variant, batch_size=64)
-        for net in networks
-    ]
-    report(variants[variant], found_maps)
+    options = {"variant": variant, "batch_size": 64}
+    made = [camlite.poly_cam(net, CHAIN, x[:few], c[:few], **options) for net in networks]
+    report(variants[variant], made)
 
 # %% [markdown]
-# On our mosaics all three variants have a lower IoU than the deepest LayerCAM alone, and are less
-# often right, in each network. What this does *not* show: that Poly-CAM is a bad method. Our hidden parts are black, which
-# these networks have never seen (lesson 12: such a choice decides much); our network is tiny, our
-# animals are round, the paper's are photographs with VGG16 and ResNet50. What it does show: a map
-# with fine lines has not yet earned the word *sharp*. Measure it where you know the truth.
+# Each variant in the list above has on our mosaics a lower IoU than the deepest LayerCAM alone, and
+# a smaller share of it is right, in each network. What this does *not* show: that Poly-CAM is a bad
+# method. Our hidden parts are black, which these networks have never seen (lesson 12: such a choice
+# decides much); our network is tiny, our animals are round, the paper's are photographs with VGG16
+# and ResNet50. What it does show: detail may be wrong. Measure where you know the truth.
 #
-# ## Everything at once: FullGrad
+# ## Everything at once: FullGrad (optional, 15 minutes)
 #
-# Why choose layers at all? For a network of convolutions, ReLUs, poolings and linear layers there is
-# an exact sum over **all** of them. The logit is
+# Why choose layers at all? For a network of convolutions, ReLUs, poolings and linear layers there
+# is an exact sum over **all** of them. The logit is
 #
 # $$ Y_c = \sum \frac{\partial Y_c}{\partial X} \circ X \;+\;
 # \sum_l \sum \frac{\partial Y_c}{\partial z_l} \circ b_l $$
 #
-# where $X$ is the image, $z_l$ the output of layer $l$, and $b_l$ its bias (of a batch normalisation
-# too). Nothing is missing. `full_gradients` gives every term with its place, `.total()` adds them up.
+# where $X$ is the image, $z_l$ the output of layer $l$, and $b_l$ its bias (of a batch norm too).
+# Nothing is missing. `full_gradients` gives every term with its place, `.total()` adds them up.
 
 # %%
 d = (c + 1) % 4  # another animal of the same mosaic
@@ -613,15 +611,13 @@ full_gradients = camlite.methods.layers.full_gradients
 terms = [full_gradients(net, x, c) for net in networks]
 other = [full_gradients(net, x, d) for net in networks]
 gap = max(float((t.total() - t.Y).abs().max()) for t in terms)
-print(
-    f"largest |sum of all terms − logit|: {gap:.1e}, logits of size {terms[0].Y.abs().mean():.1f}"
-)
+print(f"largest |sum of all terms − logit|: {gap:.1e}, mean |logit|: {terms[0].Y.abs().mean():.1f}")
 
 
 # %% [markdown]
-# Complete, up to rounding. The *map* FullGrad takes each term's absolute value, scales each layer to
-# $[0, 1]$, and adds all of them up. **Guess first:** is the map of one animal another one than that
-# of the animal beside it?
+# Complete, up to rounding. The *map* FullGrad takes each term's absolute value, scales each layer
+# to $[0, 1]$, and adds all of them up. **Guess first:** is the map of one animal another one than
+# that of the animal beside it?
 
 
 # %%
@@ -648,9 +644,8 @@ report("FullGrad", absolute)
 report("its terms with their sign", signed)
 same_map = [correlation(A, B) for A, B in zip(absolute, absolute_other, strict=True)]
 same_signed = [correlation(S, spread(t)) for S, t in zip(signed, other, strict=True)]
-print("correlation of the maps of two animals:")
-print("  FullGrad           ", "  ".join(f"{v:+.2f}" for v in same_map))
-print("  terms with a sign  ", "  ".join(f"{v:+.2f}" for v in same_signed))
+print("correlation of two animals' maps, FullGrad:  ", "  ".join(f"{v:+.2f}" for v in same_map))
+print("correlation, terms with a sign:              ", "  ".join(f"{v:+.2f}" for v in same_signed))
 sums = {"asked animal": asked, "other three": animals & ~asked, "ground": ~animals}
 for name, mask in sums.items():
     values = [float((S * mask).sum((1, 2)).mean()) for S in signed]
@@ -658,13 +653,14 @@ for name, mask in sums.items():
 
 # %% [markdown]
 # **Your guess:** the two maps are nearly the same. FullGrad is *right* in about a quarter of its
-# energy on animals: chance. Its sum was complete, but the absolute value destroyed the only thing that
-# told the classes apart, the sign. And the scaling to $[0, 1]$ destroyed the sizes.
+# energy on animals: chance. Its sum was complete, but the absolute value destroyed the only thing
+# that told the classes apart, the sign. And the scaling to $[0, 1]$ destroyed the sizes.
 #
-# With its sign the same sum is right: the asked animal speaks for the class, the other three against
-# it. But you have to add it up over whole animals. Pixel by pixel it is grain: its outline is about
-# 50 %, chance. So here is today's question in one method: **complete and right, but not fine; or fine
-# lines, but not right.**
+# With its sign the same sum is right: the asked animal speaks for the class, the other three
+# against it. But you have to add it up over whole animals. Pixel by pixel it is grain: its outline
+# is about 50 %, chance. And the lines of FullGrad's map look clean, but its outline is below the
+# blob's. So here is today's question in one method: **complete and right, but not fine; or full of
+# lines, but neither right nor fine.**
 #
 # ## The answer in one picture
 
@@ -674,17 +670,15 @@ columns = {
     "layer 4, the deepest": (names[3], ladders[0][3]),
     "max of all": ("max", fuse(ladders[0], size, "max")),
     "product of all": ("product", fuse(ladders[0], size, "product")),
-    "the same, with sign": ("HiResCAM, product", fuse(signed_ladders[0], size, "product")),
+    "product of signed maps": ("HiResCAM, product", fuse(signed_ladders[0], size, "product")),
     "layer 4 × 3 random": ("product, 3 random layers", fuse(foreign[0], size, "product")),
 }
 figure, axes = plt.subplots(3, 7, figsize=(12.5, 6.1), layout="constrained")
 for row, n in zip(axes, (shown, 5, 8), strict=True):
     panel(row[0], n, None, f"asked: {mosaic.class_names[c[n]]}")
     for axis, (title, (name, M)) in zip(row[1:], columns.items(), strict=True):
-        right, noise, iou, outline = found[name].mean(1).tolist()
-        text = (
-            f"{title}\nright {right:.0%}, noise {noise:.0%}\nIoU {iou:.0%}, outline {outline:.0%}"
-        )
+        right, noise, _, _ = found[name].mean(1).tolist()
+        text = f"{title}\nright {100 * right:.0f} %, noise {100 * noise:.0f} %\n{said(name)}"
         panel(axis, n, M, text if n == shown else "")
 bar(figure, axes)
 figure.suptitle(
@@ -695,16 +689,16 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
-# (Dots on the seam between two quarters, as in the last row of layer 1: such an edge stood in no
-# training image, and a shallow layer answers to edges.)
+# (Dots on the seam in the last row of layer 1: such an edge stood in no training image.)
 #
-# **Today's question was: fine and right at once?** Partly. On our scenes the product of trained
-# layers, taken after the poolings, was more often right than its deepest layer and had a better
-# outline, in three networks of three, and random layers could not do that. The maximum was less often
-# right than the deepest layer. Two layers of the same coarse grid were enough to gain IoU and outline
-# together. Keeping the sign until the sum made even a single map right. And none
-# of the maps comes near to the true mask, seen through a grid of 12×12: not in IoU, not in outline.
-# In IoU hardly any of them beats a round blob that is told the quarter.
+# **Today's question was: fine and right at once?** Partly. On our scenes a larger share of the
+# product of trained layers, taken after the poolings, was right than of its deepest layer, and it
+# had a better outline, in three networks of three. Random layers could not do that. But its outline
+# was only about that of layer 2 alone. Of the maximum a smaller share was right than of the deepest
+# layer. Two layers of the same coarse grid were enough to gain IoU and outline together. Keeping
+# the sign until the sum made even a single map right. And none of the maps comes near to the true
+# mask, seen through a grid of 12×12: not in IoU, not in outline. In IoU hardly any of them beats a
+# round blob that is told the quarter.
 #
 # Does your function agree with the library's?
 
@@ -718,13 +712,11 @@ mine = fuse(signed_ladders[0], (48, 48), "max")
 print("Zoom-CAM:          ", torch.allclose(mine, zoom, atol=1e-5))
 
 # %% [markdown]
-# Zoom-CAM takes the maps with their sign, as our `signed_ladder` does. `camlite.refine_cam` takes
-# Grad-CAM++ maps.
+# Zoom-CAM takes the maps with their sign, as our `signed_ladder` does.
 #
 # ## Once more
 #
-# *From lesson 9, in new clothes. There is no hint, and no check but the numbers that the cell
-# prints.*
+# *From lesson 9, in new clothes. No hint; your check are the numbers that the cell prints.*
 #
 # Exercise 9.3: does a map add up to the logit? Write the gap $|\sum_{x,y} M + b - Y|$, (N,), for
 # HiResCAM (without any ReLU) and for LayerCAM, both at the deepest layer.
@@ -734,16 +726,17 @@ F, G = layers_of(net, POOLS, c)
 hires = (G[3] * F[3]).sum(1)
 Y = net(x).detach()[rows, c]
 b = net.classifier.bias.detach()[c]
-gap_of_hires = torch.zeros(N)  # your line here
-gap_of_layer_cam = torch.zeros(N)  # and here, with ladders[0][3]
-print(f"largest gap: HiResCAM {gap_of_hires.max():.1e}, LayerCAM {gap_of_layer_cam.max():.1f}")
+gap_of_hires = torch.full((N,), torch.nan)  # your line here; nan says: not written yet
+gap_of_layer_cam = torch.full((N,), torch.nan)  # and here, with ladders[0][3]
+print(f"largest gap of HiResCAM: {gap_of_hires.max():.1e}")
+print(f"mean gap of LayerCAM: {gap_of_layer_cam.mean():.1f}, mean |Y|: {Y.abs().mean():.1f}")
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
-# `gap_of_hires = (hires.sum((1, 2)) + b - Y).abs()` and
-# `gap_of_layer_cam = (ladders[0][3].sum((1, 2)) + b - Y).abs()`. HiResCAM adds up, up to rounding.
-# LayerCAM misses by several logits: all that speaks against the class is gone.
+# `gap_of_hires = (hires.sum((1, 2)) + b - Y).abs()` and `gap_of_layer_cam = (ladders[0][3].sum((1,
+# 2)) + b - Y).abs()`. HiResCAM adds up, up to rounding. LayerCAM misses by about 4 on average,
+# while the logits have a mean size of about 1.5: all that speaks against the class is gone.
 #
 # </details>
 #
@@ -757,8 +750,8 @@ print(f"largest gap: HiResCAM {gap_of_hires.max():.1e}, LayerCAM {gap_of_layer_c
 #
 # <details><summary>Answer</summary>
 #
-# LayerCAM: 0 · 2 + 0.5 · 3 = 1.5. HiResCAM: −2 + 1.5 = −0.5, and after the ReLU 0. LayerCAM lights a
-# place whose evidence, all in all, speaks against the class.
+# LayerCAM: 0 · 2 + 0.5 · 3 = 1.5. HiResCAM: −2 + 1.5 = −0.5, and after the ReLU 0. LayerCAM lights
+# a place whose evidence, all in all, speaks against the class.
 #
 # </details>
 #
@@ -777,8 +770,8 @@ print(f"largest gap: HiResCAM {gap_of_hires.max():.1e}, LayerCAM {gap_of_layer_c
 #
 # <details><summary>Answer</summary>
 #
-# The order of the pixels is the same. Every number that only asks which pixel is brighter (IoU of the
-# brightest, outline) is unchanged: it is the same map with more contrast. A product of several
+# The order of the pixels is the same. Every number that only asks which pixel is brighter (IoU of
+# the brightest, outline) is unchanged: it is the same map with more contrast. A product of several
 # layers must be compared with such a power, or its low noise proves nothing.
 #
 # </details>
@@ -796,31 +789,38 @@ print(f"largest gap: HiResCAM {gap_of_hires.max():.1e}, LayerCAM {gap_of_layer_c
 #
 # <details><summary>Answer</summary>
 #
-# Where no gradient is negative: then ReLU(G) = G, and a sum of products that are not negative needs no
-# last ReLU.
+# Where no gradient is negative: then ReLU(G) = G, and a sum of products that are not negative needs
+# no last ReLU.
 #
 # </details>
 
 # %% [markdown]
 # ## What you know now
 #
-# * A fine grid is not a fine map. Before a max pooling three of four gradients are 0: take the layer
-#   after it.
-# * The maximum keeps what *any* layer says, noise included. The product keeps what *all* say, and
-#   darkens the rest.
-# * Less noise can be had from a power of one map. More detail can be had from a random network. Only
-#   what beats both controls is evidence.
-# * Local normalisation adds details to the deepest map. On our scenes it did not make the outline
-#   better than the plain product did.
-# * FullGrad's terms add up to the logit exactly. The absolute value throws away the sign, and with it
-#   the class.
+# * A fine grid is not a fine map. Before a max pooling three of four gradients are 0.
+# * The maximum keeps what *any* layer says, noise included; the product keeps what *all* say.
+# * A power of one map has less noise too; random layers add detail too. Beat both controls.
+# * Local normalisation adds detail. Here it did not make the outline better than a product did.
+# * FullGrad's terms add up to the logit exactly. The absolute value throws the class away.
 #
-# **Where it fails.** Everything here was measured on drawn animals with a tiny network. With a deeper
-# network each shallow place has seen a smaller part of the object, and the layers may disagree more.
+# **Where it fails.** All this was measured on drawn animals with a tiny network. In a deeper one a
+# shallow place sees a smaller part of the object, and the layers may disagree more.
 #
-# **Try this.** Measure `fuse` with "product" for every pair of layers, on mosaics of another seed, with
-# `signed_ladder` in the place of `ladder`. Are 3 and 4 the best pair again? Then take the root of the product
-# (`** (1 / 4)`): which of the four numbers change, and which cannot?
+# **Try this.** Are 3 and 4 the best pair with signed maps too? In a new cell, on other mosaics:
+#
+# ```python
+# new = data.mosaic(N, seed=2)
+# x, asked, animals = new.images, new.object_masks[rows, c], new.object_masks.any(1)
+# near = grown(asked) & grown(~asked) & new.cell_masks[rows, c]
+# again = [signed_ladder(net) for net in networks]
+# for i, j in ((2, 3), (1, 3), (1, 2), (0, 3)):
+#     pairs = [fuse([maps[i], maps[j]], size, "product") for maps in again]
+#     report(f"layers {i + 1} and {j + 1}", pairs)
+# ```
+#
+# Expect the best IoU from 3 and 4, with 2 and 4 close to it. Then take the root of the product
+# (`pair ** 0.5`): which of the four numbers change, and which cannot? (*right* and *noise* do; IoU
+# and outline only ask which pixel is brighter.)
 #
 # **Where to read on.** The LayerCAM paper's part on the fusion of layers (its Equation 9 is tanh).
 # The Poly-CAM paper (arXiv 2204.13359) measures with insertion and deletion, which is lesson 17's

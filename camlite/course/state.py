@@ -144,7 +144,9 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """The names of what is not as before. A list that changed is named once, not item by item."""
     changed: list[str] = []
     for name in before:
-        if not same(before[name], after.get(name)) and not any(name.startswith(c) for c in changed):
+        # the flags of an item that is gone ("requires_grad of …") say no more than that it is gone
+        item = name if name in after else name.rpartition(" of ")[2]
+        if not same(before[name], after.get(name)) and not any(item.startswith(c) for c in changed):
             changed.append(name)
     return changed
 

@@ -192,6 +192,20 @@ def test_changes_inside_of_lists_dicts_and_models_are_seen(name):
     assert seen.startswith(f"changed: {name}"), seen
 
 
+@pytest.mark.parametrize("lose", [lambda maps: maps.pop(0), lambda maps: maps.pop()])
+def test_of_an_item_that_is_gone_the_flags_are_not_named(lose):
+    """Nobody touched the requires_grad of a tensor that was only taken out of its list."""
+    maps = Exercise("9.6", "maps", formula="M", hints=("a", "b", "c"))
+    maps.make_cases = lambda rng: iter([Case("three maps", [torch.ones(2) for _ in range(3)])])
+
+    def answer(given):
+        lose(given)
+        return torch.ones(2)
+
+    seen = observe(maps, answer, SEED)[0].parts
+    assert seen["side effects"] == "changed: argument 1"
+
+
 def test_gradients_that_a_model_had_before_stay():
     """torch's deepcopy leaves them out; who throws them away must be seen."""
     model = nn.Linear(3, 1)

@@ -270,8 +270,18 @@ fuse.wrongs(
     ),
     tanh_like_max=(
         fused(t=minmax),
-        '"tanh" gives the same as "max" in your answer. Each map is scaled by tanh(2 M / max M) '
-        "there, not by s.",
+        'There is no tanh(2 M / max M) in your map for "tanh": each map is scaled by s there, as for '
+        '"max". Take tanh(2 M / max M) in its place, and then the maximum.',
+    ),
+    tanh_forgotten_and_multiplied=(
+        lambda maps, size, how: fused()(maps, size, "max" if how == "max" else "product"),
+        'For "tanh" you give the product of the maps scaled by s, as for "product". Scale each map '
+        "by tanh(2 M / max M) there, and take the maximum.",
+    ),
+    tanh_multiplied=(
+        lambda maps, size, how: fused(most=torch.prod if how == "tanh" else None)(maps, size, how),
+        'For "tanh" you multiply the maps. Their scaling is right; then the largest value over the '
+        "layers is taken.",
     ),
     one_scale_for_all_images=(
         fused(
@@ -305,8 +315,26 @@ fuse.wrongs(
     ),
     never_enlarged=(
         fused(enlarge=lambda M, size: M),
-        "The maps keep their own sizes, and maps of different sizes cannot be stacked. Enlarge each "
-        "scaled map to `size` first.",
+        "The maps keep their own sizes, and maps of different sizes can be neither stacked nor "
+        "multiplied place by place. Enlarge each scaled map to `size` first.",
+    ),
+    never_enlarged_and_no_tanh=(
+        fused(enlarge=lambda M, size: M, t=minmax),
+        "The maps keep their own sizes, and maps of different sizes can be neither stacked nor "
+        "multiplied place by place. Enlarge each scaled map to `size` first. And in "
+        '"tanh" the scaling is tanh(2 M / max M), not s.',
+    ),
+    never_scaled_nor_enlarged=(
+        lambda maps, size, how: (torch.prod if how == "product" else torch.amax)(
+            torch.stack(maps), 0
+        ),
+        "The maps have different sizes and cannot be stacked. Scale each one, enlarge it to `size` "
+        "with `up`, and then stack.",
+    ),
+    list_of_maps=(
+        lambda maps, size, how: [up((squash if how == "tanh" else minmax)(M), size) for M in maps],
+        "You returned a list with one map for each layer. Stack them, and take the maximum or the "
+        "product over the layers.",
     ),
     always_the_maximum=(
         fused(product=torch.amax),
@@ -314,8 +342,8 @@ fuse.wrongs(
     ),
     exchanged=(
         fused(most=torch.prod, product=torch.amax),
-        'Product and maximum have changed places: "max" and "tanh" take the largest value, "product" '
-        "multiplies.",
+        '"max" and "tanh" take the largest value over the layers, "product" multiplies. Here you do '
+        "the other of the two.",
     ),
     only_the_last_layer=(
         lambda maps, size, how: up((squash if how == "tanh" else minmax)(maps[-1]), size),
@@ -474,6 +502,11 @@ local_normalize.wrongs(
     only_down=(
         lambda M, size: up(M, size),
         "You only made the map smaller. Enlarge it again to the size of M, and divide M by that.",
+    ),
+    up_forgotten=(
+        below(up),
+        "You divide M by its small copy: two different sizes. Up is missing. Enlarge the small copy "
+        "to M.shape[1:] first, then divide.",
     ),
     coarse_result=(
         lambda M, size: up(below(blurred)(M, size), size),
@@ -637,6 +670,11 @@ def right_step(P, M, maps, number):
     return lnorm(M, P.shape[1:]) * up(P, M.shape[1:])
 
 
+TWO_SIZES = (
+    "Two maps of different sizes meet in your step, one of M's size and one of P's. Enlarge P to "
+    "M.shape[1:] before you multiply. (LNorm(M) has the size of M: if yours has not, check 16.3 first.)"
+)
+
 poly_cam.wrongs(
     without_lnorm=(
         chain(lambda P, M, maps, n: M * up(P, M.shape[1:])),
@@ -664,8 +702,7 @@ poly_cam.wrongs(
     ),
     not_enlarged=(
         chain(lambda P, M, maps, n: lnorm(M, P.shape[1:]) * P),
-        "P is not enlarged: it still has the size of the deeper layer, and cannot be multiplied with "
-        "LNorm(M). Enlarge it to M.shape[1:] first.",
+        TWO_SIZES,
     ),
     shape_with_images=(
         chain(lambda P, M, maps, n: lnorm(M, P.shape) * up(P, M.shape[1:])),
@@ -705,7 +742,33 @@ poly_cam.wrongs(
     ),
     start_with_ones=(
         chain(right_step, start=lambda maps: torch.ones_like(maps[0])),
-        "You began with ones, so the deepest map is missing. P starts as maps[0].",
+        "P starts with ones (or as LNorm of maps[0] at its own size, which is 1). So the deepest map "
+        "is missing: P starts as maps[0].",
+    ),
+    deepest_normalised=(
+        chain(right_step, start=lambda maps: lnorm(maps[0], maps[1].shape[1:])),
+        "You put the deepest map through local_normalize too. P starts as maps[0], as it is.",
+    ),
+    deepest_normalised_by_one_number=(
+        chain(right_step, start=lambda maps: lnorm(maps[0], (1, 1))),
+        "You put the deepest map through local_normalize too. P starts as maps[0], as it is.",
+    ),
+    all_normalised_with_one_size=(
+        chain(
+            lambda P, M, maps, n: lnorm(M, maps[0].shape[1:]) * up(P, M.shape[1:]),
+            start=lambda maps: lnorm(maps[0], maps[0].shape[1:]),
+        ),
+        "You put every map through local_normalize with the size of the deepest one, the deepest "
+        "too, which becomes 1. P starts as maps[0]; the coarse size is that of P as it is now.",
+    ),
+    always_from_the_deepest=(
+        chain(lambda P, M, maps, n: lnorm(M, maps[0].shape[1:]) * up(maps[0], M.shape[1:])),
+        "You use maps[0] in each step, so the middle layers are lost. Use P, and its size: it "
+        "carries what all deeper layers said.",
+    ),
+    matrix_product=(
+        chain(lambda P, M, maps, n: lnorm(M, P.shape[1:]) @ up(P, M.shape[1:])),
+        "You wrote @, the matrix product. The circle ∘ means place by place: write *.",
     ),
     last_layer_missing=(
         chain(right_step, order=lambda maps: maps[1:-1]),
@@ -750,6 +813,36 @@ poly_cam.wrongs(
         "P was enlarged with align_corners=True. Leave it at False.",
     ),
 )
+
+
+poly_cam.wrongs(
+    lnorm_too_small=(
+        chain(lambda P, M, maps, n: up(lnorm(M, P.shape[1:]), P.shape[1:]) * up(P, M.shape[1:])),
+        TWO_SIZES,
+    ),
+)
+
+SAME_AS_ABOVE = ("minmax_instead", "by_the_maximum")
+for known in local_normalize.wrong_answers:
+    if known.name not in (*SAME_AS_ABOVE, "up_forgotten", "only_down", "coarse_result"):
+        poly_cam.wrongs(
+            **{
+                f"lnorm_{known.name}": (
+                    chain(
+                        lambda P, M, maps, n, lnorm=known.answer: (
+                            lnorm(M, P.shape[1:]) * up(P, M.shape[1:])
+                        )
+                    ),
+                    "The LNorm in your chain is not the one of 16.3. If you call your "
+                    f"local_normalize, check 16.3 first. There this is said: {known.sentence}",
+                )
+            }
+        )
+
+
+@poly_cam.wrong("You returned a list with P after each step. Only the last P is asked for.")
+def all_steps_but_the_first(maps):
+    return all_steps(maps)[1:]
 
 
 @poly_cam.wrong("You returned the maps of all steps. Only the last P is asked for.")

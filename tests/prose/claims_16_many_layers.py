@@ -62,7 +62,7 @@ def _(run):
     assert outline > 0.9
 
 
-@says("the deepest layer is right most often and has the best IoU")
+@says("the deepest layer has the largest share right and the best IoU")
 def _(run):
     for shallow in (1, 2, 3):
         for what in (0, 2):
@@ -80,7 +80,7 @@ def _(run):
     assert torch.allclose(torch.tensor(run.zeros), torch.tensor([0.75, 0.75, 0.75, 0]), atol=0.01)
 
 
-@says("Each layer has a better outline than the ReLU just before it")
+@says("Each of the first three layers has a better outline than the ReLU just before it")
 def _(run):
     for number in (1, 2, 3):
         assert (layer(run, number)[3] > relu(run, number)[3] + 0.01).all()
@@ -97,7 +97,7 @@ def _(run):
     assert int((layer(run, 1)[3] > layer(run, 4)[3]).sum()) == 2
 
 
-@says("all of them are less often right, and their IoU is lower")
+@says("But in all of them a smaller share is right, and their IoU is lower")
 def _(run):
     for number in (1, 2, 3):
         for what in (0, 2):
@@ -112,19 +112,22 @@ def _(run):
         assert ((0.5 < outline) & (outline < 0.65)).all()
 
 
-@says("far below the trained layers'")
+@says("lower than that of the trained layer of the same number")
 def _(run):
     for name in run.names:
         assert (numbers(run, f"random: {name}")[3] < numbers(run, name)[3] - 0.05).all()
 
 
-@says("It is less often right than the deepest layer alone, and the noise stays about where it was")
+@says(
+    "A smaller share of it is right than of the deepest layer alone, and the noise stays about "
+    "where it was"
+)
 def _(run):
     assert (numbers(run, "max")[0] < deepest(run)[0] - 0.04).all()
     assert ((numbers(run, "max")[1] - deepest(run)[1]).abs() < 0.05).all()
 
 
-@says("tanh, which lifts weak places, is right less often still", "The outline hardly moves")
+@says("tanh, which lifts weak places, a smaller share still", "The outline hardly moves")
 def _(run):
     assert (numbers(run, "tanh")[0] < numbers(run, "max")[0] - 0.03).all()
     for how in ("max", "tanh"):
@@ -132,14 +135,26 @@ def _(run):
 
 
 @says(
-    "The product has little noise, is right much more often, and has a better outline than the "
-    "deepest layer, in all three networks"
+    "The product has little noise, a much larger share of it is right, and it has a better outline "
+    "than the deepest layer, in all three networks"
 )
 def _(run):
     right, noise, _, outline = numbers(run, "product")
     assert (noise < 0.25).all()
     assert (right > deepest(run)[0] + 0.15).all()
     assert (outline > deepest(run)[3] + 0.02).all()
+
+
+@says(
+    "layer 2 alone has about the same outline. To layer 2 the product adds right and IoU, not "
+    "outline",
+    "its outline was only about that of layer 2 alone",
+)
+def _(run):
+    added = numbers(run, "product") - layer(run, 2)
+    assert (added[0] > 0.2).all()
+    assert (added[2] > 0.05).all()
+    assert (added[3].abs() < 0.03).all()
 
 
 @says(
@@ -161,7 +176,7 @@ def _(run):
     assert beaten < 0.2 * 3 * len(alone)
 
 
-@says("Control 1 takes a large part of the noise away, and is the most often right of all")
+@says("Control 1 takes a large part of the noise away, and has the largest share right of all five")
 def _(run):
     power = numbers(run, "deepest, to the power 4")
     assert (power[1] < deepest(run)[1] - 0.15).all()
@@ -217,14 +232,14 @@ def _(run):
         assert max(iou, key=iou.get) == (2, 3)
 
 
-@says("With its sign the deepest map alone is nearly always right")
+@says("With its sign more than nine tenths of the deepest map alone are right")
 def _(run):
     assert (numbers(run, "HiResCAM, deepest alone")[0] > 0.9).all()
 
 
 @says(
-    "the product of signed maps has the better outline and an IoU that is no lower than that of "
-    "its deepest layer, in each of the three networks"
+    "the product of signed maps has the better outline and an IoU no lower than that of its "
+    "deepest layer, in all three networks"
 )
 def _(run):
     product, alone = numbers(run, "HiResCAM, product"), numbers(run, "HiResCAM, deepest alone")
@@ -261,9 +276,16 @@ def _(run):
     assert (numbers(run, "Poly rule")[3] < numbers(run, "without LNorm")[3] - 0.01).all()
 
 
+@says("with random layers the IoU is higher in two networks of three")
+def _(run):
+    more = numbers(run, "Poly rule, random layers")[2] - numbers(run, "Poly rule")[2]
+    assert int((more > 0).sum()) == 2
+    assert more.abs().min() > 0.005
+
+
 @says(
-    "all three variants have a lower IoU than the deepest LayerCAM alone, and are less often "
-    "right, in each network"
+    "Each variant in the list above has on our mosaics a lower IoU than the deepest LayerCAM "
+    "alone, and a smaller share of it is right, in each network"
 )
 def _(run):
     alone = numbers(run, f"deepest alone, n = {run.few}")
@@ -296,12 +318,16 @@ def _(run):
     assert max(run.same_signed) < 0
 
 
-@says("Pixel by pixel it is grain: its outline is about 50 %, chance")
+@says(
+    "Pixel by pixel it is grain: its outline is about 50 %, chance",
+    "its outline is below the blob's",
+)
 def _(run):
+    assert (numbers(run, "FullGrad")[3] < numbers(run, "a blob in its quarter")[3] - 0.02).all()
     assert ((numbers(run, "its terms with their sign")[3] - 0.5).abs() < 0.04).all()
 
 
-@says("Dots on the seam between two quarters, as in the last row of layer 1")
+@says("Dots on the seam in the last row of layer 1")
 def _(run):
     M = run.up(run.ladders[0][0], (96, 96))[8]
     seam = torch.zeros(96, 96, dtype=torch.bool)
@@ -310,7 +336,7 @@ def _(run):
     assert M[seam & ground].mean() > 3 * M[~seam & ground].mean()
 
 
-@says("The maximum was less often right than the deepest layer")
+@says("Of the maximum a smaller share was right than of the deepest layer")
 def _(run):
     assert (numbers(run, "max")[0] < deepest(run)[0]).all()
 
@@ -334,9 +360,28 @@ def _(run):
     "gap_of_hires = (hires.sum((1, 2)) + b - Y).abs()",
     "gap_of_layer_cam = (ladders[0][3].sum((1, 2)) + b - Y).abs()",
     "HiResCAM adds up, up to rounding",
-    "LayerCAM misses by several logits",
+    "LayerCAM misses by about 4 on average, while the logits have a mean size of about 1.5",
 )
 def _(run):
     assert (run.hires.sum((1, 2)) + run.b - run.Y).abs().max() < 1e-3
-    assert (run.ladders[0][3].sum((1, 2)) + run.b - run.Y).abs().mean() > 2
-    assert run.gap_of_hires.max() == 0  # not answered yet
+    assert abs((run.ladders[0][3].sum((1, 2)) + run.b - run.Y).abs().mean() - 4) < 0.5
+    assert abs(run.Y.abs().mean() - 1.5) < 0.25
+    assert run.gap_of_hires.isnan().all()  # not answered yet
+    assert run.gap_of_layer_cam.isnan().all()
+
+
+@says("Expect the best IoU from 3 and 4, with 2 and 4 close to it")
+def _(run):
+    new = data.mosaic(run.N, seed=2)
+    masks = new.object_masks[run.rows, run.c]
+    iou = {}
+    for i, j in ((2, 3), (1, 3), (1, 2), (0, 3)):
+        given = []
+        for net in run.networks:
+            M = [run.camlite.zoom_cam(net, run.POOLS[k], new.images, run.c) for k in (i, j)]
+            pairs = zip(run.fuse(M, run.size, "product"), masks, strict=True)
+            given.append(sum(run.overlap(m, mask) for m, mask in pairs) / run.N)
+        iou[i, j] = torch.tensor(given)
+    best = iou.pop((2, 3))
+    assert (best - iou[1, 3]).abs().max() < 0.04
+    assert best.mean() > max(v.mean() for v in iou.values()) + 0.002
