@@ -610,13 +610,9 @@ print("questions " + "".join(f"{text:>16s}" for text in ways))
 for k in numbers_of_groups:
     cells = [f"{shares[t, k]:.2f} ({blank[t, k]})" if (t, k) in shares else "" for t in ways]
     print(f"{k:9d} " + "".join(f"{cell:>16s}" for cell in cells))
-not_blank = {
-    k: share(maps["number", k])[maps["number", k].amax((1, 2)) > 0].mean() for k in (4, 8, 16)
-}
-print(
-    "(in brackets: blank maps) by number without them:",
-    {k: f"{v:.2f}" for k, v in not_blank.items()},
-)
+lit = {k: maps["number", k].amax((1, 2)) > 0 for k in (4, 8, 16)}
+lit_maps = {k: round(float(share(maps["number", k])[lit[k]].mean()), 2) for k in lit}
+print("(in brackets: blank maps) by number without them:", lit_maps)
 chance_gap = max(abs(shares["number", k] - shares["chance", k]) for k in (2, 4, 8, 16))
 print(f"number and chance: at most {chance_gap:.2f} apart")
 two_groups = ~torch.eye(4, dtype=torch.bool)

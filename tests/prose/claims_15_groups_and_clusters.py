@@ -146,7 +146,7 @@ def _(run):
     assert run.blank["number", 4] > run.N / 4
     assert run.blank["number", 16] > 0
     assert run.blank["pattern", 4] == 0
-    assert run.not_blank[16] < run.shares["pattern", 4] - 0.08
+    assert run.lit_maps[16] < run.shares["pattern", 4] - 0.08
 
 
 @says(
