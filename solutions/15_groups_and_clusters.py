@@ -11,8 +11,7 @@
 #
 # **Time** 115 minutes, and 25 for the two parts marked *optional* · **Difficulty** ●●●○○ · **You
 # need** lessons 8 and 12 · **At the end** you can explain a network with a few questions instead of
-# thousands, and you know what sorts channels well, and where the best and the worst group are not
-# enough.
+# thousands, and you know what sorts channels well, and where two groups are not enough.
 #
 # An orchestra has 64 players. Who plays the tune? You may let every player play alone: 64 trials.
 # Or you let a whole section play: first the violins, then the trumpets. That is quicker. But you
