@@ -344,7 +344,11 @@ def _formula_clue(name: str, want: Observation, got: Observation, exercise: Exer
         and close(want.parts[n], got.parts[n], exercise.rtol)
     ]
     begin = f"{', '.join(right[:3])}: right. {name}: not yet." if right else ""
-    begin = begin or "The shape is right, the values are not."
+    value = got.parts.get(name)
+    single = isinstance(value, np.ndarray) and value.ndim == 0
+    begin = begin or (
+        "The value is not right." if single else "The shape is right, the values are not."
+    )
     return f"{begin} The formula: {exercise.formula}"
 
 

@@ -122,3 +122,12 @@ def test_a_part_in_words_says_its_own_sentence():
     assert told.diagnosis == "found: part weights"
     assert told.message.endswith("No weight is there.")
     assert "Did you forget the return?" in verdict(lambda n: None, made).message
+
+
+def test_a_plain_number_has_no_shape():
+    counting = Exercise("9.8", "count", formula="the number of rows", hints=("a", "b", "c"))
+    counting.cases(lambda rng: [Case("a table", torch.rand(4, 3, generator=rng))])
+    counting.reference(len)
+    found = verdict(lambda table: 17, counting)
+    assert "The value is not right. The formula: the number of rows" in found.message
+    assert "shape" not in found.message

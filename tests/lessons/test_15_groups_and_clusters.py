@@ -17,6 +17,23 @@ def columns(weights):
     return weights[:, :, None, None]
 
 
+def tensors_only(exercise, right):
+    """A NumPy array would stop the lesson some cells later: it gets a sentence, whatever it holds."""
+
+    @exercise.probe
+    def _(answer, *args):
+        found = answer(*args)
+        return {"result": "a NumPy array" if isinstance(found, np.ndarray) else found}
+
+    exercise.wrongs(
+        numpy_array=(
+            lambda *args: right(*args).numpy(),
+            "This is a NumPy array. The lesson goes on with tensors: torch.from_numpy(…) at the "
+            "end makes one of it.",
+        )
+    )
+
+
 # ------------------------------------------------------------------ 15.1
 
 group_maps = Exercise(
@@ -55,6 +72,7 @@ def of_groups(F, alpha, groups):
     return cut(columns(alpha) * F, groups).sum(2).relu()
 
 
+tensors_only(group_maps, of_groups)
 group_maps.products(
     lambda pieces, weigh, end: lambda F, alpha, groups: end(pieces(weigh(F, alpha), groups)),
     pieces={
@@ -145,9 +163,9 @@ group_maps.accepts_all(
 @group_maps.accepts
 def loops_in_numpy(F, alpha, groups):
     size = F.shape[1] // groups
-    A = F.numpy() * alpha.numpy()[:, :, None, None]
+    A = F.double().numpy() * alpha.numpy()[:, :, None, None]
     sums = [A[:, g * size : (g + 1) * size].sum(1) for g in range(groups)]
-    return np.maximum(np.stack(sums, 1), 0)
+    return torch.from_numpy(np.maximum(np.stack(sums, 1), 0))
 
 
 # ------------------------------------------------------------------ 15.2
@@ -191,6 +209,7 @@ def units(F):
     return divided(F, length(F))
 
 
+tensors_only(unit_channels, units)
 unit_channels.products(
     lambda by, divide: lambda F: divide(F, by(F)),
     by={
@@ -228,6 +247,16 @@ unit_channels.products(
     },
 )
 unit_channels.wrongs(
+    norm_without_axes=(
+        lambda F: F / F.flatten(2).norm(dim=2),
+        "The norms are (N, K) and do not meet F, (N, K, h, w): [:, :, None, None] gives them two "
+        "more axes of length 1.",
+    ),
+    centred=(
+        lambda F: units(F - F.mean((2, 3), keepdim=True)),
+        "You took the mean of each map away first. That is correlation: the places where a channel "
+        "is 0 become negative. Only divide by the length.",
+    ),
     left_flat=(
         lambda F: divided(F, length(F)).flatten(2),
         "The values are right, but the maps are still long vectors. Bring back the shape of F, "
@@ -282,7 +311,7 @@ def numpy_loop(F):
         for k, one in enumerate(maps):
             if one.any():
                 out[n, k] = one / np.linalg.norm(one)
-    return out
+    return torch.from_numpy(out)
 
 
 # ------------------------------------------------------------------ 15.3
@@ -316,6 +345,17 @@ def sections(rng, N, sizes, h, w):
     return torch.stack(F)
 
 
+def peaks_and_flat_maps(rng):
+    """Four sections that the length tells apart: not the maximum, and not without the mean."""
+    peaks = torch.eye(30)
+    flat = torch.ones(8, 30)
+    flat[range(8), range(8, 16)] = torch.linspace(1, 3, 8)  # their maxima differ much
+    sorts = (peaks[:1], peaks[1:2], peaks[:1] + 0.15)  # the last minus its mean is the first
+    V = torch.cat([each.expand(4, -1) for each in sorts] + [flat])
+    V = V * 10 ** (2 * torch.rand(20, 1, generator=rng) - 1) * (1 + 0.01 * normal(rng, 20, 30))
+    return V[torch.randperm(20, generator=rng)].view(1, 20, 5, 6)
+
+
 @cluster_channels.cases
 def _(rng):
     yield Case("three images, two sections", sections(rng, 3, (5, 4), 3, 4), 2, 0)
@@ -324,7 +364,15 @@ def _(rng):
     F[:, 8] = 0
     yield Case("a channel that is zero everywhere", F, 3, 1)
     yield Case("one image, as many clusters as channels", sections(rng, 1, (1,) * 5, 3, 3), 5, 2)
-    yield Case("channels without clear sections", normal(rng, 1, 40, 4, 4).relu(), 7, 3)
+    yield Case("peaks, a raised peak, flat maps", peaks_and_flat_maps(rng), 4, 5)
+    F = (normal(rng, 10, 40, 4, 4) + 0.5).relu()
+    yield Case("channels without clear sections", F, 7, bad_start(F, 7))
+
+
+def bad_start(F, k):
+    """Of some seeds the one of which a single start of k-means ends worst: it takes several."""
+    V = units(F).flatten(2)
+    return max(range(1, 11), key=lambda seed: spreads(V, [kmeans(v, k, seed, 1) for v in V]))
 
 
 def fitted(vectors, k, seed, starts=10):
@@ -356,14 +404,20 @@ def spread(V, clusters):
     )
 
 
+def spreads(V, clusters):
+    """The same for several images together."""
+    return sum(spread(v, g) for v, g in zip(V, clusters, strict=True))
+
+
 def wrong_kind(found, N, K, k):
     """What is wrong with the result as such, in words; "" where it is a partition."""
-    if not isinstance(found, torch.Tensor | np.ndarray | list | tuple):
+    if isinstance(found, np.ndarray):
+        return "it is a NumPy array: torch.as_tensor makes a tensor of it"
+    if isinstance(found, list | tuple):
+        return "it is a list or tuple: torch.stack joins the tensors of the images"
+    if not isinstance(found, torch.Tensor):
         return "it is no tensor: return whole numbers, (N, K)"
-    try:
-        found = torch.as_tensor(np.asarray(found, dtype=float))
-    except (TypeError, ValueError, RuntimeError):
-        return "it is no table of numbers (N, K): stack the results of the images"
+    found = found.detach().cpu().double()
     if found.shape != (N, K):
         return f"its shape is {tuple(found.shape)}, asked for is (N, K), here {(N, K)}"
     if not bool(((found == found.round()) & (found >= 0) & (found < k)).all()):
@@ -381,17 +435,18 @@ def _(answer, F, k, seed):
         return {"kind of result": None}
     if wrong := wrong_kind(found, len(F), F.shape[1], k):
         return {"kind of result": wrong}
-    found = torch.as_tensor(np.asarray(found)).long()
-    again = torch.as_tensor(np.asarray(answer(F, k, seed))).long()
+    found, again = found.long(), answer(F, k, seed).long()
     alive = F.flatten(2).any(2)
     parts = {"kind of result": ""}
     if F.shape[1] < 40:  # clear sections: every right k-means finds the same
         rows = zip(found, alive, strict=True)
         parts["partition"] = [torch.tensor(renumbered(g[a])) for g, a in rows]
     else:
-        V = divided(F, length(F)).flatten(2)[0]
-        best = spread(V, kmeans(V, k, seed))
-        parts["the spread in the clusters is as small"] = spread(V, found[0]) < 1.05 * best
+        V = units(F).flatten(2)
+        best = spreads(V, by_image(units)(F, k, seed))
+        parts["the spread in the clusters is as small"] = spreads(V, found) < 1.033 * best
+        other = [answer(F[:4], k, seed + more).long() for more in (1, 2, 3)]
+        parts["another seed, other starts"] = any(not torch.equal(found[:4], o) for o in other)
     return parts | {"the same seed, the same result": bool(torch.equal(found, again))}
 
 
@@ -409,6 +464,8 @@ cluster_channels.teaches_parts(
         "the spread in the clusters is as small": "There is a better partition for the same k: its "
         "distances to the centres are clearly smaller. Divide each channel by its length, and start "
         "several times: n_init=10.",
+        "another seed, other starts": "Four seeds gave one and the same result: `seed` is not used. "
+        "Give it to k-means: random_state=seed.",
     }
 )
 cluster_channels.wrongs(
@@ -431,6 +488,43 @@ cluster_channels.wrongs(
         lambda F, k, seed: torch.stack([kmeans(maps, k, seed) for maps in units(F)]),
         "k-means wants one row of numbers for each channel. Make a long vector of each map first: "
         "flatten(2).",
+    ),
+    maps_of_all_images=(
+        lambda F, k, seed: kmeans(units(F), k, seed),
+        "k-means cannot sort a whole batch of maps, (N, K, h, w). Loop over the images, and give it "
+        "one row for each channel: flatten(2).",
+    ),
+    one_start=(
+        by_image(units, 1),
+        "k-means found a bad partition where a better one exists: one start is not enough. "
+        "Start ten times: n_init=10.",
+    ),
+    seed_always_0=(
+        lambda F, k, seed: by_image(units)(F, k, 0),
+        "Four seeds gave one and the same result: `seed` is not used. Give it to k-means: "
+        "random_state=seed.",
+    ),
+    divided_by_the_maximum=(
+        by_image(lambda F: divided(F, F.amax((2, 3), keepdim=True))),
+        "You divided each channel by its largest value. Unit channels have the length 1: use "
+        "unit_channels.",
+    ),
+    centred=(
+        by_image(lambda F: units(F - F.mean((2, 3), keepdim=True))),
+        "You took the mean of each channel away before the division. Sort the unit channels as "
+        "they are.",
+    ),
+    always_four_clusters=(
+        lambda F, k, seed: by_image(units)(F, 4, seed),
+        "You made four clusters, whatever k is.",
+    ),
+    numpy_array=(
+        lambda F, k, seed: by_image(units)(F, k, seed).numpy(),
+        "This is a NumPy array. The lesson goes on with tensors: torch.as_tensor makes one of it.",
+    ),
+    not_stacked=(
+        lambda F, k, seed: list(by_image(units)(F, k, seed)),
+        "You returned a list. torch.stack joins the tensors of the images.",
     ),
     seed_not_used=(
         lambda F, k, seed: by_image(units)(F, k, None),
@@ -490,7 +584,8 @@ def places_sorted(F, k, seed):
 cluster_channels.accepts_all(
     in_float64=by_image(lambda F: units(F.double())),
     numbers_turned=lambda F, k, seed: k - 1 - by_image(units)(F, k, seed),
-    numpy_answer=lambda F, k, seed: by_image(units)(F, k, seed).numpy(),
+    as_scikit_learn_gives_it=lambda F, k, seed: by_image(units)(F, k, seed).int(),
+    whole_floats=lambda F, k, seed: by_image(units)(F, k, seed).float(),
     more_starts=by_image(units, 25),
 )
 
@@ -602,13 +697,18 @@ def neighbours_only(edges):
 
 
 def one_pass(edges):
-    """Labels handed on once: a chain in a bad order keeps several."""
+    """Labels handed on once, from small numbers to large ones; a walk to larger numbers only
+    counts the same: the nodes without a smaller neighbour."""
     label = torch.arange(len(edges))
     for a in range(len(edges)):
         for b in range(a):
             if edges[a, b]:
                 label[a] = label[b]
     return len(set(label.tolist()))
+
+
+def with_itself(edges):
+    return (edges | torch.eye(len(edges), dtype=torch.bool)).float()
 
 
 def not_alone(edges):
@@ -643,8 +743,22 @@ count_graph_parts.wrongs(
     ),
     one_pass_of_labels=(
         lambda S, t: one_pass(t <= S),
-        "You handed the labels on once. In a long chain that is not enough: two labels that meet "
-        "later must become one.",
+        "You followed each edge in one direction only, from the smaller number to the larger. Two "
+        "beginnings that meet later are one part: walk both ways, until nobody new is found.",
+    ),
+    rank_of_the_edges=(
+        lambda S, t: int(torch.linalg.matrix_rank((t <= S).float())),
+        "You took the rank of the table of edges. It counts different rows, and two nodes of one "
+        "part need not have the same neighbours.",
+    ),
+    entries_of_the_table=(
+        lambda S, t: int((t <= S).sum()),
+        "You counted the entries of the table of edges: each edge twice, and the diagonal. Count "
+        "the parts.",
+    ),
+    size_of_the_similarity=(
+        lambda S, t: parts_of(t <= S.abs()),
+        "You compared the size of the similarity. A negative one is no edge: take it with its sign.",
     ),
     number_of_edges=(
         lambda S, t: int(off_diagonal(t <= S).sum()) // 2,
@@ -673,16 +787,20 @@ count_graph_parts.wrongs(
         "same neighbours.",
     ),
     two_steps=(
-        lambda S, t: len(((t <= S).float() @ (t <= S).float() > 0).unique(dim=0)),
+        lambda S, t: len((with_itself(t <= S) @ with_itself(t <= S) > 0).unique(dim=0)),
         "You looked two steps far. A part may be longer: go on until nothing changes.",
     ),
     threshold_ignored=(
         lambda S, t: parts_of(S > 0),
         "You took every positive similarity as an edge. The threshold decides.",
     ),
-    fixed_threshold=(
+    threshold_always_0_5=(
         lambda S, t: parts_of(S >= 0.5),
         "You took 0.5 as threshold, whatever is given.",
+    ),
+    threshold_always_0_7=(
+        lambda S, t: parts_of(S >= 0.7),
+        "You took 0.7 as threshold, whatever is given.",
     ),
 )
 count_graph_parts.accepts_all(
@@ -751,6 +869,9 @@ def _(scores):
     return base_and_scissors(scores)
 
 
+tensors_only(cognition_weights, base_and_scissors)
+
+
 def along_images(scores):
     return base_and_scissors(scores.T).T
 
@@ -786,6 +907,45 @@ cognition_weights.wrongs(
     with_the_size_of_the_scores=(
         lambda scores: base_and_scissors(scores) * scores.abs(),
         "You kept the sizes of the two scores. Cognition weights are +1 and −1.",
+    ),
+    scores_times_weights=(
+        lambda scores: base_and_scissors(scores) * scores,
+        "You multiplied the weights by the scores. Return the weights themselves: +1, −1 and 0.",
+    ),
+    scaled_to_minus_one_and_one=(
+        lambda scores: 2 * scaled(scores, (1,)) - 1,
+        "You scaled all scores to [−1, 1]. The groups between the best and the worst get 0.",
+    ),
+    second_best_cut_away=(
+        lambda scores: base_and_scissors(scores, worst=lambda s, axis: s.argsort(axis)[:, -2]),
+        "The second best group got −1. The scissors are the group with the lowest score.",
+    ),
+    true_minus_true=(
+        lambda scores: (
+            (scores == scores.amax(1, keepdim=True)) - (scores == scores.amin(1, keepdim=True))
+        ),
+        "torch does not subtract truth values. Make numbers of them first: .float().",
+    ),
+    unsigned_bytes=(
+        lambda scores: (
+            (scores == scores.amax(1, keepdim=True)).byte()
+            - (scores == scores.amin(1, keepdim=True)).byte()
+        ),
+        "A byte has no sign: −1 became 255. Make floats of the two tables first: .float().",
+    ),
+    only_a_negative_worst=(
+        lambda scores: (
+            marked(scores.argmax(1), scores.shape[1])
+            - marked(scores.argmin(1), scores.shape[1]) * (scores.amin(1, keepdim=True) < 0)
+        ),
+        "You cut the worst group away only where its score is negative. It gets −1 always.",
+    ),
+    only_a_positive_best=(
+        lambda scores: (
+            marked(scores.argmax(1), scores.shape[1]) * (scores.amax(1, keepdim=True) > 0)
+            - marked(scores.argmin(1), scores.shape[1])
+        ),
+        "You took the best group only where its score is positive. It gets +1 always.",
     ),
     signs_of_all=(
         torch.sign,
@@ -854,8 +1014,8 @@ cognition_weights.accepts_all(
     sorted_first=lambda scores: written_in(
         scores, scores.argsort(1)[:, -1], scores.argsort(1)[:, 0]
     ),
-    numpy_loop=lambda scores: np.stack(
-        [(s == s.max()) * 1.0 - (s == s.min()) for s in scores.numpy()]
+    numpy_loop=lambda scores: torch.from_numpy(
+        np.stack([(s == s.max()) * 1.0 - (s == s.min()) for s in scores.numpy()])
     ),
 )
 
@@ -948,6 +1108,8 @@ def _(f, M, x, c, fill):
     return ask(f, M, x, c, fill)
 
 
+tensors_only(score_groups, ask)
+
 MASKS = {
     "scaled_before_enlarging": (
         lambda M, size: up(scaled(M), size),
@@ -967,6 +1129,29 @@ MASKS = {
         "You enlarged with hard edges. Use bilinear interpolation, as masks_from_maps does.",
     ),
 }
+
+
+def repeated(x, times):
+    return x.repeat(times, 1, 1, 1)
+
+
+def in_one_batch(
+    f,
+    M,
+    x,
+    c,
+    fill,
+    classes=torch.Tensor.repeat_interleave,
+    images=lambda x, times: x.repeat_interleave(times, 0),
+):
+    """All groups of all images as one batch, image after image."""
+    H = scaled(up(M, x.shape[2:])).flatten(0, 1)[:, None]
+    seen = mixed(images(x, M.shape[1]), H, images(fill.expand_as(x), M.shape[1]))
+    return of_class(
+        f(seen), classes(torch.as_tensor(c).expand(len(x)).contiguous(), M.shape[1])
+    ).view(M.shape[:2])
+
+
 score_groups.products(
     lambda mix, pick: lambda f, M, x, c, fill: ask(f, M, x, c, fill, mix=mix, pick=pick),
     mix={
@@ -1040,6 +1225,35 @@ score_groups.wrongs(
         lambda f, M, x, c, fill: ask(f, M, x, c, fill, mix=lambda x, H, fill: x),
         "Every group got the logit of the whole image: the mask never reached the network.",
     ),
+    fill_of_the_first_image=(
+        lambda f, M, x, c, fill: ask(f, M, x, c, fill[0] if fill.dim() == 4 else fill),
+        "You used the fill of the first image for all. Leave `fill` as it is: torch gives each image "
+        "its own.",
+    ),
+    first_part_of_the_fill=(
+        lambda f, M, x, c, fill: ask(f, M, x, c, fill[0]),
+        "You took fill[0], which is one colour, or one image. Leave `fill` as it is: it fits to x.",
+    ),
+    silent_group_scored_0=(
+        lambda f, M, x, c, fill: ask(f, M, x, c, fill) * (M.amax((2, 3)) > M.amin((2, 3))),
+        "You gave a silent group the score 0. Ask the network: it sees only the fill, and that has "
+        "a logit too.",
+    ),
+    classes_repeated=(
+        lambda f, M, x, c, fill: in_one_batch(f, M, x, c, fill, classes=torch.Tensor.repeat),
+        "The classes are in the wrong order: in your batch all groups of one image come one after "
+        "the other. repeat_interleave does the same with c.",
+    ),
+    images_repeated=(
+        lambda f, M, x, c, fill: in_one_batch(f, M, x, c, fill, images=repeated),
+        "Images and masks are in different orders: repeat gives all images, then all again. The "
+        "masks need repeat_interleave.",
+    ),
+    images_and_classes_repeated=(
+        lambda f, M, x, c, fill: in_one_batch(f, M, x, c, fill, torch.Tensor.repeat, repeated),
+        "Images and classes are repeated in one order, the masks lie in another: use "
+        "repeat_interleave.",
+    ),
     mean_of_the_fill=(
         lambda f, M, x, c, fill: ask(f, M, x, c, 0 * fill + fill.mean()),
         "You made one number of the fill. It has its own value for each colour, or for each pixel.",
@@ -1102,12 +1316,7 @@ score_groups.wrongs(
 )
 
 
-@score_groups.accepts
-def all_at_once(f, M, x, c, fill):
-    H = scaled(up(M, x.shape[2:]))[:, :, None]
-    seen = x[:, None] * H + (torch.zeros_like(x) + fill)[:, None] * (1 - H)
-    classes = torch.as_tensor(c).expand(len(x)).repeat_interleave(M.shape[1])
-    return of_class(f(seen.flatten(0, 1)), classes).view(M.shape[:2])
+score_groups.accepts_all(all_at_once=lambda f, M, x, c, fill: in_one_batch(f, M, x, c, fill))
 
 
 @score_groups.accepts
@@ -1118,7 +1327,7 @@ def one_by_one(f, M, x, c, fill):
         own = fill[n] if fill.dim() == 4 else fill
         seen = [own + (x[n] - own) * h for h in H[n]]
         rows.append([f(image[None])[0, cn].item() for image in seen])
-    return np.array(rows)
+    return torch.tensor(rows, dtype=torch.double)
 
 
 def test_lesson(proof):
