@@ -429,7 +429,7 @@ report("product, 3 random layers", [fuse(maps, size, "product") for maps in fore
 # %% [markdown]
 # Control 1 takes a large part of the noise away, and has the largest share right of all five. Yet
 # the order of the pixels is the same, so IoU and outline stay as they were (up to rounding). So the
-# low noise of a product proves nothing. A map with high energy on the animal may be nothing but a
+# low noise of a product proves little: most of it is free. A map with high energy on the animal may be nothing but a
 # *sharper contrast*.
 #
 # Control 2 gives a worse outline than the deepest layer alone, while the trained layers gave a
@@ -449,8 +449,9 @@ report("product, 3 random layers", [fuse(maps, size, "product") for maps in fore
 report("product, layers 3 and 4", [fuse(maps[2:], size, "product") for maps in ladders])
 
 # %% [markdown]
-# **Your guess:** it is, and the IoU is higher too, in all three networks. No finer grid was needed
-# for that. What helped was a second witness, not a sharper eye.
+# **Your guess:** it is. But again compare it with *every* witness: layer 3 alone has this outline
+# already. What the pair adds is IoU: it is higher than that of layer 3 and of layer 4, in all three
+# networks. No finer grid was needed for that.
 #
 # Could the witnesses be better? LayerCAM drops every negative gradient, and with it the evidence
 # against the class. Lesson 9's HiResCAM, $\sum_k G_k F_k$, keeps it until the sum, and only then
@@ -464,13 +465,16 @@ def signed_ladder(net: nn.Module) -> list[Tensor]:
 
 
 signed_ladders = [signed_ladder(net) for net in networks]
+report("HiResCAM, layer 3 alone", [maps[2] for maps in signed_ladders])
 report("HiResCAM, deepest alone", [maps[3] for maps in signed_ladders])
 report("HiResCAM, product", [fuse(maps, size, "product") for maps in signed_ladders])
 
 # %% [markdown]
-# With its sign more than nine tenths of the deepest map alone are right: the other animals were lit
-# because the evidence against the class had been cut off. And the product of signed maps has the
-# better outline *and* an IoU no lower than that of its deepest layer, in all three networks.
+# With the sign more than nine tenths of the deepest map's energy on animals are right, without any
+# fusion: the other animals were lit because the evidence against the class had been cut off. The
+# product of signed maps has a better outline *and* an IoU no lower than its deepest layer. But look
+# at its witnesses: **layer 3 alone, with its sign**, has on average over the three networks about
+# the same IoU and the same outline. The product only adds less noise and a larger share right.
 #
 # ## Exercise 16.3: brighter than around here
 # *●●○○○ · about 10 minutes*
@@ -483,7 +487,8 @@ report("HiResCAM, product", [fuse(maps, size, "product") for maps in signed_ladd
 #
 # $\mathrm{Down}$ makes the map as small as `coarse_size`, $\mathrm{Up}$ makes it as large as
 # before. Both are bilinear: the function `up` does both. 1 means: as bright as around here. 2:
-# twice as bright. The number $10^{-12}$ only prevents 0 / 0: a map that is 0 everywhere stays 0.
+# twice as bright. Where Down halves the sides (a larger step skips pixels), the number
+# $10^{-12}$ only prevents 0 / 0: a map that is 0 everywhere stays 0.
 # `M` is (N, h, w), not negative; so is the result, in the same size.
 
 
@@ -657,7 +662,8 @@ for name, mask in sums.items():
 # that told the classes apart, the sign. And the scaling to $[0, 1]$ destroyed the sizes.
 #
 # With its sign the same sum is right: the asked animal speaks for the class, the other three
-# against it. But you have to add it up over whole animals. Pixel by pixel it is grain: its outline
+# against it. (The row above counts the positive places only.) But you have to add it up over whole
+# animals. Pixel by pixel it is grain: its outline
 # is about 50 %, chance. And the lines of FullGrad's map look clean, but its outline is below the
 # blob's. So here is today's question in one method: **complete and right, but not fine; or full of
 # lines, but neither right nor fine.**
@@ -696,7 +702,8 @@ plt.show()
 # had a better outline, in three networks of three. Random layers could not do that. But its outline
 # was only about that of layer 2 alone. Of the maximum a smaller share was right than of the deepest
 # layer. Two layers of the same coarse grid were enough to gain IoU and outline together. Keeping
-# the sign until the sum made even a single map right. And none of the maps comes near to the true
+# the sign until the sum made even a single map right; and one layer with its sign, layer 3, reached
+# the IoU and the outline of the best product, without any fusion. And none of the maps comes near to the true
 # mask, seen through a grid of 12×12: not in IoU, not in outline. In IoU hardly any of them beats a
 # round blob that is told the quarter.
 #
@@ -772,7 +779,7 @@ print(f"mean gap of LayerCAM: {gap_of_layer_cam.mean():.1f}, mean |Y|: {Y.abs().
 #
 # The order of the pixels is the same. Every number that only asks which pixel is brighter (IoU of
 # the brightest, outline) is unchanged: it is the same map with more contrast. A product of several
-# layers must be compared with such a power, or its low noise proves nothing.
+# layers must be compared with such a power, or its low noise proves little.
 #
 # </details>
 #
@@ -785,7 +792,7 @@ print(f"mean gap of LayerCAM: {gap_of_layer_cam.mean():.1f}, mean |Y|: {Y.abs().
 #
 # </details>
 #
-# **5.** (lesson 9) For which gradients is LayerCAM exactly HiResCAM, if $F \ge 0$?
+# **5.** (lesson 9) Which gradients make LayerCAM surely the same as HiResCAM, if $F \ge 0$?
 #
 # <details><summary>Answer</summary>
 #
