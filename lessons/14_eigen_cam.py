@@ -442,11 +442,11 @@ plt.show()
 
 # %% [markdown]
 # **As it is, Eigen-CAM is nearly LaFAM** in the three networks that know the animals. The features
-# are ≥ 0, so all weights in $v_1$ have one sign, as those of LaFAM. And one direction holds about 90
-# % of the energy (first column). If it held all, each channel would be a multiple of the same map,
-# and so would their mean. Such dominance is *enough, not necessary*: with unit length the first
-# direction holds less than half there, and $r$ is still above 0.9. One sign alone is not enough: in
-# the biased network the features are ≥ 0 too, and $r$ is much smaller.
+# are ≥ 0, so all weights in $v_1$ have one sign, as those of LaFAM. And one direction holds about
+# 90 % of the energy (first column). If it held all, each channel would be a multiple of the same
+# map, and so would their mean. Such dominance is *enough, not necessary*: with unit length the
+# first direction holds less than half there, and $r$ is still above 0.9. One sign alone is not
+# enough: in the biased network the features are ≥ 0 too, and $r$ is much smaller.
 #
 # So in the three networks the answer to the first guess is: all five. To the second: four of them.
 # Unit length is about as dense as LaFAM. Centring keeps the pattern: $r$ is nearly the same. But

@@ -17,9 +17,9 @@
 # Or you let a whole section play: first the violins, then the trumpets. That is quicker. But you
 # must know who belongs to which section, and the number on the chair does not tell you.
 #
-# Score-CAM (lesson 12) lets every channel play alone: one run of the **whole** network for each. Our
-# network has 64 channels, the last layer of ResNet50 has 2048. So people put channels into groups,
-# and ask one question for each group. **Today's question: can sixteen questions replace two
+# Score-CAM (lesson 12) lets every channel play alone: one run of the **whole** network for each.
+# Our network has 64 channels, the last layer of ResNet50 has 2048. So people put channels into
+# groups, and ask one question for each group. **Today's question: can sixteen questions replace two
 # thousand?**
 #
 # > **Papers:** Q. Zhang, L. Rao, Y. Yang: *Group-CAM: Group Score-Weighted Visual Explanations for
@@ -51,11 +51,11 @@ _ = torch.set_grad_enabled(False)  # the one gradient that we need is known by h
 # %% [markdown]
 # ## Part 1: who belongs together?
 #
-# We go back to the pond of lesson 12: two pictures side by side, with two different animals, and the
-# repaired network. Each pair is asked twice: where is the left animal, where is the right one? So `x`
-# holds every pair two times, first with the left animals as class `c`, then with the right ones. We
-# keep only pairs of which the two best classes are the two animals: pictures that the network
-# understands.
+# We go back to the pond of lesson 12: two pictures side by side, with two different animals, and
+# the repaired network. Each pair is asked twice: where is the left animal, where is the right one?
+# So `x` holds every pair two times, first with the left animals as class `c`, then with the right
+# ones. We keep only pairs of which the two best classes are the two animals: pictures that the
+# network understands.
 
 # %%
 f = nets.bundled("pond_repaired")
@@ -98,8 +98,8 @@ print(f"alpha {tuple(alpha.shape)}; relative difference to camlite.grad_cam {off
 # $$ M_g = \mathrm{ReLU}\Big(\sum_{k\,\in\,g} \alpha_k F_k\Big) $$
 #
 # The ReLU stands around each group's sum. `F` is (N, K, h, w), `alpha` is (N, K): one weight for
-# each channel of each image. `groups` is an int and divides K. Return (N, groups, h, w), a tensor of
-# floats as `F` is.
+# each channel of each image. `groups` is an int and divides K. Return (N, groups, h, w), a tensor
+# of floats as `F` is.
 #
 # `A.unflatten(1, (groups, -1))` cuts axis 1 into `groups` parts of equal length, and makes two
 # axes of it: (N, K, h, w) becomes (N, groups, K / groups, h, w).
@@ -133,16 +133,16 @@ plot.finished(figure, f"Where is the {animals[c[0]]}? Eight groups give eight ma
 plt.show()
 
 # %% [markdown]
-# With one group, $M_1$ **is** Grad-CAM. With more we have several maps, and will ask the network how
-# good each of them is. But first: is it a good idea to sort channels by their number? **Guess:** are
-# the eight channels of such a group more alike than any eight channels?
+# With one group, $M_1$ **is** Grad-CAM. With more we have several maps, and will ask the network
+# how good each of them is. But first: is it a good idea to sort channels by their number?
+# **Guess:** are the eight channels of such a group more alike than any eight channels?
 #
 # ## Exercise 15.2: the pattern without its strength
 # *●●○○○ · about 10 minutes*
 #
 # What does "alike" mean? Two channels show the same pattern if their maps are bright at the same
-# places, also if one is ten times weaker. So we take the strength away. Think of the map as one long
-# vector of $h\,w$ numbers, and divide it by its length (its **L2 norm**):
+# places, also if one is ten times weaker. So we take the strength away. Think of the map as one
+# long vector of $h\,w$ numbers, and divide it by its length (its **L2 norm**):
 #
 # $$ \hat F_k = \frac{F_k}{\lVert F_k\rVert}, \qquad \lVert F_k\rVert = \sqrt{\textstyle\sum_{x,y} F_k(x,y)^2} $$
 #
@@ -227,9 +227,9 @@ print("clusters, unit length:", unit_toy.tolist())
 #
 # Put the channels of each image into `k` clusters: k-means of the **unit channels**. Each image is
 # sorted on its own, since the same channel may show other things there. Return (N, K), a tensor of
-# whole numbers from 0 to k − 1. We compare partitions, not numbers. A channel that is zero everywhere
-# may be in any cluster. `seed` is the seed of k-means: the same one gives the same result. Some
-# starts end in a bad partition: use `n_init=10`.
+# whole numbers from 0 to k − 1. We compare partitions, not numbers. A channel that is zero
+# everywhere may be in any cluster. `seed` is the seed of k-means: the same one gives the same
+# result. Some starts end in a bad partition: use `n_init=10`.
 #
 # `v.numpy()` makes an array of a tensor, `torch.as_tensor(a).long()` whole numbers of an array.
 
@@ -245,10 +245,10 @@ def cluster_channels(F: Tensor, k: int, seed: int) -> Tensor:
 check("15.3", cluster_channels)
 
 # %% [markdown]
-# Now the real channels. Are there strong and weak twins? We take all pairs of channels with a cosine
-# above 0.9 of which one is more than three times as strong. And does the seed matter? To compare
-# two partitions we take all pairs of channels that are together in one of them, and ask how many
-# are together in both: 1 means the same partition.
+# Now the real channels. Are there strong and weak twins? We take all pairs of channels with a
+# cosine above 0.9 of which one is more than three times as strong. And does the seed matter? To
+# compare two partitions we take all pairs of channels that are together in one of them, and ask how
+# many are together in both: 1 means the same partition.
 
 
 # %%
@@ -295,9 +295,9 @@ for text, value in stability.items():
 # %% [markdown]
 # The twins are real, and the division brings them together: with unit length k-means joins nearly
 # all of them, as they are hardly any. The last line is the floor, for a partition that knows
-# nothing. With ten starts two seeds agree nearly everywhere; with one start less. Say your seed, and
-# say how many starts. The third line is far from 1: unit length gives other sections than k-means of
-# the maps as they are.
+# nothing. With ten starts two seeds agree nearly everywhere; with one start less. Say your seed,
+# and say how many starts. The third line is far from 1: unit length gives other sections than
+# k-means of the maps as they are.
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(4, 5, figsize=(11.5, 5.4), layout="constrained")
@@ -325,10 +325,10 @@ plt.show()
 #
 # The Cluster-CAM paper also names **spectral clustering**. It does not look at vectors but at a
 # **graph**: the channels are its nodes, and two channels are joined by an edge if they are alike
-# enough, $\cos \ge$ threshold. The web article warns: spectral clustering needs a *connected* graph,
-# where one can walk from any node to any other, and graphs of channels fall into several parts. So
-# it gave up, and took k-means of unit channels instead, which it calls **Cosine-CAM**. Is this a
-# good reason? First we need to count.
+# enough, $\cos \ge$ threshold. The web article warns: spectral clustering needs a *connected*
+# graph, where one can walk from any node to any other, and graphs of channels fall into several
+# parts. So it gave up, and took k-means of unit channels instead, which it calls **Cosine-CAM**. Is
+# this a good reason? First we need to count.
 #
 # ## Exercise 15.4: how many parts?
 # *●●●●○ · about 20 minutes*
@@ -339,9 +339,9 @@ plt.show()
 # its diagonal entry is 0. Return the number of parts, an int.
 #
 # One way: start at any node, visit all its neighbours, then their neighbours, until there is nobody
-# new. That was one part. Start again at a node that was not visited yet. `row.nonzero()[:, 0]` gives
-# the places where a row is true; a Python `set` knows `pop()`, and `a - b` is what is left of `a`
-# without `b`.
+# new. That was one part. Start again at a node that was not visited yet. `row.nonzero()[:, 0]`
+# gives the places where a row is true; a Python `set` knows `pop()`, and `a - b` is what is left of
+# `a` without `b`.
 
 
 # %% tags=["exercise", "15.4"]
@@ -373,13 +373,14 @@ for level in (0.0, 0.3, 0.5, 0.7, 0.9):
 # $$ \mathcal L_{kj} = \mathbb 1[k=j] - \frac{A_{kj}}{\sqrt{d_k\,d_j}} $$
 #
 # A vector $v$ with $\mathcal L v = \lambda v$ is an **eigenvector**: the table only makes it longer
-# or shorter, and the **eigenvalue** $\lambda$ says how much. One takes the eigenvectors with the `k`
-# smallest eigenvalues. They give each node a row of `k` numbers; the rows are divided by their
+# or shorter, and the **eigenvalue** $\lambda$ says how much. One takes the eigenvectors with the
+# `k` smallest eigenvalues. They give each node a row of `k` numbers; the rows are divided by their
 # length, and k-means sorts them: this is your exercise 15.3. (Ng, Jordan and Weiss described it in
 # 2001.)
 #
-# **Guess:** a node has only the edge to itself. What is its row of $\mathcal L$? So which eigenvalue
-# has the vector that is 1 at this node and 0 elsewhere? And four such nodes: how often is it there?
+# **Guess:** a node has only the edge to itself. What is its row of $\mathcal L$? So which
+# eigenvalue has the vector that is 1 at this node and 0 elsewhere? And four such nodes: how often
+# is it there?
 
 
 # %%
@@ -480,8 +481,8 @@ plt.show()
 #
 # `scores` is (N, k), $k \ge 2$, no two scores of an image are equal. Return (N, k), a tensor of
 # floats: +1 for the best group of each image, −1 for the worst, else 0. The best is the largest
-# number, also where all are negative. `functional.one_hot(i, k)` makes rows of k zeros with a single
-# 1 at place `i`; they are whole numbers, and `t.to(scores)` makes floats as `scores` are.
+# number, also where all are negative. `functional.one_hot(i, k)` makes rows of k zeros with a
+# single 1 at place `i`; they are whole numbers, and `t.to(scores)` makes floats as `scores` are.
 
 
 # %% tags=["exercise", "15.5"]
@@ -497,8 +498,8 @@ check("15.5", cognition_weights)
 # %% [markdown]
 # The question itself is that of lesson 12: make a mask of the map, and let the network look through
 # it. Here is `masks_from_maps` of exercise 12.2 once more. And lesson 12 told us to be careful with
-# the **fill**, which is what the network sees in the hidden part: black is a *bird* to this network,
-# the mean colour is nothing special.
+# the **fill**, which is what the network sees in the hidden part: black is a *bird* to this
+# network, the mean colour is nothing special.
 
 
 # %%
@@ -517,8 +518,8 @@ def masks_from_maps(M: Tensor, size: tuple[int, int]) -> Tensor:
 #
 # `M` is (N, groups, h, w), `x` is (N, C, H, W), `f` maps images to logits, `c` is one class or one
 # for each image. `fill` is a tensor that fits to `x`: (C, 1, 1), (C, H, W) or (N, C, H, W). Use
-# `masks_from_maps`. The map of a silent group is 0 everywhere, so is its mask: the network sees only
-# the fill. Return the logits of class `c`, (N, groups), as they are: a tensor of floats.
+# `masks_from_maps`. The map of a silent group is 0 everywhere, so is its mask: the network sees
+# only the fill. Return the logits of class `c`, (N, groups), as they are: a tensor of floats.
 #
 # `H[:, g, None]` is (N, 1, H, W): one mask for all colours. `torch.as_tensor(c).expand(len(x))` is
 # one class for each image, and `logits[rows, classes]` takes one logit from each row.
@@ -538,7 +539,8 @@ check("15.6", score_groups)
 # ## Part 3: can few questions replace many?
 #
 # Now the experiment. First **without a gradient**: the map of a group is the plain sum of its
-# channels, and its weight is $\beta_g = Y_g - Y_{\text{fill}}$, as in Equation 6 of Score-CAM, where
+# channels, and its weight is $\beta_g = Y_g - Y_{\text{fill}}$, as in Equation 6 of Score-CAM,
+# where
 # $Y_{\text{fill}}$ is the logit of the fill alone. The map is $\mathrm{ReLU}(\sum_g \beta_g M_g)$.
 # With 64 groups this *is* Score-CAM (without softmax). With clusters of unit channels it is
 # Cosine-CAM. Three ways to sort: by number, by chance (the control: a random order of the channels,
@@ -549,9 +551,9 @@ check("15.6", score_groups)
 # colour.)
 #
 # As in lesson 12 we measure the share of the heat in the half with the asked animal. A map that
-# knows nothing has 0.5, and we count a blank map as 0.5 too. We count questions, not seconds: the ten
-# starts of k-means cost time as well. **Guess:** how many questions do you need to come as far as 64?
-# Does it matter how you sort?
+# knows nothing has 0.5, and we count a blank map as 0.5 too. We count questions, not seconds: the
+# ten starts of k-means cost time as well. **Guess:** how many questions do you need to come as far
+# as 64? Does it matter how you sort?
 
 
 # %%
@@ -644,9 +646,9 @@ for text, clusters in other_sorts.items():
 # clustering. What counts is that channels are sorted by *some* pattern.
 #
 # **Group-CAM** is another story. It is best with one or two groups, and one group is Grad-CAM. Look
-# at the last column, where nobody was asked (all $\beta = 1$): it falls even more. So the loss comes
-# from the groups: each has its own ReLU, which throws away what speaks *against* the animal, before
-# it can be subtracted from what speaks for it. The questions win back a part of it.
+# at the last column, where nobody was asked (all $\beta = 1$): it falls even more. So the loss
+# comes from the groups: each has its own ReLU, which throws away what speaks *against* the animal,
+# before it can be subtracted from what speaks for it. The questions win back a part of it.
 #
 # Is this only our network? Two more were trained on the same kind of pictures from other seeds.
 
@@ -707,15 +709,15 @@ print("share, from the table above:", {t: f"{shares[key]:.2f}" for t, key in bot
 
 # %% [markdown]
 # So Group-CAM stands between two methods that you know. And what does the product gain over its two
-# factors? Nothing here: the last line has it below both. On our pond the article's sentence does not
-# hold.
+# factors? Nothing here: the last line has it below both. On our pond the article's sentence does
+# not hold.
 #
 # ## Abscission: the same question inside the network
 #
 # *Ablation* takes one channel away. The web article calls the opposite **abscission**: keep one
 # channel, take all others away. Score-CAM does so with the image, by a mask. But one can do it at
-# the **intermediate map** too: give the classifier `F` with all channels zero but one. Then only the
-# head runs: 64 questions cost far less than 64 runs of the whole network.
+# the **intermediate map** too: give the classifier `F` with all channels zero but one. Then only
+# the head runs: 64 questions cost far less than 64 runs of the whole network.
 #
 # With GAP and one linear layer, each channel adds $W_{c,k}\bar F_k$ to the logit, and nothing else
 # depends on it. **Guess:** what do ablation and abscission say then? And with a ReLU in the head?
@@ -757,11 +759,11 @@ print(f"share: {K} questions to the head {shares['inside', K]:.2f}")
 # Look at the column *base − scissors* again. With few clusters it is as good as all weights
 # together. With more clusters it falls: of 16 groups it uses two, and forgets fourteen. And what if
 # the picture shows several animals? The article expects it to fail there. `camlite evaluate`
-# measured it on `twins`, one to three animals of one class: Cluster-CAM found no more of them than a
-# random choice of weights. But that run used black as fill. You know what lesson 12 would ask. So:
-# twins, and a mosaic of four scenes with four classes; three ways to weigh the same eight clusters;
-# two fills. An animal is **found** if half of it is lit when as many pixels are lit as all animals
-# cover. In the mosaic we measure the share of the heat in the asked quarter.
+# measured it on `twins`, one to three animals of one class: Cluster-CAM found no more of them than
+# a random choice of weights. But that run used black as fill. You know what lesson 12 would ask.
+# So: twins, and a mosaic of four scenes with four classes; three ways to weigh the same eight
+# clusters; two fills. An animal is **found** if half of it is lit when as many pixels are lit as
+# all animals cover. In the mosaic we measure the share of the heat in the asked quarter.
 
 
 # %%
@@ -842,16 +844,16 @@ plt.show()
 
 # %% [markdown]
 # * *Two by chance* asks nobody, so its two lines are the same.
-# * **On black** the measurement is true: where there are two or three animals, base and scissors find
-#   hardly more of them than two clusters by chance. (Black is a *bird* to this
-#   network: an answer says little about the cluster.)
+# * **On black** the measurement is true: where there are two or three animals, base and scissors
+#   find hardly more of them than two clusters by chance. (Black is a *bird* to this network: an
+#   answer says little about the cluster.)
 # * **On the mean colour** most of the failure is gone. Base and scissors find about twice as many
-#   as chance; the table says how near they come to all weights together. In the mosaic they are even
-#   the better choice. We did not look for the reason.
+#   as chance; the table says how near they come to all weights together. In the mosaic they are
+#   even the better choice. We did not look for the reason.
 #
-# So "bad for several objects" was mostly "bad on black", as for Score-CAM in lesson 12. What is left
-# is a limit of the method itself: it uses two groups. The column in the big table falls with the
-# number of groups, and is best with four.
+# So "bad for several objects" was mostly "bad on black", as for Score-CAM in lesson 12. What is
+# left is a limit of the method itself: it uses two groups. The column in the big table falls with
+# the number of groups, and is best with four.
 #
 # ## Two thousand?
 #
@@ -946,9 +948,9 @@ plt.show()
 # *From lesson 12, in new clothes. There is no hint, and no check but the numbers that the cell
 # prints.*
 #
-# Exercise 12.1 set one channel to zero and took the drop of the logit, channel by channel. Do it for
-# the head of today without running it once: (N, 64), from the weights of the classifier, `c` and `F`.
-# One line.
+# Exercise 12.1 set one channel to zero and took the drop of the logit, channel by channel. Do it
+# for the head of today without running it once: (N, 64), from the weights of the classifier, `c`
+# and `F`. One line.
 
 # %%
 drop = torch.zeros(N, K)  # your line here
@@ -1026,8 +1028,8 @@ print(f"largest drop {ablation.max():.2f}, largest difference {off:.1e}")
 #   methods: one group is Grad-CAM, one channel in each group is Score-CAM times Grad-CAM.
 # * Neighbours by number are not alike. **k-means of unit channels** brings strong and weak twins
 #   together, and $\lVert\hat x-\hat y\rVert^2 = 2(1-\cos)$ says why. Say seed and starts.
-# * **Spectral clustering** works on a graph of several parts: as many eigenvalues are 0 as there are
-#   parts. A tool may still fail; look at what it does.
+# * **Spectral clustering** works on a graph of several parts: as many eigenvalues are 0 as there
+#   are parts. A tool may still fail; look at what it does.
 # * **Cognition-base and -scissors** use two groups and forget the others. On black they fail with
 #   several animals; on the mean colour they mostly do not.
 # * **Abscission** keeps one channel, ablation removes one. With a linear head both say the same.
@@ -1041,9 +1043,10 @@ print(f"largest drop {ablation.max():.2f}, largest difference {off:.1e}")
 # on, and 64 questions are no better; Group-CAM with one group loses 0.03.) Then add `k = 3` for the
 # columns sorted by pattern (`group_maps` wants a divisor of 64): we got 0.88 on the mean colour.
 #
-# **Where to read on.** The abstract of Cluster-CAM, arXiv 2302.01642; the code of Group-CAM's authors
-# (`wofmanaf/Group-CAM`); A. Ng, M. Jordan, Y. Weiss: *On Spectral Clustering*, NeurIPS 2001. `camlite
-# card group_cam`, `cluster_cam` and `cosine_cam` say what is certain about each of them.
+# **Where to read on.** The abstract of Cluster-CAM, arXiv 2302.01642; the code of Group-CAM's
+# authors (`wofmanaf/Group-CAM`); A. Ng, M. Jordan, Y. Weiss: *On Spectral Clustering*, NeurIPS
+# 2001. `camlite card group_cam`, `cluster_cam` and `cosine_cam` say what is certain about each of
+# them.
 #
 # **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)
 #

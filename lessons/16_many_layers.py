@@ -429,8 +429,8 @@ report("product, 3 random layers", [fuse(maps, size, "product") for maps in fore
 # %% [markdown]
 # Control 1 takes a large part of the noise away, and has the largest share right of all five. Yet
 # the order of the pixels is the same, so IoU and outline stay as they were (up to rounding). So the
-# low noise of a product proves little: most of it is free. A map with high energy on the animal may be nothing but a
-# *sharper contrast*.
+# low noise of a product proves little: most of it is free. A map with high energy on the animal may
+# be nothing but a *sharper contrast*.
 #
 # Control 2 gives a worse outline than the deepest layer alone, while the trained layers gave a
 # better one. So the outline of the product comes from what the shallow layers have *learned*.
@@ -703,9 +703,9 @@ plt.show()
 # was only about that of layer 2 alone. Of the maximum a smaller share was right than of the deepest
 # layer. Two layers of the same coarse grid were enough to gain IoU and outline together. Keeping
 # the sign until the sum made even a single map right; and one layer with its sign, layer 3, reached
-# the IoU and the outline of the best product, without any fusion. And none of the maps comes near to the true
-# mask, seen through a grid of 12×12: not in IoU, not in outline. In IoU hardly any of them beats a
-# round blob that is told the quarter.
+# the IoU and the outline of the best product, without any fusion. And none of the maps comes near
+# to the true mask, seen through a grid of 12×12: not in IoU, not in outline. In IoU hardly any of
+# them beats a round blob that is told the quarter.
 #
 # Does your function agree with the library's?
 
