@@ -298,8 +298,8 @@ def gains_added_up(relu):
         "none": lambda maps, m: maps.sum(0),
     }
     sentence = (
-        "You added up the gains of the single steps: slope times F(x_t) − F of the step before. Such a "
-        "sum is complete, but here each step has F(x_t) − F(b), and the maps are averaged."
+        "You added up the gains of the single steps: slope times F(x_t) − F of the step before. Here "
+        "each step has F(x_t) − F(b), always from the baseline on, and the maps are averaged."
     )
     return along(change=CHANGE["since_the_last_step"][0], end=ends[relu]), sentence
 
@@ -869,6 +869,12 @@ OPEN_TIMES = {
         "You multiplied by 1/m in every step. The strength grows: i/m.",
     ),
 }
+# A threshold at i/m or at 1 − i/m: over all steps nearly the same masks, and the softmax removes the
+# step that hides all or nothing for every channel. So one sentence for all of them.
+THRESHOLD = (
+    "You compared the mask with a threshold in each step, and opened some pixels fully. The mask is "
+    "multiplied by i/m: the whole mask, weaker."
+)
 OPEN_LAID = {
     "x ∘ t H": (lambda x, H, t: x * (t * H), ""),
     "rest_faded_out": (
@@ -878,17 +884,15 @@ OPEN_LAID = {
     ),
     "threshold": (
         lambda x, H, t: x * (H >= t),
-        "You cut the mask at i/m. It is multiplied by i/m: the whole mask, weaker.",
+        THRESHOLD,
     ),
     "threshold_from_the_top": (
         lambda x, H, t: x * (H > 1 - t),
-        "You opened the pixels whose mask is above 1 − i/m, fully. All pixels of the mask open "
-        "together: it is multiplied by i/m.",
+        THRESHOLD,
     ),
     "threshold_from_the_top_or_equal": (
         lambda x, H, t: x * (H >= 1 - t),
-        "You opened the pixels whose mask is at least 1 − i/m, fully. All pixels of the mask open "
-        "together: it is multiplied by i/m.",
+        THRESHOLD,
     ),
     "power": (
         lambda x, H, t: x * H**t,
