@@ -829,9 +829,9 @@ for text, net in networks.items():
 #
 # * **The path** buys nothing. With ten times as many steps it is level, and not better than Grad-CAM.
 # * **IS-CAM and SS-CAM** are not better than Score-CAM, and Score-CAM is not better than Grad-CAM.
-# * **RISE** (4×4) buys something: in the full run the more, the worse Grad-CAM is. But look at its cells: with 7×7
-#   it finds less. In the full run 80 masks with the right cells beat 320 with the wrong ones. A
-#   cell of 4×4 is 7 pixels wide, half a digit.
+# * **RISE** (4×4) buys something: in the full run the more, the worse Grad-CAM is. But look at its
+#   cells: with 7×7 it finds less. In the full run 80 masks with the right cells beat 320 with the
+#   wrong ones. A cell of 4×4 is 7 pixels wide, half a digit.
 # * And then **the control**: take Grad-CAM, and give each pixel the mean of the 15×15 pixels around
 #   it, about the size of a digit. No further pass. Under GAP and GMP it finds about as much as RISE
 #   with all masks; under flatten it finds less (full run: 0.68 against 0.76, a difference of

@@ -304,7 +304,9 @@ def _(run):
     assert run.fast or gains[0] > 0.02
 
 
-@says("it finds less. In the full run 80 masks with the right cells beat 320 with the wrong ones")
+@says(
+    "it finds less. In the full run 80 masks with the right cells beat 320 with the\n#   wrong ones"
+)
 def _(run):
     for text in run.networks:
         assert mean(run, text, rise(run, 7)) < mean(run, text, rise(run, 4)) - 0.04
