@@ -105,7 +105,7 @@ def _(rng):
     f, k = bent(1, 3, (4, 5), 3)
     x = normal(rng, 2, 1, 4, 5)
     b = torch.stack([x[0], normal(rng, 1, 4, 5)])
-    yield Case("the first baseline is the image itself: no way, no heat", f, k, x, 1, b, 3)
+    yield Case("the first baseline is the image itself: no path, no heat", f, k, x, 1, b, 3)
 
 
 def look(features, classifier, x, c, pick=of_class):
@@ -288,6 +288,27 @@ ONE_BY_ONE = {
     for part, (all_, some) in TOGETHER.items()
 }
 integrated_grad_cam.wrongs(**wrong_ones(along, **ONE_BY_ONE, at=AT, weight=WEIGHT, pick=PICKS))
+
+
+def gains_added_up(relu):
+    """The maps of F(x_t) − F of the step before, added up; with a ReLU in each step, or one, or none."""
+    ends = {
+        "in each step": lambda maps, m: maps.relu().sum(0),
+        "at the end": lambda maps, m: maps.sum(0).relu(),
+        "none": lambda maps, m: maps.sum(0),
+    }
+    sentence = (
+        "You added up the gains of the single steps: slope times F(x_t) − F of the step before. Here "
+        "each step has F(x_t) − F(b), always from the baseline on, and the maps are averaged."
+    )
+    return along(change=CHANGE["since_the_last_step"][0], end=ends[relu]), sentence
+
+
+integrated_grad_cam.wrongs(
+    gains_added_up=gains_added_up("in each step"),
+    gains_added_up_relu_at_the_end=gains_added_up("at the end"),
+    gains_added_up_no_relu=gains_added_up("none"),
+)
 
 
 def on_the_way_of_the_features(features, classifier, x, c, baseline, steps):
@@ -820,6 +841,11 @@ OPEN_TIMES = {
         "You took m strengths from 0 to 1, both ends included, as linspace gives them. Here the "
         "first is 1/m, not 0.",
     ),
+    "middles": (
+        lambda m: [(i + 0.5) / m for i in range(m)],
+        "You took the middle of each step, (i − ½)/m. That is a good rule for a sum, but here the "
+        "strength is i/m, and the last one is 1.",
+    ),
     "strengths_added_up": (
         lambda m: [sum(range(1, i + 1)) / m for i in range(1, m + 1)],
         "Your strengths add up: 1/m, 3/m, 6/m … and become larger than 1. A known program does so. "
@@ -843,6 +869,12 @@ OPEN_TIMES = {
         "You multiplied by 1/m in every step. The strength grows: i/m.",
     ),
 }
+# A threshold at i/m or at 1 − i/m: over all steps nearly the same masks, and the softmax removes the
+# step that hides all or nothing for every channel. So one sentence for all of them.
+THRESHOLD = (
+    "You compared the mask with a threshold in each step, and opened some pixels fully. The mask is "
+    "multiplied by i/m: the whole mask, weaker."
+)
 OPEN_LAID = {
     "x ∘ t H": (lambda x, H, t: x * (t * H), ""),
     "rest_faded_out": (
@@ -852,7 +884,15 @@ OPEN_LAID = {
     ),
     "threshold": (
         lambda x, H, t: x * (H >= t),
-        "You cut the mask at i/m. It is multiplied by i/m: the whole mask, weaker.",
+        THRESHOLD,
+    ),
+    "threshold_from_the_top": (
+        lambda x, H, t: x * (H > 1 - t),
+        THRESHOLD,
+    ),
+    "threshold_from_the_top_or_equal": (
+        lambda x, H, t: x * (H >= 1 - t),
+        THRESHOLD,
     ),
     "power": (
         lambda x, H, t: x * H**t,
