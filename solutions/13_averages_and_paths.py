@@ -17,9 +17,9 @@
 # Two lamps burn in a room, and you can read. You switch off the left one: you can still read. You
 # switch it on again, and switch off the right one: you can still read. So neither lamp matters?
 #
-# The gradient would say so. It asks only about *a little*, and *here*. But start in the dark and turn
-# up both lamps slowly. On the way there is a moment when you begin to see the letters, and both
-# lamps have brought you there.
+# The gradient would say so. It asks only about *a little*, and *here*. But start in the dark and
+# turn up both lamps slowly. On the way there is a moment when you begin to see the letters, and
+# both lamps have brought you there.
 #
 # This is a **path**, and it has a price: you look many times instead of once. Other methods look
 # many times through random masks, and take the **average**. They cost 10, 100, 1000 times as much
@@ -166,7 +166,8 @@ def integrated_grad_cam(
 check("13.1", integrated_grad_cam)
 
 # %% [markdown]
-# If you need help: `hint("13.1")`. Now the room, from the dark, with 100 steps, and with the library:
+# If you need help: `hint("13.1")`. Now the room, from the dark, with 100 steps, and with the
+# library:
 
 # %%
 dark = torch.zeros_like(x_room)
@@ -461,25 +462,24 @@ figure.suptitle(f"The same formula, {steps} steps: the map depends on where the 
 plt.show()
 
 # %% [markdown]
-# **Your guess:** for the digits black is the best of the three, or level. For the pond (24 pairs, full
-# run, 95 % intervals) the path from black loses on pond 1. On pond 0 it is not clear: black −0.07 ±
-# 0.08; blurred (−0.08 ± 0.04) and mean colour (−0.04 ± 0.02) lose a little. On pond 2 no baseline
-# changes anything.
+# **Your guess:** for the digits black is the best of the three, or level. For the pond (24 pairs,
+# full run, 95 % intervals) the path from black loses on pond 1. On pond 0 it is not clear: black
+# −0.07 ± 0.08; blurred (−0.08 ± 0.04) and mean colour (−0.04 ± 0.02) lose a little. On pond 2 no
+# baseline changes anything.
 #
 # The last table gives a reason. Under GAP and GMP black says nothing: its highest logit is below 1,
 # where the pictures have 6 and 11. To the flatten network black is a little of a 4: 3.5, where the
-# pictures have about 15. It is the ground that they learned. To the pond networks black is a bird or
-# a fish, with a higher logit than any class has at any of these pairs (a single large animal can
-# have more): the path begins at a wrong answer.
-# Blurred and mean colour are worse for the digits of the first network: in the blurred picture the
-# digit is still there, and its own features are subtracted; the mean colour is a grey that the
-# network never saw.
+# pictures have about 15. It is the ground that they learned. To the pond networks black is a bird
+# or a fish, with a higher logit than any class has at any of these pairs (a single large animal can
+# have more): the path begins at a wrong answer. Blurred and mean colour are worse for the digits of
+# the first network: in the blurred picture the digit is still there, and its own features are
+# subtracted; the mean colour is a grey that the network never saw.
 #
-# So is a baseline good if the network knows it as "nothing"? The digits agree, and pond 1. But pond 2
-# does not: black is a fish to it, and the path from black loses nothing (full run). The table shows
-# less: **black is the best of the three for one network and the worst for another (full run), and
-# the formula does not say which.** And with none of the three baselines, in none of the six networks, did the path find
-# clearly more than Grad-CAM, which looks once.
+# So is a baseline good if the network knows it as "nothing"? The digits agree, and pond 1. But pond
+# 2 does not: black is a fish to it, and the path from black loses nothing (full run). The table
+# shows less: **black is the best of the three for one network and the worst for another (full run),
+# and the formula does not say which.** And with none of the three baselines, in none of the six
+# networks, did the path find clearly more than Grad-CAM, which looks once.
 #
 # Why not? In five of the six networks one linear layer follows GAP or GMP. Then the mean gradient
 # $\alpha_k = W_{c,k}/Z$ is the same number at *every* picture: walking cannot change the weights.
@@ -571,8 +571,8 @@ for keep in (0.3, 0.5, 0.7):
     )
 
 # %% [markdown]
-# **Your guess:** divided by $S$ only, the map of the real network is more than twice as strong at 0.7
-# as at 0.3: your own choice looks like a property of the network. With the right norm the flat
+# **Your guess:** divided by $S$ only, the map of the real network is more than twice as strong at
+# 0.7 as at 0.3: your own choice looks like a property of the network. With the right norm the flat
 # network gives about 1 for each $p$. The real one still grows, but less: through more open masks it
 # sees more of the digit. And "± over the pixels" is noise: some pixels were seen more often than
 # others, by chance. So a map of few masks has a pattern although there is nothing to see.
@@ -713,19 +713,20 @@ print(f"the same questions: Score-CAM {score_hits:.2f}, the mean of all maps {me
 # channels get nearly the same score. So the map moves towards the plain mean of the maps.
 #
 # For SS-CAM look at $\sigma$. The masks have values between 0 and 1. Programs and papers that quote
-# it say $\sigma = 2$: noise twice as strong as the whole range of the mask. The hits fall below those
-# of the mean of all maps: the mask is lost. With $\sigma = 0.2$ and four samples they come near those
-# of Score-CAM (0.59 and 0.62 in the full run, 16 questions). More samples: two draws agree better.
+# it say $\sigma = 2$: noise twice as strong as the whole range of the mask. The hits fall below
+# those of the mean of all maps: the mask is lost. With $\sigma = 0.2$ and four samples they come
+# near those of Score-CAM (0.59 and 0.62 in the full run, 16 questions). More samples: two draws
+# agree better.
 #
 # ## The newest relative
 #
 # V. Buono and colleagues, *Expected Grad-CAM: Towards gradient faithfulness*, 2024, arXiv
-# 2406.01274 (2026, in TMLR: *Not All CAMs Are Complete*). When this was written, the paper was not at
-# hand, and the authors' repository held no code. We know the **abstract**: the gradient of Grad-CAM
-# is replaced by an *expected* gradient, the mean over many paths that begin at many baselines;
-# Integrated Grad-CAM is a special case. `camlite.expected_grad_cam` is a reading of these words:
-# blurred baselines with noise, one random point on each path, F of the image itself. Do not cite our
-# numbers as the authors'.
+# 2406.01274 (2026, in TMLR: *Not All CAMs Are Complete*). When this was written, the paper was not
+# at hand, and the authors' repository held no code. We know the **abstract**: the gradient of
+# Grad-CAM is replaced by an *expected* gradient, the mean over many paths that begin at many
+# baselines; Integrated Grad-CAM is a special case. `camlite.expected_grad_cam` is a reading of
+# these words: blurred baselines with noise, one random point on each path, F of the image itself.
+# Do not cite our numbers as the authors'.
 #
 # **Guess first:** for which of the three networks can this map differ from Grad-CAM's?
 
@@ -751,9 +752,9 @@ for text, net in networks.items():
 # All methods, the same questions, three networks. Beside the hits we take a second measure, because
 # one measure is an opinion: blacken the brightest quarter of the map (black is the true ground
 # here), and see how far the logit falls. 1 means: as far as when the box of the digit itself is
-# blackened. The **passes** are forward passes, counted as camlite's cards count them, with one or two
-# for the picture itself and the baseline. Methods with a gradient also go back, once for each step
-# of a path. That costs about as much again, and is not counted.
+# blackened. The **passes** are forward passes, counted as camlite's cards count them, with one or
+# two for the picture itself and the baseline. Methods with a gradient also go back, once for each
+# step of a path. That costs about as much again, and is not counted.
 #
 # **Guess:** which method is first, and what is the control that costs nothing?
 
@@ -827,7 +828,8 @@ for text, net in networks.items():
 # %% [markdown]
 # **Your guess.** By the hits:
 #
-# * **The path** buys nothing. With ten times as many steps it is level, and not better than Grad-CAM.
+# * **The path** buys nothing. With ten times as many steps it is level, and not better than
+#   Grad-CAM.
 # * **IS-CAM and SS-CAM** are not better than Score-CAM, and Score-CAM is not better than Grad-CAM.
 # * **RISE** (4×4) buys something: in the full run the more, the worse Grad-CAM is. But look at its
 #   cells: with 7×7 it finds less. In the full run 80 masks with the right cells beat 320 with the
@@ -836,8 +838,8 @@ for text, net in networks.items():
 #   it, about the size of a digit. No further pass. Under GAP and GMP it finds about as much as RISE
 #   with all masks; under flatten it finds less (full run: 0.68 against 0.76, a difference of
 #   0.08 ± 0.07).
-# * **The control for the control**: the same window on the mean of all maps, which knows no class. It
-#   buys nothing (full run: 0.49 → 0.50, 0.46 → 0.44, 0.47 → 0.47).
+# * **The control for the control**: the same window on the mean of all maps, which knows no class.
+#   It buys nothing (full run: 0.49 → 0.50, 0.46 → 0.44, 0.47 → 0.47).
 #
 # So smoothing finds no digit. It helps a map that holds the class already, in thin lines: it fills
 # the box around them. Grad-CAM of the GMP network was below 0.5 and knew the digit. (RISE and the
@@ -846,10 +848,10 @@ for text, net in networks.items():
 # digit, Grad-CAM does not".
 #
 # By the fall of the logit the order is another one. RISE (4×4) and the smoothed map are now *below*
-# plain Grad-CAM. But this measure has a bad floor: in the first network, blackening **random** pixels
-# makes the logit fall about as far as blackening the whole digit. A digit with holes is a picture
-# that the network never saw (lesson 12), and it answers to the holes. And the path? It is level with
-# Grad-CAM, or below, here too.
+# plain Grad-CAM. But this measure has a bad floor: in the first network, blackening **random**
+# pixels makes the logit fall about as far as blackening the whole digit. A digit with holes is a
+# picture that the network never saw (lesson 12), and it answers to the holes. And the path? It is
+# level with Grad-CAM, or below, here too.
 #
 # **Today's question was: what does a hundred times the cost buy?** Here: with a path, nothing. With
 # random masks, a map that fills the digit. Grad-CAM held the class already: a free smoothing gives
@@ -1010,8 +1012,8 @@ print(f"largest difference: {(predicted - L_signed.sum((1, 2))).abs().max():.1e}
 #
 # <details><summary>Answer</summary>
 #
-# Nothing. The gradient is a weight of the linear layer, divided by the number of places: the same at
-# every picture. So the mean of 50 is this number again.
+# Nothing. The gradient is a weight of the linear layer, divided by the number of places: the same
+# at every picture. So the mean of 50 is this number again.
 #
 # </details>
 
@@ -1042,8 +1044,8 @@ print(f"largest difference: {(predicted - L_signed.sum((1, 2))).abs().max():.1e}
 # <details><summary>Answer</summary>
 #
 # (a) The error falls much faster, in the end like $1/m^2$: 0.0054 with 10 steps, 0.0014 with 20.
-# (b) With one step it found 0.06, 0.05 and 0.02 more than the logit with one step (40 questions, each
-# gain about ± 0.02). With 20 steps against the logit with 20, the first network kept its gain
+# (b) With one step it found 0.06, 0.05 and 0.02 more than the logit with one step (40 questions,
+# each gain about ± 0.02). With 20 steps against the logit with 20, the first network kept its gain
 # (0.07 ± 0.03), and the two others had none.
 #
 # </details>
