@@ -847,9 +847,9 @@ plt.show()
 # * **On black** the measurement is true: where there are two or three animals, base and scissors
 #   find hardly more of them than two clusters by chance. (Black is a *bird* to this network: an
 #   answer says little about the cluster.)
-# * **On the mean colour** most of the failure is gone. Base and scissors find about twice as many
+# * **On the mean colour** most of the failure is gone. Base and scissors find at least twice as many
 #   as chance; the table says how near they come to all weights together. In the mosaic they are
-#   even the better choice. We did not look for the reason.
+#   even the better choice, on both fills. We did not look for the reason.
 #
 # So "bad for several objects" was mostly "bad on black", as for Score-CAM in lesson 12. What is
 # left is a limit of the method itself: it uses two groups. The column in the big table falls with

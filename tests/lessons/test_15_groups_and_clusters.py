@@ -356,6 +356,14 @@ def peaks_and_flat_maps(rng):
     return V[torch.randperm(20, generator=rng)].view(1, 20, 5, 6)
 
 
+def alike_where_positive(rng):
+    """Two sections differ where they are negative only, and a third is the first turned round."""
+    a, b, c = torch.eye(3).repeat_interleave(8, 1)
+    V = torch.cat([each.expand(4, -1) for each in (a - b, a - c, b - a)])
+    V = V * 10 ** (2 * torch.rand(12, 1, generator=rng) - 1) * (1 + 0.01 * normal(rng, 12, 24))
+    return V[torch.randperm(12, generator=rng)].view(1, 12, 4, 6)
+
+
 @cluster_channels.cases
 def _(rng):
     yield Case("three images, two sections", sections(rng, 3, (5, 4), 3, 4), 2, 0)
@@ -365,6 +373,7 @@ def _(rng):
     yield Case("a channel that is zero everywhere", F, 3, 1)
     yield Case("one image, as many clusters as channels", sections(rng, 1, (1,) * 5, 3, 3), 5, 2)
     yield Case("peaks, a raised peak, flat maps", peaks_and_flat_maps(rng), 4, 5)
+    yield Case("channels with a sign, alike where positive", alike_where_positive(rng), 3, 3)
     F = (normal(rng, 10, 40, 4, 4) + 0.5).relu()
     yield Case("channels without clear sections", F, 7, bad_start(F, 7))
 
@@ -469,6 +478,16 @@ cluster_channels.teaches_parts(
     }
 )
 cluster_channels.wrongs(
+    negative_values_cut=(
+        lambda F, k, seed: by_image(units)(F.relu(), k, seed),
+        "You cut the negative values off first. A channel may have a sign: divide it by its length "
+        "as it is.",
+    ),
+    sizes_of_the_values=(
+        lambda F, k, seed: by_image(units)(F.abs(), k, seed),
+        "You took the sizes of the values. A channel and the same channel turned round are not "
+        "alike: keep the signs.",
+    ),
     only_the_first_image=(
         lambda F, k, seed: by_image(units)(F[:1], k, seed)[0],
         "You sorted only the first image. Loop over all images and stack the results: (N, K).",
