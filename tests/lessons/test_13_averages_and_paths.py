@@ -54,6 +54,7 @@ def wrong_ones(build, **factors):
 integrated_grad_cam = Exercise(
     "13.1",
     "integrated_grad_cam",
+    patience=3,  # each answer runs the network many times
     formula="L = (1/m) Σ_i ReLU(Σ_k α_k (F_k(x_t) − F_k(b))),  x_t = b + t (x − b), t = i/m, "
     "i = 1 … m;  α = GAP(G(x_t))",
     hints=(
@@ -450,6 +451,7 @@ integrated_grad_cam.accepts_all(
 rise = Exercise(
     "13.2",
     "rise",
+    patience=3,  # each answer runs the network many times
     formula="R = Σ_s f_c(x ∘ m_s) m_s / (S · p),  p = keep",
     hints=(
         "Look through each mask, and write down the score. Then add the masks up, each as strong "
@@ -774,6 +776,7 @@ rise.accepts_all(
 is_cam_weights = Exercise(
     "13.3",
     "is_cam_weights",
+    patience=3,  # each answer runs the network many times
     formula="α = softmax over k of C_k,  C_k = (1/m) Σ_i f_c(x ∘ (i/m) H_k), i = 1 … m",
     hints=(
         "Score-CAM with masks that open slowly: for each channel m pictures instead of one. Their "

@@ -1043,6 +1043,7 @@ cognition_weights.accepts_all(
 score_groups = Exercise(
     "15.6",
     "score_groups",
+    patience=3,  # each answer runs the network many times
     formula="Y_g = f_c(x ∘ H_g + fill ∘ (1 − H_g)),  H_g = s(Up(M_g))",
     seconds=60.0,
     hints=(
