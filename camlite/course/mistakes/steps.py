@@ -225,8 +225,8 @@ def _alternatives(call: Call) -> Iterator[_Entry]:
 
 
 def _other_reductions(call: Call) -> Iterator[_Entry]:
+    """Another kind of reduction, another divisor, other values, other axes."""
     own, axes = _name(call), _axes(call)
-    x = call[1][0]
     for name in ("mean", "sum", "amax", "amin", "std", "norm"):
         if name != SAME.get(own, own):
             words = f"{{}} is replaced by the {REDUCTIONS[name]}"
@@ -265,7 +265,11 @@ def _other_reductions(call: Call) -> Iterator[_Entry]:
         "negative values are cut off before {}",
         lambda f, a, k: f(a[0].relu(), *a[1:], **k),
     )
-    count = x.dim()
+    yield from _reductions_over_other_axes(call)
+
+
+def _reductions_over_other_axes(call: Call) -> Iterator[_Entry]:
+    axes, count = _axes(call), call[1][0].dim()
     others = [(n,) for n in range(count)] + [tuple(range(n, count)) for n in range(count - 1)]
     others += [(1, 2)] if count == 4 else []  # as if the channels came last
     own_axes = None if axes is None else tuple(n % max(count, 1) for n in axes)
@@ -374,8 +378,9 @@ def _other_operations(call: Call) -> Iterator[_Entry]:
 
 
 def _other_powers(call: Call) -> Iterator[_Entry]:
+    own = call[1][1] if len(call[1]) > 1 else None
     for power in (2, 3, 4):
-        if power != call[1][1]:
+        if isinstance(own, (int, float)) and power != own:
             words = f"{{}} has the exponent {power}"
             yield f"{power}", words, lambda f, a, k, power=power: f(a[0], power)
 
