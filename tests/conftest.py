@@ -14,7 +14,11 @@ if "CAMLITE_DATA" not in os.environ and BESIDE.is_dir():
     os.environ["CAMLITE_DATA"] = str(BESIDE)
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # the workers share the cores
     workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    torch.set_num_threads(threads)
+    # What a test starts (a notebook, a script) shares them too: two lessons at once with two
+    # threads each took 300 s, with one thread each 66 s (threads that wait keep a core busy).
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
