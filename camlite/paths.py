@@ -24,3 +24,31 @@ def write_whole(path: Path, text: str) -> None:
         file.write(text)
     os.chmod(partial, 0o644)
     os.replace(partial, path)
+
+
+def whole_lines(path: Path) -> bytes:
+    """The file up to its last newline: a kill may have left half a line after it."""
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1]
+
+
+class LineFile:
+    """A file to which whole lines are added; what a kill left behind the last one is cut off."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, kept = path, whole_lines(path)
+        self.file = path.open("ab")
+        self.file.truncate(len(kept))
+
+    def append(self, line: str) -> None:
+        """Returns when the line is on the disk."""
+        self.file.write(line.encode("utf-8", "replace") + b"\n")
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def __enter__(self) -> LineFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()

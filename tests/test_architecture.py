@@ -20,7 +20,7 @@ LESSONS = sorted((PACKAGE.parent / "solutions").glob("*.py"))
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("evaluation",),
+    ("evaluation", "grading"),
     ("__init__",),  # the names that users see
     ("figures", "sanity"),
     ("methods", "metrics"),
@@ -41,7 +41,8 @@ FORMULAS = {
     "scores",
     "split",
 }
-MACHINERY = {"cli", "course", "data", "evaluation", "figures", "nets", "paths", "weights"}
+MACHINERY = {"cli", "course", "data", "evaluation", "figures", "grading", "nets", "paths"}
+MACHINERY |= {"weights"}
 PUBLIC = {f"{m.__name__}.{name}" for m in MODULES for name in public(m)}
 PUBLIC |= {m.__name__ for m in MODULES}
 PUBLIC |= {"camlite.split.last_spatial_layer", "camlite.figures.plot"}  # modules with a door

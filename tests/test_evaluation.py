@@ -237,11 +237,11 @@ def test_rows_of_one_key_are_merged_whatever_file_they_lie_in(tmp_path: Path) ->
     broken = {**key, "method": "rise", "problem": "boom"}
     mended = {**old, "method": "rise"}
     with RowFile(tmp_path, 1) as first:
-        first.append(old)
-        first.append(broken)
+        first.append_row(old)
+        first.append_row(broken)
     with RowFile(tmp_path, 0) as second:
-        second.append(new)
-        second.append(mended)
+        second.append_row(new)
+        second.append_row(mended)
     rows = read_rows(tmp_path)
     assert rows["a.png", 1, "cam"] == new
     assert rows["a.png", 1, "rise"] == mended
@@ -250,14 +250,14 @@ def test_rows_of_one_key_are_merged_whatever_file_they_lie_in(tmp_path: Path) ->
 def test_a_row_counts_once_its_line_is_whole(tmp_path: Path) -> None:
     row = {"file": "ä.png", "class_index": 1, "method": "cam", "x": 0.1 + 0.2, "problem": ""}
     with RowFile(tmp_path, 0) as file:
-        file.append(row)
+        file.append_row(row)
     (tmp_path / "rank-0.jsonl").open("ab").write(b'{"file": "b.png"')
     assert read_rows(tmp_path) == {("ä.png", 1, "cam"): row}
     with RowFile(tmp_path, 0) as file:
-        file.append(row | {"method": "grad_cam"})
+        file.append_row(row | {"method": "grad_cam"})
     assert len(read_rows(tmp_path)) == 2
     with pytest.raises(ValueError, match="Out of range"):
-        RowFile(tmp_path, 1).append({"x": float("nan")})  # never a silent NaN
+        RowFile(tmp_path, 1).append_row({"x": float("nan")})  # never a silent NaN
 
 
 def test_binding_ignores_what_only_adds(tmp_path: Path) -> None:

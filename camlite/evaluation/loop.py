@@ -54,12 +54,12 @@ def measure_missing(run: Run, progress: bool = True) -> None:
                 problem = _problem(sample, "", error)
                 known = done.get((sample.name, sample.label, ""))  # from an earlier start
                 if known != problem:
-                    file.append(problem)
+                    file.append_row(problem)
                 bar.update(len(methods))
                 continue
             for method in methods:
                 bar.set_postfix_str(f"{sample.name} {method}", refresh=False)
-                file.append(_row(sample, shown, method, c, facts, run))
+                file.append_row(_row(sample, shown, method, c, facts, run))
                 bar.update()
 
 

@@ -7,44 +7,25 @@ counts once its newline is written; what a kill left behind it is cut off at the
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from camlite.paths import write_whole
+from camlite.paths import LineFile, whole_lines, write_whole
 
 RowKey = tuple[str, int | None, str]  # picture, class, method ("" for a problem with the picture)
 Row = dict[str, Any]
 
 
-class RowFile:
-    """One process's file: `append` returns when the row is on the disk."""
+class RowFile(LineFile):
+    """One process's file: `append_row` returns when the row is on the disk."""
 
     def __init__(self, folder: Path, rank: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"rank-{rank}.jsonl"
-        whole = _whole_lines(self.path)
-        self.file = self.path.open("ab")
-        self.file.truncate(len(whole))
+        super().__init__(folder / f"rank-{rank}.jsonl")
 
-    def append(self, row: Mapping[str, Any]) -> None:
+    def append_row(self, row: Mapping[str, Any]) -> None:
         """Write one row; floats come back exactly as they were."""
-        self.file.write(json.dumps(row, allow_nan=False).encode() + b"\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
-
-    def __enter__(self) -> RowFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.file.close()
+        self.append(json.dumps(row, allow_nan=False))
 
 
 def read_rows(folder: Path) -> dict[RowKey, Row]:
@@ -55,7 +36,7 @@ def read_rows(folder: Path) -> dict[RowKey, Row]:
     """
     rows: dict[RowKey, Row] = {}
     for path in sorted(folder.glob("rank-*.jsonl")):
-        for line in _whole_lines(path).splitlines():
+        for line in whole_lines(path).splitlines():
             row = json.loads(line)
             key = row["file"], row["class_index"], row["method"]
             rows[key] = _merged(rows[key], row) if key in rows else row
@@ -67,12 +48,6 @@ def _merged(a: Row, b: Row) -> Row:
         return a if b["problem"] else b
     metrics = list(dict.fromkeys([*a["metrics"], *b["metrics"]]))
     return {**a, **b, "metrics": metrics, "notes": {**a.get("notes", {}), **b.get("notes", {})}}
-
-
-def _whole_lines(path: Path) -> bytes:
-    """The file up to its last newline."""
-    content = path.read_bytes() if path.exists() else b""
-    return content[: content.rfind(b"\n") + 1]
 
 
 def bind_settings(

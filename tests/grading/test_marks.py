@@ -1,0 +1,76 @@
+"""Marks on disk: whole rows only, points by hand first, nothing a spreadsheet would calculate."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from camlite.course.lessons import all_lessons
+from camlite.grading.marks import COLUMNS, Mark, MarksLog, read_log, read_marks, write_csv
+from camlite.grading.points import points
+
+
+def mark(student="an", exercise="3.1", points=2.0, **more):
+    return Mark(student, int(exercise.split(".")[0]), exercise, "graded", points, 2.0, **more)
+
+
+def test_half_a_line_is_cut_off_and_the_run_goes_on(tmp_path):
+    path = tmp_path / "marks.jsonl"
+    with MarksLog(path) as log:
+        log.append_marks([mark(), mark(exercise="3.2")])
+    with path.open("ab") as file:
+        file.write(b'[{"student": "bi')
+    assert [m.exercise for m in read_log(path)] == ["3.1", "3.2"]
+    with MarksLog(path) as log:
+        log.append_marks([mark("bi", points=0.0, message="Xin chào\nhọc viên 学生")])
+    assert [m.student for m in read_log(path)] == ["an", "an", "bi"]
+    assert read_log(path)[2].message.endswith("学生")
+
+
+def test_points_by_hand_count_and_are_said(tmp_path):
+    with MarksLog(tmp_path / "marks.jsonl") as log:
+        log.append_marks([mark("bi", "3.10"), mark("bi", "3.9", 0.0, message="Look again.")])
+        log.append_marks([mark("an")])
+    by_hand = tmp_path / "by_hand.csv"
+    by_hand.write_text('student,exercise,points,comment\nbi,3.9,1.5,"Good idea, see me"\n')
+    found = read_marks(tmp_path)
+    assert [(m.student, m.exercise) for m in found] == [
+        ("an", "3.1"),
+        ("bi", "3.9"),
+        ("bi", "3.10"),
+    ]
+    assert (found[1].points, found[1].by_hand) == (1.5, True)
+    assert found[1].message == "Good idea, see me\nLook again."
+    by_hand.write_text("student,exercise,points\nnobody,3.9,1\n")
+    with pytest.raises(ValueError, match="line 2: no mark of nobody in"):
+        read_marks(tmp_path)
+    by_hand.write_text("student,exercise,points\nbi,3.9,many\n")
+    with pytest.raises(ValueError, match="'many' is no number"):
+        read_marks(tmp_path)
+    by_hand.write_text("name,points\n")
+    with pytest.raises(ValueError, match="no column 'student'"):
+        read_marks(tmp_path)
+
+
+def test_no_marks_yet(tmp_path):
+    with pytest.raises(ValueError, match="Run camlite grade first"):
+        read_marks(tmp_path)
+
+
+@pytest.mark.parametrize("name", ['=HYPERLINK("x")', "+1+1", "@SUM(A1)", "-2+3", "\t=1"])
+def test_a_formula_in_a_name_stays_text(tmp_path, name):
+    write_csv([mark(name, message="a"), mark('o,brien "x"\nb')], tmp_path / "marks.csv")
+    rows = list(csv.DictReader((tmp_path / "marks.csv").open(encoding="utf-8", newline="")))
+    assert list(rows[0]) == list(COLUMNS)
+    assert rows[0]["student"] == f"'{name}"
+    assert rows[1]["student"] == 'o,brien "x"\nb'
+    assert (rows[0]["points"], rows[0]["max_points"], rows[0]["seconds"]) == ("2", "2", "0.00")
+
+
+def test_every_exercise_has_as_many_points_as_dots():
+    for lesson in all_lessons():
+        found = points(lesson)
+        assert list(found) == list(lesson.exercises)
+        assert all(1 <= n <= 5 for n in found.values()), json.dumps(found)
