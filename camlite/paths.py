@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _PACKAGE = Path(__file__).resolve().parent
 _CLONE = _PACKAGE.parent
@@ -47,7 +51,7 @@ class LineFile:
         self.file.flush()
         os.fsync(self.file.fileno())
 
-    def __enter__(self) -> LineFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
