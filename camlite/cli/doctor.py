@@ -75,6 +75,7 @@ def examine() -> Iterator[Finding]:
         f"{len(lessons)} lessons in {paths.SOLUTIONS.name}/",
         "" if lessons else "clone the repository again",
     )
+    yield _submitted_code()
     folder = paths.learner_folder()
     existing = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     can_write = existing.is_dir() and os.access(existing, os.W_OK)
@@ -86,6 +87,21 @@ def examine() -> Iterator[Finding]:
     )
     yield from _bundled()
     yield from _optional()
+
+
+def _submitted_code() -> Finding:
+    """What holds submitted code when a class is graded."""
+    from camlite.grading.sandbox import protection
+
+    found = protection()
+    if found.kind == "bubblewrap":
+        return Finding(COURSE, "ok", "grading: submitted code is closed in by bubblewrap")
+    return Finding(
+        COURSE,
+        "info",
+        "grading: submitted code has resource limits only (learners need nothing more)",
+        f"{found.why}; docs/instructors.md says what this does not stop",
+    )
 
 
 def _packages() -> Iterator[Finding]:

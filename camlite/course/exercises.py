@@ -71,6 +71,8 @@ class Exercise:
     value; `patience`: so many times longer than usual is a mistake searched (networks are slow to
     build). `parts` turns a learner's object into named results where calling it once is not enough
     (a class, a training step): `parts(answer, *case.args) -> dict`; results are compared in order.
+    `inside`: the probe takes gradients through the answer; when it is graded, it runs where the
+    answer runs (so do all exercises that give networks or functions to the answer).
     """
 
     id: str
@@ -80,6 +82,7 @@ class Exercise:
     seconds: float = 20.0
     rtol: float = 1e-4
     patience: float = 1
+    inside: bool = False
     right: Answer | None = None
     make_cases: Callable[[torch.Generator], Iterator[Case]] | None = None
     parts: Callable[..., dict[str, Any]] | None = None
@@ -132,6 +135,13 @@ class Exercise:
                 self.wrong_answers.append(
                     WrongAnswer(name, sentence, build(**values), mistakes=len(named))
                 )
+
+    def each_alone(self, build: Answer, **factors: dict[str, tuple[Any, str]]) -> None:
+        """As `products`, but every mistake alone: for those that are rarely made together."""
+        for factor, choices in factors.items():
+            for name, (value, sentence) in choices.items():
+                if sentence:
+                    self.wrong_answers.append(WrongAnswer(name, sentence, build(**{factor: value})))
 
     def teaches(self, sentences: dict[str, str]) -> None:
         """Better sentences for mistakes that the search finds: {name of the found: sentence}.

@@ -9,6 +9,7 @@ not known, only what was seen is said.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -39,25 +40,32 @@ Pair = tuple[Observation, Observation]  # what was expected in a case, and what 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of one exercise. `status` is passed, wrong, error or todo."""
+    """The result of one exercise. `status` is passed, wrong, error or todo.
+
+    `without_values` is the message where the inputs stay hidden: no call, no results.
+    """
 
     id: str
     name: str
     status: str
     diagnosis: str | None
     message: str
+    without_values: str = ""
 
     def as_dict(self) -> dict[str, str | None]:
         """For `--json`."""
-        return asdict(self)
+        return {k: v for k, v in asdict(self).items() if k != "without_values"}
 
 
 def judge(exercise: Exercise, seen: list[Observation], seed: int) -> Verdict:
     """The verdict on an answer of which `seen` was seen on the cases of `seed`."""
 
-    def verdict(status: str, *lines: str, diagnosis: str | None = None) -> Verdict:
-        message = "\n".join(lines).encode("utf-8", "replace").decode()  # can always be printed
-        return Verdict(exercise.id, exercise.name, status, diagnosis, message)
+    def verdict(
+        status: str, *lines: str, hidden: Collection[str] = (), diagnosis: str | None = None
+    ) -> Verdict:
+        shown = [line for line in lines if line not in hidden]
+        texts = ("\n".join(each).encode("utf-8", "replace").decode() for each in (lines, shown))
+        return Verdict(exercise.id, exercise.name, status, diagnosis, *texts)  # can be printed
 
     if is_stub(seen):
         return verdict("todo", _not_written(exercise, seen))
@@ -70,13 +78,14 @@ def judge(exercise: Exercise, seen: list[Observation], seed: int) -> Verdict:
     cause = _cause(exercise, cases, pairs, wrong, seed)
     want, got = pairs[cause.case]
     right = len(cases) - len(wrong)
+    values = [f"Called {_call(exercise.name, cases[cause.case])}", *_both(want, got, exercise)]
     return verdict(
         "error" if got.error and not cause.diagnosis else "wrong",
         f"Case: {cases[cause.case].says}.",
-        f"Called {_call(exercise.name, cases[cause.case])}",
-        *_both(want, got, exercise),
+        *values,
         cause.sentence,
         *([f"{right} of {len(cases)} cases {_are(right)} right."] if right else []),
+        hidden=values,
         diagnosis=cause.diagnosis,
     )
 

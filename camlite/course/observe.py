@@ -36,9 +36,17 @@ class Observation:
     detail: str = ""  # its text, and the learner's line
 
 
-def observe(exercise: Exercise, answer: Callable[..., Any], seed: int) -> list[Observation]:
+class Retold(Exception):
+    """An error that was seen in another process, with what was said of it there."""
+
+    detail: str
+
+
+def observe(
+    exercise: Exercise, answer: Callable[..., Any], seed: int, shared: Shared | None = None
+) -> list[Observation]:
     """One `Observation` for each case. All that is raised is caught, but for KeyboardInterrupt."""
-    shared = Shared()
+    shared = shared or Shared()
     return [_observe_case(exercise, answer, case, shared) for case in exercise.draw_cases(seed)]
 
 
@@ -78,7 +86,7 @@ def results(exercise: Exercise, answer: Callable[..., Any], case: Case) -> dict[
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if exercise.parts is None:
-                return _plain("result", _finished(answer(*args, **kwargs)))
+                return _plain("result", finished(answer(*args, **kwargs)))
             parts: dict[str, Value] = {}
             for name, value in exercise.parts(answer, *args, **kwargs).items():
                 parts |= _plain(name, value)
@@ -93,11 +101,11 @@ def _two_calls(
     """The result, what the call changed, and whether a second call gives the same again."""
     named = _named(args, kwargs)
     before = _conditions(named)
-    parts = _plain("result", _finished(answer(*args, **kwargs)))
+    parts = _plain("result", finished(answer(*args, **kwargs)))
     changed = changes(before, _conditions(named)) + shared.restore()
     first = random_numbers()
     again = _plain(
-        "result", _finished(answer(*_fresh_generators(args), **_fresh_generators(kwargs)))
+        "result", finished(answer(*_fresh_generators(args), **_fresh_generators(kwargs)))
     )
     changed += seeded(shared.random, first, random_numbers())
     repeats = list(parts) == list(again) and all(close(parts[n], again[n], 1e-4) for n in parts)
@@ -116,7 +124,7 @@ def _side_effects(changed: list[str]) -> dict[str, Value]:
     return {"side effects": "changed: " + ", ".join(changed[:5]) if changed else "none"}
 
 
-def _finished(value: Any) -> Any:
+def finished(value: Any) -> Any:
     """The result of an `async def`; it is run here, for in a notebook a loop runs already."""
     if not inspect.iscoroutine(value):
         return value
@@ -232,6 +240,8 @@ def _fresh_generators(value: Any) -> Any:
 
 def explain(error: BaseException) -> str:
     """The error in one or two lines, with the learner's own line where it can be found."""
+    if isinstance(error, Retold):
+        return error.detail
     try:
         text = f"{type(error).__name__}: {error}".strip().split("\n")[0][:300]
     except Exception:  # a learner's own exception, which cannot be printed

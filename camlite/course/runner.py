@@ -52,7 +52,7 @@ def _run(exercises: list[Exercise], path: Path, seed: int) -> Iterator[Verdict]:
         for exercise in exercises:
             what, seconds = exercise.name, exercise.seconds
             _, seen, printed = unpack(worker.receive(seconds))
-            yield _verdict(exercise, seen, printed, seed)
+            yield verdict_on(exercise, seen, printed, seed)
     except TimeoutError:
         why = f"{what} did not finish in {seconds:.0f} seconds. Does a loop never end?"
         yield _error(exercise, why)
@@ -66,7 +66,8 @@ def _error(exercise: Exercise, message: str) -> Verdict:
     return Verdict(exercise.id, exercise.name, "error", None, message)
 
 
-def _verdict(exercise: Exercise, seen: list[Observation], printed: str, seed: int) -> Verdict:
+def verdict_on(exercise: Exercise, seen: list[Observation], printed: str, seed: int) -> Verdict:
+    """What the learner is told of what was seen, and of what the code printed."""
     if len(seen) != len(exercise.draw_cases(seed)):  # the answer could not be called
         return _error(exercise, seen[0].detail)
     verdict = judge(exercise, seen, seed)

@@ -41,17 +41,26 @@ def read_submission(path: Path) -> list[str]:
     if not path.is_file():
         raise UnreadableSubmission(f"there is no file {path}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise UnreadableSubmission(f"{path} cannot be read as text: {error}") from error
+    return cells_of(str(path), data)
+
+
+def cells_of(name: str, data: bytes) -> list[str]:
+    """The code cells of a file of this name; `data` is what stands in it."""
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise UnreadableSubmission(f"{name} cannot be read as text: {error}") from error
     if not text.strip():
-        raise UnreadableSubmission(f"{path} is empty")
-    if path.suffix == ".py":
+        raise UnreadableSubmission(f"{name} is empty")
+    if name.lower().endswith(".py"):
         return cells(text)
     try:
         return _notebook_cells(json.loads(text))
     except (ValueError, RecursionError) as error:
-        raise UnreadableSubmission(f"{path} is not a notebook: {error}") from error
+        raise UnreadableSubmission(f"{name} is not a notebook: {error}") from error
 
 
 def _notebook_cells(book: Any) -> list[str]:

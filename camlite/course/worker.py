@@ -20,12 +20,10 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from camlite.course.exercises import Exercise
+from camlite.course.answer import Printed, answer_of
 from camlite.course.lessons import find_exercise
-from camlite.course.observe import Observation, explain, observe
-from camlite.course.submission import definition, read_submission
-
-PRINTED = 2000  # characters
+from camlite.course.observe import Observation, observe
+from camlite.course.submission import read_submission
 
 
 def main(file: str, seed: str, *ids: str) -> None:
@@ -41,7 +39,11 @@ def main(file: str, seed: str, *ids: str) -> None:
     for exercise in exercises:
         printed = Printed()
         with redirect_stdout(printed), redirect_stderr(Printed()):
-            seen = _observe(exercise, code, int(seed))
+            answer = answer_of(code, exercise.name)
+            if isinstance(answer, Observation):
+                seen = [answer]
+            else:
+                seen = observe(exercise, answer, int(seed))
         send(results, pack(exercise.id, seen, printed.beginning()))
 
 
@@ -59,38 +61,6 @@ def _end_with_parent(pipe: int) -> None:
     if os.name == "posix":
         os.killpg(os.getpgid(0), signal.SIGKILL)
     os._exit(1)
-
-
-class Printed(io.StringIO):
-    """What an answer prints, but never more than its beginning."""
-
-    def write(self, text: str) -> int:
-        """Keep the beginning, forget the rest."""
-        super().write(text[: max(0, PRINTED - self.tell())])
-        return len(text)
-
-    def beginning(self) -> str:
-        """At most ten lines; nothing if the answer closed its output."""
-        return "" if self.closed else "\n".join(self.getvalue().split("\n")[:10])
-
-
-def _observe(exercise: Exercise, code: list[str], seed: int) -> list[Observation]:
-    answer = definition(code, exercise.name)
-    if answer is None:
-        return [Observation(error="Missing", detail=f"there is no {exercise.name} in this file")]
-    if isinstance(answer, BaseException):
-        return [Observation(error=type(answer).__name__, detail=_cell_error(answer))]
-    if not callable(answer):
-        kind = f"{exercise.name} is a {type(answer).__name__}, not a function"
-        return [Observation(error="Missing", detail=kind)]
-    return observe(exercise, answer, seed)
-
-
-def _cell_error(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        where = f"line {error.lineno}: {(error.text or '').strip()[:200]}"
-        return f"its cell is not valid Python: {error.msg}, {where}"
-    return f"its cell stops with {explain(error)}"
 
 
 # ------------------------------------------------------------------ from process to process

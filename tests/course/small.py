@@ -7,9 +7,10 @@ from typing import Any
 import torch
 
 from camlite.course import Case, Exercise
+from camlite.course.answer import answer_of
 from camlite.course.judge import Verdict, judge
-from camlite.course.observe import observe
-from camlite.course.worker import _observe, pack, unpack
+from camlite.course.observe import Observation, observe
+from camlite.course.worker import pack, unpack
 
 scale = Exercise("9.1", "scale", formula="2 · M", hints=("a", "b", "c"))
 SEED = 3
@@ -44,7 +45,10 @@ def verdict(answer: Any, exercise: Exercise = scale) -> Verdict:
 
 def verdict_on_code(cells: list[str], exercise: Exercise = scale) -> Verdict:
     """As `camlite check` judges a file, but in this process."""
-    id, seen, _ = unpack(pack(exercise.id, _observe(exercise, cells, SEED), ""))
+    answer = answer_of(cells, exercise.name)
+    refused = isinstance(answer, Observation)
+    here = [answer] if refused else observe(exercise, answer, SEED)
+    id, seen, _ = unpack(pack(exercise.id, here, ""))
     assert id == exercise.id
     if len(seen) == 1:
         return Verdict(id, exercise.name, "error", None, seen[0].detail)

@@ -42,6 +42,7 @@ def of_class(S, c):
 target_score = Exercise(
     "11.1",
     "target_score",
+    inside=True,
     formula="logit: S_c;  prob: softmax(S)_c;  log_prob: log_softmax(S)_c",
     hints=(
         "Make a table (N, C) of the right kind first: logits, probabilities or log-probabilities. "
@@ -468,6 +469,7 @@ split_evidence.accepts_all(
 contrast_score = Exercise(
     "11.3",
     "contrast_score",
+    inside=True,
     formula="Σ_i p_i (S_c − α S_i) / Σ_i p_i,  p = softmax(S), over the rivals i",
     hints=(
         "One difference S_c − α S_i for each rival, and a weighted mean of them. The weights are "

@@ -39,16 +39,6 @@ WINNER_AT_THE_IMAGE = (
 )
 
 
-def wrong_ones(build, **factors):
-    """{name: (build(choice), sentence)} for every choice of the factors that has a sentence."""
-    return {
-        name: (build(**{factor: value}), sentence)
-        for factor, choices in factors.items()
-        for name, (value, sentence) in choices.items()
-        if sentence
-    }
-
-
 # ------------------------------------------------------------------ 13.1
 
 integrated_grad_cam = Exercise(
@@ -276,19 +266,14 @@ END = {
         "You divided by m + 1. The baseline itself is no step (it would add 0): i runs from 1 to m.",
     ),
 }
-TOGETHER = {  # what tired students do at the same time
-    "times": (TIMES, ("1/m … 1", "starts_at_the_baseline", "both_ends")),
-    "change": (CHANGE, ("F(x_t) − F(b)", "baseline_not_subtracted")),
-    "end": (END, ("mean of the ReLUs", "relu_after_the_mean", "not_divided")),
-}
-integrated_grad_cam.products(
-    along, **{part: {name: all_[name] for name in some} for part, (all_, some) in TOGETHER.items()}
+integrated_grad_cam.each_alone(
+    along, times=TIMES, change=CHANGE, end=END, at=AT, weight=WEIGHT, pick=PICKS
 )
-ONE_BY_ONE = {
-    part: {name: each for name, each in all_.items() if name not in some}
-    for part, (all_, some) in TOGETHER.items()
-}
-integrated_grad_cam.wrongs(**wrong_ones(along, **ONE_BY_ONE, at=AT, weight=WEIGHT, pick=PICKS))
+integrated_grad_cam.products(  # what tired students do at the same time
+    along,
+    times={name: TIMES[name] for name in ("starts_at_the_baseline", "both_ends")},
+    change={"baseline_not_subtracted": CHANGE["baseline_not_subtracted"]},
+)
 
 
 def gains_added_up(relu):
@@ -639,7 +624,7 @@ RISE_END = {
         "You kept the best mask only. All masks count, each with its score.",
     ),
 }
-rise.wrongs(**wrong_ones(through, laid=LAID, norm=NORM, pick=PICKS, end=RISE_END))
+rise.each_alone(through, laid=LAID, norm=NORM, pick=PICKS, end=RISE_END)
 
 
 def images_added_up(f, x, c, masks, keep):
@@ -975,8 +960,8 @@ OPEN_END = {
         "You returned the logarithm of the weights. The weights themselves are asked for.",
     ),
 }
-is_cam_weights.wrongs(
-    **wrong_ones(opened, times=OPEN_TIMES, laid=OPEN_LAID, mean=OPEN_MEAN, end=OPEN_END, pick=PICKS)
+is_cam_weights.each_alone(
+    opened, times=OPEN_TIMES, laid=OPEN_LAID, mean=OPEN_MEAN, end=OPEN_END, pick=PICKS
 )
 ZERO_MASK = (
     "You gave a mask of zeros the weight 0, as in other lessons. Here it is treated like any other: "

@@ -17,20 +17,17 @@ def columns(weights):
     return weights[:, :, None, None]
 
 
-def tensors_only(exercise, right):
+def as_a_tensor(answer, *args):
     """A NumPy array would stop the lesson some cells later: it gets a sentence, whatever it holds."""
+    found = answer(*args)
+    return {"result": "a NumPy array" if isinstance(found, np.ndarray) else found}
 
-    @exercise.probe
-    def _(answer, *args):
-        found = answer(*args)
-        return {"result": "a NumPy array" if isinstance(found, np.ndarray) else found}
 
-    exercise.wrongs(
-        numpy_array=(
-            lambda *args: right(*args).numpy(),
-            "This is a NumPy array. The lesson goes on with tensors: torch.from_numpy(…) at the "
-            "end makes one of it.",
-        )
+def numpy_array(right):
+    return (
+        lambda *args: right(*args).numpy(),
+        "This is a NumPy array. The lesson goes on with tensors: torch.from_numpy(…) at the end "
+        "makes one of it.",
     )
 
 
@@ -72,7 +69,8 @@ def of_groups(F, alpha, groups):
     return cut(columns(alpha) * F, groups).sum(2).relu()
 
 
-tensors_only(group_maps, of_groups)
+group_maps.probe(as_a_tensor)
+group_maps.wrongs(numpy_array=numpy_array(of_groups))
 group_maps.products(
     lambda pieces, weigh, end: lambda F, alpha, groups: end(pieces(weigh(F, alpha), groups)),
     pieces={
@@ -209,7 +207,8 @@ def units(F):
     return divided(F, length(F))
 
 
-tensors_only(unit_channels, units)
+unit_channels.probe(as_a_tensor)
+unit_channels.wrongs(numpy_array=numpy_array(units))
 unit_channels.products(
     lambda by, divide: lambda F: divide(F, by(F)),
     by={
@@ -888,7 +887,8 @@ def _(scores):
     return base_and_scissors(scores)
 
 
-tensors_only(cognition_weights, base_and_scissors)
+cognition_weights.probe(as_a_tensor)
+cognition_weights.wrongs(numpy_array=numpy_array(base_and_scissors))
 
 
 def along_images(scores):
@@ -1128,7 +1128,8 @@ def _(f, M, x, c, fill):
     return ask(f, M, x, c, fill)
 
 
-tensors_only(score_groups, ask)
+score_groups.probe(as_a_tensor)
+score_groups.wrongs(numpy_array=numpy_array(ask))
 
 MASKS = {
     "scaled_before_enlarging": (
@@ -1172,8 +1173,9 @@ def in_one_batch(
     ).view(M.shape[:2])
 
 
-score_groups.products(
-    lambda mix, pick: lambda f, M, x, c, fill: ask(f, M, x, c, fill, mix=mix, pick=pick),
+score_groups.each_alone(
+    lambda **how: lambda f, M, x, c, fill: ask(f, M, x, c, fill, **how),
+    masks=MASKS,
     mix={
         "image and fill": (mixed, ""),
         "no_fill": (
@@ -1218,12 +1220,6 @@ score_groups.products(
             "You used the class of the first image for all. c can hold one class for each image.",
         ),
     },
-)
-score_groups.wrongs(
-    **{
-        name: (lambda f, M, x, c, fill, how=how: ask(f, M, x, c, fill, how), sentence)
-        for name, (how, sentence) in MASKS.items()
-    }
 )
 score_groups.wrongs(
     mask_without_colour_axis=(
