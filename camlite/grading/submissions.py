@@ -170,8 +170,8 @@ def _members(archive: zipfile.ZipFile, below: str, top: Student, depth: int) -> 
 
 def _safe(name: str) -> str:
     """A path from an archive, without what leads out of it."""
-    parts = [p for p in re.split(r"[/\\]+", name) if p not in ("", ".", "..")]
-    return "/".join(re.sub(r"^[A-Za-z]:", "", part) for part in parts)[-400:] or "file"
+    parts = re.split(r"[/\\]+", re.sub(r"^[A-Za-z]:", "", name))
+    return "/".join(p for p in parts if p not in ("", ".", ".."))[-400:] or "file"
 
 
 # ------------------------------------------------------------------ who owns a file
