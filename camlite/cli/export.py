@@ -129,7 +129,7 @@ def export(
 
     For Canvas: camlite export OUT --to canvas --fill grades.csv --column "Lesson 8"
 
-    Exit code 1: a table was written, but somebody was not found in it or in the marks.
+    Exit code 1: the table was written, but not each student has their points in it.
     """
     only = [_lesson(text) for text in words(lessons)]
     if to not in (System.canvas, System.moodle) and (filled or column):
