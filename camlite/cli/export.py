@@ -54,7 +54,14 @@ def export(
             metavar="OUT", help="The folder that camlite grade wrote.", show_default=False
         ),
     ],
-    to: Annotated[System, typer.Option("--to", help="The system.", show_default=False)],
+    to: Annotated[
+        System,
+        typer.Option(
+            metavar="SYSTEM",
+            help=f"One of {', '.join(system.value for system in System)}.",
+            show_default=False,
+        ),
+    ],
     target: Annotated[
         Path | None,
         typer.Option(
@@ -159,7 +166,7 @@ def _write_setup(
     to: System, target: Path, out: Path, lessons: list[int], seed: int | None, install: str
 ) -> None:
     from camlite.grading.exports import github, gradescope
-    from camlite.grading.exports.setup import setup_of
+    from camlite.grading.exports.settings import setup_of
     from camlite.paths import write_whole
 
     setup = setup_of(out, lessons, seed, install)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from camlite.grading.exports import common
-from camlite.grading.exports.setup import Setup
+from camlite.grading.exports.settings import Setup
 from camlite.grading.marks import Mark
 
 SIZE = 1_000_000  # bytes; GitHub takes 1 MiB for each step

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from camlite.grading.exports import common
-from camlite.grading.exports.setup import Setup
+from camlite.grading.exports.settings import Setup
 from camlite.grading.marks import Mark
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip of today and of tomorrow are the same bytes

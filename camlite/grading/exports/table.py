@@ -84,11 +84,17 @@ def read_table(path: Path) -> Table:
         text = content[len(bom) :].decode(encoding)
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text: it does not decode as {encoding}") from None
-    for delimiter in sorted(DELIMITERS, key=text.partition("\n")[0].count, reverse=True):
-        table = Table(_rows(text, delimiter), delimiter, encoding, bom)
-        if _plain(table) and table.bytes() == content:
-            return table
-    raise ValueError(f"{path} is no CSV file with a header, as the system exports it")
+    tables = [Table(_rows(text, sign), sign, encoding, bom) for sign in DELIMITERS]
+    tables = [table for table in tables if _plain(table) and table.bytes() == content]
+    if not tables:
+        raise ValueError(f"{path} is no CSV file with a header, as the system exports it")
+    return max(tables, key=_fit)
+
+
+def _fit(table: Table) -> tuple[int, int]:
+    """How many rows are as wide as the header, then how wide that is."""
+    width = len(table.header)
+    return sum(len(row.cells) == width for row in table.rows), width
 
 
 def _encoding(content: bytes) -> tuple[bytes, str]:
