@@ -6,7 +6,7 @@ INSTALL=@INSTALL@
 apt-get update
 apt-get install -y --no-install-recommends python3 python3-venv git bubblewrap
 python3 -m venv /opt/camlite
-# without this index, torch would bring several GB for graphics cards
+# without this index, torch would bring the libraries of graphics cards
 /opt/camlite/bin/python -m pip install torch torchvision \
   --index-url https://download.pytorch.org/whl/cpu
 /opt/camlite/bin/python -m pip install "$INSTALL"
