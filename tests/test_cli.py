@@ -18,6 +18,7 @@ from camlite.cli.console import OLD_SPELLINGS, words
 from camlite.course import workspace
 from camlite.course.lessons import find_lesson
 
+PANELS = ["Learn", "Draw", "Measure", "For teachers", "For authors"]
 GROUP = get_command(app)
 assert isinstance(GROUP, TyperGroup)
 COMMANDS: dict[str, Any] = {
@@ -62,8 +63,8 @@ def test_help_has_an_example_and_shows_no_old_spelling(name: str) -> None:
 
 def test_help_groups_the_commands() -> None:
     shown = camlite("--help").stdout
-    panels = [p for p in ("Learn", "Draw", "Measure", "For authors") if f"─ {p} ─" in shown]
-    assert panels == ["Learn", "Draw", "Measure", "For authors"]
+    panels = [p for p in PANELS if f"─ {p} ─" in shown]
+    assert panels == PANELS
     assert "a.b" not in shown
 
 

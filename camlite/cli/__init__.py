@@ -11,12 +11,13 @@ from camlite.cli import doctor
 from camlite.cli import library
 from camlite.cli import measure
 from camlite.cli import grade
+from camlite.cli import export
 from camlite.cli import author
 
 # isort: on
 from camlite.cli.console import app
 
-__all__ = ["app", "author", "doctor", "grade", "learn", "library", "main", "measure"]
+__all__ = ["app", "author", "doctor", "export", "grade", "learn", "library", "main", "measure"]
 
 
 def main() -> None:
