@@ -542,7 +542,11 @@ def _(rng):
     M = normal(rng, 4, 5, 7)
     place = M.flatten(1).argmax(1)
     mask = torch.rand(4, 35, generator=rng) < 0.4
-    mask[torch.arange(4), place] = torch.tensor([True, False, True, False])
+    hits = torch.tensor([True, False, True, False])
+    mask[
+        :, place[M.flatten(1).amax(1).argmax()]
+    ] = ~hits  # the place of one map is no use to others
+    mask[torch.arange(4), place] = hits
     yield Case("four maps of 5×7, two hits", M, mask.view(4, 5, 7))
     edge = torch.zeros(2, 3, 4)
     edge[0, :, 2:] = 1  # several equal maxima: the first is at row 0, column 2
