@@ -868,23 +868,20 @@ plt.show()
 # `camlite.metrics` has all of these, with more options. Do they agree with yours?
 
 # %%
-before, after = Y[0], probability(networks[0], seen_through(x, maps[0]["blob"], mean), c)
+after = probability(networks[0], seen_through(x, maps[0]["blob"], mean), c)
 theirs = metrics.deletion(networks[0], x, maps[0]["Grad-CAM"], c, steps=STEPS, fill="mean")
 mine = curves[0]["Grad-CAM", "mean colour"]
-pointed = metrics.pointing_game(maps[0]["blob"], mask, tolerance=0).values
+hits = pointing_hit(maps[0]["edges"], mask)
 pairs = {
-    "average drop": (average_drop(before, after), metrics.average_drop(before, after)),
-    "increase": (
-        increase_in_confidence(before, after),
-        metrics.increase_in_confidence(before, after),
-    ),
-    "deletion": (mine, theirs.scores),
+    "drop": (average_drop(Y[0], after), metrics.average_drop(Y[0], after)),
+    "increase": (increase_in_confidence(Y[0], after), metrics.increase_in_confidence(Y[0], after)),
+    "curve": (mine, theirs.scores),
     "area": (area_under_curve(mine), theirs.area),
-    "pointing": (pointing_hit(maps[0]["blob"], mask), pointed),
-    "ADCC": (adcc(*three["blob"]), metrics.adcc(*three["blob"])),
+    "hits": (hits, metrics.pointing_game(maps[0]["edges"], mask, tolerance=0).values),
+    "ADCC": (ADCC["blob"], metrics.adcc(*three["blob"])),
 }
 off = {
-    text: float((torch.as_tensor(a).double() - torch.as_tensor(b).double()).abs().max())
+    text: max(abs(v) for v in (torch.as_tensor(a) * 1.0 - b).reshape(-1).tolist())
     for text, (a, b) in pairs.items()
 }
 print("largest differences:", ", ".join(f"{text} {v:.0e}" for text, v in off.items()))

@@ -50,28 +50,22 @@ def _(before, after):
     return 100 * (lost(before, after) / before).mean()
 
 
+average_drop.teaches(
+    {
+        "limit (clamp): left out": "A gain counts as a negative drop in your mean, and hides the "
+        "losses of other images. Cut it off: max(0, Y − O).",
+        "difference: absolute": "You took the absolute difference, so a gain counts as a loss. A "
+        "gain counts as 0.",
+        "product: only first": "This is a fraction. Percent are asked for: times 100.",
+        "quotient: then sum for all": "You took the sum over the images: the 1/N is missing. (Two "
+        "papers print it so, and call it an average.)",
+        "difference: turned": "You measured the gain: max(0, O − Y). The drop is max(0, Y − O).",
+    }
+)
 average_drop.wrongs(
-    gains_not_cut_off=(
-        lambda before, after: 100 * ((before - after) / before).mean(),
-        "A gain counts as a negative drop in your mean, and hides the losses of other images. Cut "
-        "it off: max(0, Y − O).",
-    ),
     cut_off_after_the_mean=(
         lambda before, after: 100 * ((before - after) / before).mean().clamp(min=0),
         "You cut off at 0 after the mean. Each image has its own max(0, …), before the mean.",
-    ),
-    absolute=(
-        lambda before, after: 100 * ((before - after).abs() / before).mean(),
-        "You took the absolute difference, so a gain counts as a loss. A gain counts as 0.",
-    ),
-    fraction=(
-        lambda before, after: (lost(before, after) / before).mean(),
-        "This is a fraction. Percent are asked for: times 100.",
-    ),
-    no_mean=(
-        lambda before, after: 100 * (lost(before, after) / before).sum(),
-        "You took the sum over the images: the 1/N is missing. (Two papers print it so, and call it "
-        "an average.)",
     ),
     not_relative=(
         lambda before, after: 100 * lost(before, after).mean(),
@@ -86,23 +80,11 @@ average_drop.wrongs(
         lambda before, after: 100 * (lost(before, after) / after.clamp(min=1e-12)).mean(),
         "You divided by the score of the masked image, O. The share is of the whole image's score Y.",
     ),
-    turned_round=(
-        lambda before, after: 100 * ((after - before).clamp(min=0) / before).mean(),
-        "You measured the gain: max(0, O − Y). The drop is max(0, Y − O).",
-    ),
-    each_image=(
-        lambda before, after: 100 * lost(before, after) / before,
-        "There is one drop for each image. Take the mean over the images.",
-    ),
     only_losers=(
         lambda before, after: (
             100 * (lost(before, after) / before)[before > after].mean().nan_to_num()
         ),
         "You took the mean over the images that lose. All images count: a gain is a drop of 0.",
-    ),
-    how_often=(
-        lambda before, after: 100 * (before > after).float().mean(),
-        "You counted how often something is lost. The drop says how much.",
     ),
 )
 average_drop.accepts_all(
@@ -141,18 +123,19 @@ def _(before, after):
     return 100 * (before < after).float().mean()
 
 
+increase_in_confidence.teaches(
+    {
+        "product: only first": "This is a fraction. Percent are asked for: times 100.",
+    }
+)
 increase_in_confidence.wrongs(
-    equal_counts=(
-        lambda before, after: 100 * (before <= after).float().mean(),
-        "You counted equal scores. An equal score is no increase: take <, not ≤.",
-    ),
     turned_round=(
         lambda before, after: 100 * (before > after).float().mean(),
         "You counted the images that lose. An increase is a higher score after masking.",
     ),
-    fraction=(
-        lambda before, after: (before < after).float().mean(),
-        "This is a fraction. Percent are asked for: times 100.",
+    equal_counts=(
+        lambda before, after: 100 * (before <= after).float().mean(),
+        "You counted equal scores. An equal score is no increase: take <, not ≤.",
     ),
     count=(
         lambda before, after: (before < after).sum(),
@@ -165,18 +148,6 @@ increase_in_confidence.wrongs(
     how_much=(
         lambda before, after: 100 * (after - before).clamp(min=0).mean(),
         "You measured how much is gained. This number counts how often.",
-    ),
-    relative_gain=(
-        lambda before, after: 100 * ((after - before).clamp(min=0) / before).mean(),
-        "You measured how much is gained. This number counts how often.",
-    ),
-    rest_of_the_drop=(
-        lambda before, after: 100 - 100 * (lost(before, after) / before).mean(),
-        "You took 100 minus the average drop. That is another number: here the images are counted.",
-    ),
-    each_image=(
-        lambda before, after: 100 * (before < after).float(),
-        "There is one value for each image. Take the mean over the images.",
     ),
     mean_is_compared=(
         lambda before, after: 100 * (before.mean() < after.mean()).float(),
@@ -463,11 +434,19 @@ def heights(y):
     return (y[:, 1:] + y[:, :-1]) / 2
 
 
+area_under_curve.teaches(
+    {
+        "mean over axis 1: sum": "Each of your trapezoids has width 1. The whole curve has width "
+        "1: divide by S.",
+        "quotient #2: + 1 below": "You divided by the number of points, S + 1. There are S "
+        "trapezoids.",
+        "quotient: only first": "You added the two edges and did not halve them. The height is "
+        "their mean.",
+        "sum of two: sub": "You subtracted the two edges. The height of a trapezoid is their mean: "
+        "add them.",
+    }
+)
 area_under_curve.wrongs(
-    mean_of_all=(
-        lambda y: y.mean(1),
-        "You took the mean of all points. The first and the last one count half: use trapezoids.",
-    ),
     mean_without_first=(
         lambda y: y[:, 1:].mean(1),
         "You took the mean without the first point: rectangles. Use trapezoids.",
@@ -475,42 +454,6 @@ area_under_curve.wrongs(
     mean_without_last=(
         lambda y: y[:, :-1].mean(1),
         "You took the mean without the last point: rectangles. Use trapezoids.",
-    ),
-    width_one_each=(
-        lambda y: heights(y).sum(1),
-        "Each of your trapezoids has width 1. The whole curve has width 1: divide by S.",
-    ),
-    divided_by_points=(
-        lambda y: heights(y).sum(1) / y.shape[1],
-        "You divided by the number of points, S + 1. There are S trapezoids.",
-    ),
-    not_halved=(
-        lambda y: (y[:, 1:] + y[:, :-1]).mean(1),
-        "You added the two edges and did not halve them. The height is their mean.",
-    ),
-    over_the_images=(
-        lambda y: torch.trapezoid(y, dim=0)[:1].expand(len(y)),
-        "You went over the images. The points of a curve are axis 1.",
-    ),
-    mean_curve=(
-        lambda y: heights(y).mean(),
-        "There is one number for all images. Each row is a curve of its own: keep the first axis.",
-    ),
-    each_trapezoid=(
-        heights,
-        "You returned the height of each trapezoid. Take the mean over them.",
-    ),
-    differences=(
-        lambda y: ((y[:, 1:] - y[:, :-1]) / 2).mean(1),
-        "You subtracted the two edges. The height of a trapezoid is their mean: add them.",
-    ),
-    above=(
-        lambda y: 1 - heights(y).mean(1),
-        "This is the area above the curve, 1 − A.",
-    ),
-    percent=(
-        lambda y: 100 * heights(y).mean(1),
-        "These are percent. The area is a fraction of the width 1.",
     ),
 )
 area_under_curve.accepts_all(
@@ -619,33 +562,15 @@ pointing_hit.wrongs(
         lambda M, mask: looked_up(M, mask, M.abs().flatten(1).argmax(1)) & pointing(M),
         "You took the largest absolute value. A large negative value is not bright: argmax of M.",
     ),
-    masked_map_is_positive=(
-        lambda M, mask: (M * mask).flatten(1).amax(1) > 0,
-        "You asked only whether something on the mask is positive. The maximum of the whole map must "
-        "lie on the mask.",
-    ),
     maximum_of_the_product=(
         lambda M, mask: (M * mask).flatten(1).amax(1) == M.flatten(1).amax(1),
         "You compared the maximum of M · mask with that of M. The product is 0 outside the mask, which "
         "is more than a negative value, and ties count. Look up the mask at the first maximum.",
     ),
-    energy=(
-        lambda M, mask: (M * mask).sum((1, 2)) > 0.5 * M.sum((1, 2)),
-        "You asked whether most of the energy lies on the mask. The game looks at one point: the "
-        "maximum.",
-    ),
     one_maximum_for_all=(
         lambda M, mask: looked_up(M, mask, int(M.argmax()) % M[0].numel()) & pointing(M),
         "You took one maximum for all maps together. Each map has its own: argmax over axis 1 of the "
         "flattened maps.",
-    ),
-    transposed=(
-        lambda M, mask: looked_up(M.mT, mask, M.mT.flatten(1).argmax(1)) & pointing(M),
-        "Row and column are exchanged: flatten the map as it is, row by row.",
-    ),
-    the_places=(
-        lambda M, mask: M.flatten(1).argmax(1),
-        "You returned the places of the maxima. Look up the mask there.",
     ),
     share_of_hits=(
         lambda M, mask: (looked_up(M, mask, M.flatten(1).argmax(1)) & pointing(M)).float().mean(),
@@ -714,19 +639,19 @@ def _(coherency, complexity, drop):
     return 3 / (1 / good(coherency, complexity, drop)).sum(0)
 
 
+adcc.teaches(
+    {
+        "quotient #2: mul": "You multiplied 3 with the sum of the 1/a. Divide 3 by it.",
+        "quotient #1: then sum for all": "The 3 is missing: with three perfect numbers the result "
+        "must be 1.",
+        "stacking: then mean for all": "You took the plain mean. In the harmonic mean one bad "
+        "number is enough to spoil all.",
+        "1 - complexity": "Complexity is bad when it is high: take 1 − complexity.",
+        "1 - drop": "The drop is bad when it is high: take 1 − drop.",
+        "1 - coherency": "Coherency is good when it is high: take it as it is.",
+    }
+)
 adcc.wrongs(
-    times_three=(
-        lambda a, b, c: 3 * (1 / good(a, b, c)).sum(0),
-        "You multiplied 3 with the sum of the 1/a. Divide 3 by it.",
-    ),
-    one_over=(
-        lambda a, b, c: 1 / (1 / good(a, b, c)).sum(0),
-        "The 3 is missing: with three perfect numbers the result must be 1.",
-    ),
-    plain_mean=(
-        lambda a, b, c: good(a, b, c).mean(0),
-        "You took the plain mean. In the harmonic mean one bad number is enough to spoil all.",
-    ),
     product=(
         lambda a, b, c: good(a, b, c).prod(0),
         "You took the product. ADCC is the harmonic mean: 3 / (1/a + 1/b + 1/c).",
@@ -735,38 +660,13 @@ adcc.wrongs(
         lambda a, b, c: good(a, b, c).prod(0) ** (1 / 3),
         "You took the geometric mean. ADCC is the harmonic mean: 3 / (1/a + 1/b + 1/c).",
     ),
-    complexity_as_it_is=(
-        lambda a, b, c: 3 / (1 / a + 1 / b + 1 / (1 - c)),
-        "Complexity is bad when it is high: take 1 − complexity.",
-    ),
-    drop_as_it_is=(
-        lambda a, b, c: 3 / (1 / a + 1 / (1 - b) + 1 / c),
-        "The drop is bad when it is high: take 1 − drop.",
-    ),
     none_turned=(
         lambda a, b, c: 3 / (1 / a + 1 / b + 1 / c),
         "Complexity and drop are bad when they are high: take 1 − complexity and 1 − drop.",
     ),
-    coherency_turned=(
-        lambda a, b, c: 3 / (1 / (1 - a) + 1 / (1 - b) + 1 / (1 - c)),
-        "Coherency is good when it is high: take it as it is.",
-    ),
-    from_percent=(
-        lambda a, b, c: 3 / (1 / a + 1 / (1 - b) + 1 / (1 - c / 100)),
-        "You divided the drop by 100. It is a fraction already.",
-    ),
-    in_percent=(
-        lambda a, b, c: 300 / (1 / good(a, b, c)).sum(0),
-        "These are percent. The result is a fraction, 0 to 1.",
-    ),
     mean_first=(
         lambda a, b, c: 3 / (1 / good(a.mean(), b.mean(), c.mean())).sum(0),
         "You took the means over the images first. Each image has its own ADCC.",
-    ),
-    epsilon=(
-        lambda a, b, c: 3 / (1 / (good(a, b, c) + 1e-2)).sum(0),
-        "You added a small number below the line. It is not needed: 1/0 of tensors is inf, and 3/inf "
-        "is 0.",
     ),
 )
 adcc.accepts_all(
