@@ -13,8 +13,8 @@
 # **At the end** you have written six numbers that papers print about maps, cheated most of them
 # with maps that know nothing, and met a network for which a map can be *proved* wrong.
 #
-# Two sellers stand at your door. Each one sells a method for heat maps, and each one has a table
-# in which the own method wins. Both tables are honest. The first counts how much confidence is left
+# Two sellers stand at your door. Each one sells a method for heat maps, and each one has a table in
+# which the own method wins. Both tables are honest. The first counts how much confidence is left
 # when the network sees only the bright part. The second counts how often the brightest point lies
 # on the object. You may buy one. Which number would convince you?
 #
@@ -103,9 +103,9 @@ plt.show()
 #
 # ## The race
 #
-# A fixed set of pictures with known masks: animals of the pond on grounds that are not theirs. Three
-# networks, trained by one recipe from three starts; what one network shows may be chance. All are
-# bundled with camlite, and they know all the animals here.
+# A fixed set of pictures with known masks: animals of the pond on grounds that are not theirs.
+# Three networks, trained by one recipe from three starts; what one network shows may be chance. All
+# are bundled with camlite, and they know all the animals here.
 
 # %%
 networks = [nets.bundled(name) for name in ("pond_repaired", "pond_gap_1", "pond_gap_2")]
@@ -167,40 +167,38 @@ maps = [{name: explain(name, net, x, c) for name in names} for net in networks]
 # and only what comes after it, the **tail**, must run. We count.
 
 # %%
-counted = {"the whole network": 0, "only the tail": 0}
+whole_runs, tail_runs = [], []
 features, classifier = camlite.split(networks[0], "features")
-whole_run = networks[0].features.register_forward_hook(
-    lambda *_: counted.update({"the whole network": counted["the whole network"] + 1})
-)
+handle = networks[0].features.register_forward_hook(lambda *_: whole_runs.append(1))
 with torch.no_grad():
     F = networks[0].features(x[:1])
     for k in range(F.shape[1]):  # Score-CAM: one masked image for each channel
         H = camlite.up(F[:, k], size)[:, None]
         networks[0](x[:1] * H / H.max().clamp(min=1e-12))
     for k in range(F.shape[1]):  # Ablation-CAM: one channel less
-        classifier(F * (torch.arange(F.shape[1]) != k)[:, None, None])
-        counted["only the tail"] += 1
-whole_run.remove()
-print(f"{F.shape[1]} channels, one image; runs of", counted)
+        tail_runs.append(classifier(F * (torch.arange(F.shape[1]) != k)[:, None, None]))
+handle.remove()
+print(f"{F.shape[1]} channels: {len(whole_runs)} whole runs, {len(tail_runs)} runs of the tail")
 
 # %% [markdown]
-# Both asked 64 times, but one of them ran 65 whole networks and the other one. MobileNetV3-Large
-# has 960 channels there: 960 runs of the tail against 960 whole runs for one map. Measuring costs
-# too: a deletion curve with 100 steps is 101 whole runs for each image, method and fill.
+# The first whole run makes `F`, for both. Then one asks the whole network 64 times, the other one
+# the tail. MobileNetV3-Large has 960 channels there: 960 runs of the tail against 960 whole runs
+# for one map. Measuring costs too: a deletion curve with 100 steps is 101 whole runs for each
+# image, method and fill.
 #
 # ## Exercise 17.1: average drop
 # *●○○○○ · about 8 minutes*
 #
-# The first seller's idea: show the network only what the map lights up. Let $X$ be the image and
-# $L$ the map, scaled to $[0, 1]$. The network sees $E = L \circ X$, the product pixel by pixel; where
-# $L$ is 0, the picture is black. If the map is right, little confidence is lost:
+# The first idea: show the network only what the map lights up. Let $X$ be the image and
+# $L$ the map, scaled to $[0, 1]$. The network sees $E = L \circ X$, the product pixel by pixel;
+# where $L$ is 0, the picture is black. If the map is right, little confidence is lost:
 #
 # $$ \mathrm{AD} = \frac{100}{N}\sum_{i=1}^{N} \frac{\max(0,\; Y_i - O_i)}{Y_i} $$
 #
 # $Y_i$ is the probability of the class for the whole image number $i$ (`before`), $O_i$ for the
 # masked one (`after`), both (N,) and more than 0. Less is better. Return percent: a number or a
-# tensor with one number. (Two papers print the formula without the $1/N$, and write "average" beside
-# it. Take the average.)
+# tensor with one number. (Two papers print the formula without the $1/N$, and write "average"
+# beside it. Take the average.)
 
 
 # %% tags=["exercise", "17.1"]
@@ -214,8 +212,6 @@ def average_drop(before: Tensor, after: Tensor) -> Tensor:
 check("17.1", average_drop)
 
 # %% [markdown]
-# If you need help: `hint("17.1")`. There are three hints, each stronger than the one before.
-#
 # ## Exercise 17.2: increase in confidence
 # *●○○○○ · about 5 minutes*
 #
@@ -287,15 +283,15 @@ print("network 0 calls the masked images:", [pond.class_names[k] for k in called
 print(f"share of the images that are birds: {(c == 1).float().mean():.0%}")
 
 # %% [markdown]
-# **Your guess:** Fake-CAM wins, on all three networks, and by far; the increase too. A map that says
-# *everything matters* leaves the picture as it is, and loses nothing. The number does not ask whether a map
-# leaves anything out.
+# **Your guess:** Fake-CAM wins, on all three networks, and by far; the increase too. A map that
+# says *everything matters* leaves the picture as it is, and loses nothing. The number does not ask
+# whether a map leaves anything out.
 #
 # And the others? Nearly all of them lose 75 %, the best maps and the noise. Such a number should
 # make you suspicious. The line below the table explains it: whatever the mask, network 0 calls the
 # darkened pictures *bird*. So the birds, one quarter, keep everything, and the others lose
-# everything. We measured what the network thinks of black (lesson 12), not the maps. So change
-# what you chose yourself, the fill:
+# everything. We measured what the network thinks of black (lesson 12), not the maps. So change what
+# you chose yourself, the fill:
 
 # %%
 on_mean = drops(mean)
@@ -303,9 +299,9 @@ table("with the mean colour: average drop · increase", on_mean.get)
 
 # %% [markdown]
 # Now there are differences. And look at the **blob**, a spot in the middle of every picture: its
-# drop is much smaller than that of Grad-CAM, on all three networks. It is large and soft, and animals
-# stand near the middle. *The larger the map, the smaller the drop.* So here is the cheat of the
-# first seller: make your maps larger.
+# drop is much smaller than that of Grad-CAM, on all three networks. It is large and soft, and
+# animals stand near the middle. *The larger the map, the smaller the drop.* So here is the cheat of
+# the first seller: make your maps larger.
 #
 # ## Exercise 17.3: the deletion curve
 # *●●●○○ · about 20 minutes*
@@ -330,9 +326,9 @@ print("round(2.5) =", round(2.5), " round(3.5) =", round(3.5), "(Python's rule; 
 
 # %% [markdown]
 # `f` maps images (N, C, H, W) to logits (N, classes), `c` is one class or one for each image, `M`
-# is (N, H, W). `fill` is a colour (C, 1, 1), a picture (C, H, W), or one for each image (N, C, 1, 1)
-# or (N, C, H, W): `torch.where(gone, fill, x)` takes them all if `gone` is (N, 1, H, W). Return the
-# softmax probability of class c, (N, steps + 1). Do not change `x`.
+# is (N, H, W). `fill` is a colour (C, 1, 1), a picture (C, H, W), or one for each image (N, C, 1,
+# 1) or (N, C, H, W): `torch.where(gone, fill, x)` takes them all if `gone` is (N, 1, H, W). Return
+# the softmax probability of class c, (N, steps + 1). Do not change `x`.
 
 
 # %% tags=["exercise", "17.3"]
@@ -350,16 +346,14 @@ check("17.3", deletion_curve)
 # ## Exercise 17.4: one number for a curve
 # *●○○○○ · about 6 minutes*
 #
-# Papers print the **area under the curve**. Between two neighbouring points lies a **trapezoid**: its
-# height is the mean of the two. The whole curve has width 1, so each of the $S$ trapezoids has width
-# $1/S$:
+# Papers print the **area under the curve**. Between two neighbouring points lies a **trapezoid**:
+# its height is the mean of the two. The whole curve has width 1, so each of the $S$ trapezoids has
+# width $1/S$:
 #
 # $$ A = \frac{1}{S}\sum_{i=1}^{S} \frac{y_{i-1} + y_i}{2} $$
 #
 # `scores` is (N, S + 1), with at least two points; $y_0, \dots, y_S$ are the points of one row. The
-# result is (N,), for each image its own area. (Some code takes the mean of the points instead. For 0.1,
-# 0.4, 0.8, 0.9, 0.95 the trapezoids give 0.656, and the mean without the first point 0.7625: the same
-# curve, another number in the paper.)
+# result is (N,), for each image its own area.
 
 
 # %% tags=["exercise", "17.4"]
@@ -376,7 +370,8 @@ check("17.4", area_under_curve)
 # ## Three fills, three rankings
 #
 # What do the removed pixels show? We take black, the mean colour of the image, and a blurred
-# picture. **Guess first:** deletion asks for the order only. Does the fill change which map is best?
+# picture. **Guess first:** deletion asks for the order only. Does the fill change which map is
+# best?
 
 # %%
 STEPS = 4 if fast else 8
@@ -395,7 +390,7 @@ areas = {  # (map, fill) -> the area in percent, mean of the images, for each ne
     for key in curves[0]
 }
 head = "area, lower is better: black · mean colour · blurred (networks 0-2 each)"
-table(head, lambda name: torch.cat([areas[name, text] for text in fills]).tolist())
+table(head, lambda name: [v for text in fills for v in areas[name, text].tolist()])
 for text in fills:
     best = [min(names, key=lambda name, i=i: areas[name, text][i]) for i in range(3)]
     print(f"best with {text}: {', '.join(best)}")
@@ -428,18 +423,16 @@ figure.suptitle(
 plt.show()
 
 # %% [markdown]
-# **Your guess:** it changes. With black, *random pixels* get about the area of Grad-CAM on networks 0
-# and 1: black specks all over a picture destroy it, whatever they hide. With the mean colour
-# and with the blurred picture noise is one of the worst, as it should be. And look at *occlusion*:
-# this map is made by hiding patches with **black**. With black it is better than Grad-CAM on
-# networks 0 and 1; with the mean colour Grad-CAM is better, on all three. A method that
-# asks the same question as the test has seen the answers. That is the cheat of the second seller:
-# **choose the fill of your test to fit your map.**
+# **Your guess:** it changes. With black, *random pixels* get about the area of Grad-CAM on networks
+# 0 and 1: black specks all over a picture destroy it, whatever they hide. With the mean colour and
+# with the blurred picture noise is one of the worst, as it should be. And look at *occlusion*: this
+# map is made by hiding patches with **black**. With black it is better than Grad-CAM on networks 0
+# and 1; with the mean colour Grad-CAM is better, on all three. A method that asks the same question
+# as the test has seen the answers. That is the cheat of the second seller: **choose the fill of
+# your test to fit your map.**
 #
 # So never compare two areas from two papers, before you know the fill, the number of steps and the
-# rule. On ImageNet, insertion (pixels come back, most important first) gave Grad-CAM 0.357 in the
-# paper of Score-CAM, on VGG16 with a constant as fill, and 0.677 in the paper of RISE, on ResNet50
-# with a blur.
+# rule for the area.
 #
 # ## A hole that tells nothing
 #
@@ -475,8 +468,8 @@ def linear_fill(x: Tensor, hole: Tensor) -> Tensor:
 small = functional.adaptive_avg_pool2d(x, 16)
 hole = functional.adaptive_avg_pool2d(mask[:, None].float(), 16)[:, 0] > 0.5
 filled = torch.stack([linear_fill(one, m) for one, m in zip(small, hole, strict=True)])
-library = metrics.imputed(small, hole, noise=0)
-print(f"largest difference to camlite's: {(filled - library).abs().max():.0e}")
+off_16 = float((filled - metrics.imputed(small, hole, noise=0)).abs().max())
+print(f"largest difference to camlite's: {off_16:.0e}")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(3, 6, figsize=(9.5, 5), layout="constrained")
@@ -572,16 +565,16 @@ spot_energy = 100 * float(energy_inside(spot, mask).mean())
 print(f"a small spot in the middle: energy {spot_energy:.1f}")
 
 # %% [markdown]
-# The *blob* and the *edges* hit about nine of ten animals, as the good methods do. The animals stand
-# near the middle, and they are what has the sharpest edges. On the photographs of VOC 2007 the centre of the
-# picture alone has 69.6 % (TorchRay's table). So **put the centre beside every pointing game.** The
-# energy tells them from Grad-CAM here. But the last line has a smaller spot in the middle, and it wins
-# that as well.
+# The *blob* and the *edges* hit about nine of ten animals, as the good methods do. The animals
+# stand near the middle, and they are what has the sharpest edges. On the photographs of VOC 2007
+# the centre of the picture alone has 69.6 % (TorchRay's table). So **put the centre beside every
+# pointing game.** The energy tells them from Grad-CAM here. But the last line has a smaller spot in
+# the middle, and it wins that as well.
 #
 # The mosaic is a better test: four animals in one picture, one of each class, and we ask for one of
 # them. Now the middle is worth nothing, and neither is "where something is". How much of the map's
-# energy lies in the quarter of the animal that we ask for? Chance is 25 %. (Occlusion and Score-CAM
-# are left out, for the time they need.)
+# energy lies in the quarter of the animal that we ask for? Chance is 25 %. (Without occlusion and
+# Score-CAM, which take long.)
 
 # %%
 tiles = data.mosaic(12 if fast else 24, seed=3)
@@ -596,15 +589,16 @@ for name in quick:
     print(f"{name:16}" + "".join(f"{100 * v:7.1f}" for v in in_quarter[name]))
 
 # %% [markdown]
-# All five floors are near chance, and so is Eigen-CAM, which nobody told the class. No cheat of this
-# lesson gets through, except one: a map could look *for the class* with any other network. It would
-# tell where the bird is, and not why this network says so.
+# All five floors are near chance, and so is Eigen-CAM, which nobody told the class. No cheat of
+# this lesson gets through, except one: a map could look *for the class* with any other network. It
+# would tell where the bird is, and not why this network says so.
 #
 # ## The blind choice
 #
 # Now back to your A or B. **A** was Grad-CAM. **B** was drawn by hand from the mask of the object;
-# no network was asked at all. And the network is `pond_biased` of lesson 6, which looks at the ground.
-# All its answers here are wrong: fish on grass are called *frog*. We measure both maps, and noise.
+# no network was asked at all. And the network is `pond_biased` of lesson 6, which looks at the
+# ground. All its answers here are wrong: fish on grass are called *frog*. We measure both maps, and
+# noise.
 
 # %%
 blind["noise"] = torch.rand(x_blind[:, 0].shape, generator=torch.Generator().manual_seed(0))
@@ -620,13 +614,13 @@ for letter, M in blind.items():
 print(f"n = {len(x_blind)} pictures; deletion fills with the mean colour of the picture")
 
 # %% [markdown]
-# **Your choice:** B lies neatly on the animal, where *you* would look. Hits and energy say B too, and
-# by far. Deletion says A: its area is smaller than that of noise. The area of B is larger than that
-# of noise: without the animal the answer stays. The animal was not the reason.
+# **Your choice:** B lies neatly on the animal, where *you* would look. Hits and energy say B too,
+# and by far. Deletion says A: its area is smaller than that of noise. The area of B is larger than
+# that of noise: without the animal the answer stays. The animal was not the reason.
 #
 # Eyes, hits and energy measure whether a map is **plausible**: whether it shows what *we* would
-# expect. Deletion measures whether it is **faithful**: whether it shows what the *network* used. For
-# a network that cheats the two are opposite, and that is the case for which you need a map.
+# expect. Deletion measures whether it is **faithful**: whether it shows what the *network* used.
+# For a network that cheats the two are opposite, and that is the case for which you need a map.
 #
 # ## Exercise 17.6: one number from three
 # *●○○○○ · about 7 minutes*
@@ -644,8 +638,8 @@ print(f"n = {len(x_blind)} pictures; deletion fills with the mean colour of the 
 # $$ \mathrm{ADCC} = \frac{3}{\dfrac{1}{\text{coherency}} + \dfrac{1}{1 - \text{complexity}} +
 # \dfrac{1}{1 - \text{drop}}} $$
 #
-# The three are tensors of one shape, (N,) or (); so is the result. For 0.9, 0.3, 0.2 it is 0.7916. If one of
-# the three is as bad as possible, the result shall be 0. Tensors do this alone:
+# The three are tensors of one shape, (N,) or (); so is the result. For 0.9, 0.3, 0.2 it is 0.7916.
+# If one of the three is as bad as possible, the result shall be 0. Tensors do this alone:
 
 # %%
 print("3 / (1/0) =", float(3 / (1 / torch.tensor(0.0))))
@@ -682,21 +676,21 @@ on_1 = {name: 100 * float(adcc(*three_of(name, 1)).mean()) for name in ("Grad-CA
 print(f"network 1: Grad-CAM {on_1['Grad-CAM']:.1f}, blob {on_1['blob']:.1f}")
 
 # %% [markdown]
-# Fake-CAM is punished, with 0: its complexity is nearly 1. But look at the **blob**: on
-# network 0 it has the best ADCC of all eleven maps. (On network 1 Grad-CAM has a better one.) Its
-# coherency is 1, the best possible: it never changes, because it does not look at the picture. A
-# number that rewards stability rewards whoever does not listen. (Random pixels have coherency 1
-# for the same reason: the same noise each time.)
+# Fake-CAM is punished, with 0: its complexity is nearly 1. But look at the **blob**: on network 0
+# it has the best ADCC of all eleven maps. (On network 1 Grad-CAM has a better one.) Its coherency
+# is 1, the best possible: it never changes, because it does not look at the picture. A number that
+# rewards stability rewards whoever does not listen. (Random pixels have coherency 1 for the same
+# reason: the same noise each time.)
 #
 # ## Who wins?
 #
-# Eight numbers, eleven maps, network 0. Each number ranks the maps from 1 (best) to 11. But N pictures are
-# few. With other pictures the ranks would be others. The **bootstrap** shows how much: draw N
-# pictures from the N, with repetition, and rank again, a thousand times. The middle 90 % of the
-# ranks is an interval.
+# Eight numbers, eleven maps, network 0. Each number ranks the maps from 1 (best) to 11. But our
+# pictures are few. With others the ranks would be others. The **bootstrap** shows how much:
+# draw N pictures from the N, with repetition, and rank again, a thousand times. The middle 90 % of
+# the ranks is an interval.
 #
-# And how far do the numbers disagree? Take two numbers and all 55 pairs of maps. In which share of the
-# pairs do the two numbers prefer different maps? 0 %: the same ranking. 50 %: no relation.
+# And how far do the numbers disagree? Take two numbers and all 55 pairs of maps. In which share of
+# the pairs do the two numbers prefer different maps? 0 %: the same ranking. 50 %: no relation.
 
 # %%
 FADING = "average drop", "deletion, black", "deletion, mean", "deletion, blurred", "ROAD, 30 %"
@@ -763,15 +757,15 @@ plt.show()
 # Read a row: no map is best everywhere. Read a column: the bright fields below the line are the
 # cheats. Fake-CAM is first in the drop, the blob in ADCC. The intervals are wide where methods are
 # close: a table with two decimals and 40 pictures says more than it knows. So which number
-# convinces? One that keeps the floors down. In deletion with the mean colour or the blurred picture,
-# in ROAD and in energy no floor is among the first three. (Here. And energy was just cheated by a
-# map drawn by hand.)
+# convinces? One that keeps the floors down. In deletion with the mean colour or the blurred
+# picture, in ROAD and in energy no floor is among the first three. (Here. And energy was just
+# cheated by a map drawn by hand.)
 #
 # ## A network that cannot have looked elsewhere
 #
-# All these tests have one weakness. When a map is bright beside the object, we say: *probably* wrong.
-# Perhaps the network did look there. Rao and others built a network in which this excuse is gone.
-# **DiFull**: each quarter of the picture is run alone, and a head reads the features of *its*
+# All these tests have one weakness. When a map is bright beside the object, we say: *probably*
+# wrong. Perhaps the network did look there. Rao and others built a network in which this excuse is
+# gone. **DiFull**: each quarter of the picture is run alone, and a head reads the features of *its*
 # quarter only. Logit number cell · classes + c says: "class c in this cell". What the other
 # quarters show cannot change it. So light outside the cell is not implausible. It is **wrong**.
 
@@ -800,7 +794,6 @@ asked = {
     "Grad-CAM": lambda net: camlite.grad_cam(net, "features", x4, target),
     "Ablation-CAM": lambda net: camlite.ablation_cam(net, "features", x4, target),
     "Eigen-CAM": lambda net: camlite.eigen_cam(net, "features", x4, target),
-    "random weights": lambda net: camlite.random_cam(net, "features", x4),
 }
 
 
@@ -840,13 +833,12 @@ plt.show()
 # **Your guess:** the gradient, HiResCAM and LayerCAM are exactly 0 outside: they multiply the
 # gradient place by place, and it is 0 there. **Grad-CAM is not.** Its weights are means over the
 # *whole* map, and in other quarters the features are not 0, so $\alpha_k F_k$ shines there too. The
-# picture looks as if the network had also looked at the neighbour. It cannot have. (It is the gap of
-# lesson 9, now with a proof.) Ablation-CAM spreads its light for the same reason, one weight for a whole
-# channel, and Eigen-CAM asks no class at all.
+# picture looks as if the network had also looked at the neighbour. It cannot have. (It is the gap
+# of lesson 9, now with a proof.) Ablation-CAM spreads its light for the same reason, one weight for
+# a whole channel, and Eigen-CAM asks no class at all.
 #
-# Be fair: one weight for each channel is harmless where all places are read in the same way, as in a
-# GAP network. DiFull reads them differently, and so do networks with a flattening head. And passing
-# is not much: a map that is 1 in the cell and 0 elsewhere passes too, and explains nothing.
+# Be fair: one weight for each channel is harmless where all places are read in the same way, as in
+# a GAP network. DiFull reads them differently, and so do networks with a flattening head.
 #
 # ## The library's numbers
 #
@@ -872,8 +864,8 @@ off = {
 print("largest differences:", ", ".join(f"{text} {v:.0e}" for text, v in off.items()))
 
 # %% [markdown]
-# They agree, up to rounding. (With 7 steps deletion would not: 2304 pixels are no multiple of 7, and
-# the library, as the code of RISE, rounds the step up. Whoever compares must say such things.)
+# They agree, up to rounding. (With 7 steps deletion would not: 2304 pixels are no multiple of 7,
+# and the library, as the code of RISE, rounds the step up. Whoever compares must say such things.)
 #
 # **Today's question was: which number would convince you, and how would you cheat it?** One number
 # convinces nobody who has read so far:
@@ -887,16 +879,16 @@ print("largest differences:", ", ".join(f"{text} {v:.0e}" for text, v in off.ite
 # | mosaic | does it know the class? | another network that knows it |
 # | DiFull | light where none can be? | the cell, filled with 1 |
 #
-# Ask for two numbers of different kinds, for the floors beside them, for the fill, for n, and for an
-# interval.
+# Ask for two numbers of different kinds, for the floors beside them, for the fill, for n, and for
+# an interval.
 #
 # ## Once more
 #
 # *From lesson 6, in new clothes. There is no hint, and no check but the numbers that the cell
 # prints.*
 #
-# Exercise 6.2, for maps. A mean over all images hides who pays. Compute for the *edges* the share of
-# hits for each class, a tensor (4,), from `pointing_hit`, `mask` and the labels `c`. Two lines.
+# Exercise 6.2, for maps. A mean over all images hides who pays. Compute for the *edges* the share
+# of hits for each class, a tensor (4,), from `pointing_hit`, `mask` and the labels `c`. Two lines.
 
 # %%
 hits_of_edges = pointing_hit(maps[0]["edges"], mask).float()
@@ -917,7 +909,8 @@ print(f"mean over the classes {by_class.mean():.3f}, over the images {hits_of_ed
 # Five questions, two of them about earlier lessons. Think, and write your answer down; then open
 # the one below. In a terminal, `camlite quiz 17` asks them again, also next week.
 #
-# **1.** Three images have the probabilities 0.8, 0.5 and 0.4. Seen through their maps they have 0.4,
+# **1.** Three images have the probabilities 0.8, 0.5 and 0.4. Seen through their maps they have
+# 0.4,
 # 0.6 and 0.4. What are the average drop and the increase in confidence?
 #
 # <details><summary>Answer</summary>
@@ -927,13 +920,13 @@ print(f"mean over the classes {by_class.mean():.3f}, over the images {hits_of_ed
 #
 # </details>
 #
-# **2.** A curve has the points 1, 0.5, 0.2, 0.1 and 0. What is its area by trapezoids? What does the mean
-# without the first point give?
+# **2.** A curve has the points 1, 0.5, 0.2, 0.1 and 0. What is its area by trapezoids? What does
+# the mean without the first point give?
 #
 # <details><summary>Answer</summary>
 #
-# The trapezoids give 0.325, the mean without the first point 0.2. Two papers with two rules cannot be
-# compared, also with one and the same curve.
+# The trapezoids give 0.325, the mean without the first point 0.2. Two papers with two rules cannot
+# be compared, also with one and the same curve.
 #
 # </details>
 #
@@ -943,13 +936,13 @@ print(f"mean over the classes {by_class.mean():.3f}, over the images {hits_of_ed
 # <details><summary>Answer</summary>
 #
 # The map was made with the question of the test. Ask for another fill, one that no method uses, and
-# for the floors. In this lesson, on networks 0 and 1, occlusion with black beats Grad-CAM when
-# the fill is black, and loses when it is the mean colour.
+# for the floors. In this lesson, on networks 0 and 1, occlusion with black beats Grad-CAM when the
+# fill is black, and loses when it is the mean colour.
 #
 # </details>
 #
-# **4.** (lesson 9) In DiFull one channel has the gradient 8 at one of 4 places, which lies in the cell,
-# and 0 at the other three. Its feature is 1 everywhere. What are HiResCAM and Grad-CAM at a
+# **4.** (lesson 9) In DiFull one channel has the gradient 8 at one of 4 places, which lies in the
+# cell, and 0 at the other three. Its feature is 1 everywhere. What are HiResCAM and Grad-CAM at a
 # place outside the cell?
 #
 # <details><summary>Answer</summary>
@@ -959,8 +952,8 @@ print(f"mean over the classes {by_class.mean():.3f}, over the images {hits_of_ed
 #
 # </details>
 #
-# **5.** (lesson 12) Whatever mask you lay over a picture on black, the network says *bird*. The average drop
-# of fish is 100 % for every method. What did you measure, and what do you change?
+# **5.** (lesson 12) Whatever mask you lay over a picture on black, the network says *bird*. The
+# average drop of fish is 100 % for every method. What did you measure, and what do you change?
 #
 # <details><summary>Answer</summary>
 #
@@ -983,17 +976,17 @@ print(f"mean over the classes {by_class.mean():.3f}, over the images {hits_of_ed
 # **Where it fails.** Drawn animals, one recipe, small maps. A real network may rank the methods in
 # another way. And each number here, DiFull too, can only refute a map. None proves one.
 #
-# **Try this.** Cheat on purpose: which map of your own beats all eleven in three of the eight numbers,
-# without looking at the network? (For example the blob to the power 3, times the edges.) Add it to
-# `FLOORS`, and run from the race on.
+# **Try this.** Cheat on purpose: which map of your own beats all eleven in three of the eight
+# numbers, without looking at the network? Add it to `FLOORS`, and run
+# from the race on.
 #
 # **Where to read on.** Parts instead of pixels: FunnyBirds (R. Hesse et al., ICCV 2023, arXiv
 # 2308.06248) removes a whole beak or foot from a drawn bird and compares with the map's order of
 # parts. Boxes: J. Choe et al., CVPR 2020, arXiv 2001.07437. In the library: the page of
 # `camlite.metrics`, and `camlite evaluate`, which puts the floors beside every method.
 #
-# **Words.** *average drop*: mức giảm trung bình · 平均下降 · 平均下降 · 平均低下率. *increase of
-# confidence*: mức tăng độ tin cậy · 置信度提升 · 置信度增量 · 信頼度の増加. *faithfulness*: tính trung thực · 忠实度 ·
-# 忠實度 · 忠実性. *mask*: mặt nạ · 掩码 · 遮罩 · マスク. *floor (baseline)*: mức cơ sở · 基线 · 基準線 · ベースライン.
+# **Words.** *average drop*: mức giảm trung bình · 平均下降 · 平均下降 · 平均低下率. *increase of confidence*:
+# mức tăng độ tin cậy · 置信度提升 · 置信度增量 · 信頼度の増加. *faithfulness*: tính trung thực · 忠实度 · 忠實度 · 忠実性.
+# *mask*: mặt nạ · 掩码 · 遮罩 · マスク. *floor (baseline)*: mức cơ sở · 基线 · 基準線 · ベースライン.
 #
 # **Next:** lesson 18. Would the map look the same if the network knew nothing?

@@ -559,7 +559,8 @@ def two_rules_for_one_curve() -> str:
 def light_outside_the_cell() -> str:
     G, F = torch.tensor([8.0, 0, 0, 0]), torch.ones(4)
     assert (G.mean() * F == 2).all()
-    return f"HiResCAM: 0 · 1 = {(G * F)[1]:.0f}. Grad-CAM: the weight is the mean 8 / 4 = {G.mean():.0f}"
+    hires, mean = float((G * F)[1]), float(G.mean())
+    return f"HiResCAM: 0 · 1 = {hires:.0f}. Grad-CAM: the weight is the mean 8 / 4 = {mean:.0f}"
 
 
 @pytest.mark.parametrize(

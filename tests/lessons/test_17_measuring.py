@@ -420,7 +420,7 @@ area_under_curve = Exercise(
 @area_under_curve.cases
 def _(rng):
     yield Case("two curves of six points", torch.rand(2, 6, generator=rng))
-    yield Case("the curve of the text", torch.tensor([[0.1, 0.4, 0.8, 0.9, 0.95]]))
+    yield Case("a rising curve", torch.tensor([[0.1, 0.4, 0.8, 0.9, 0.95]]))
     yield Case("three curves of two points", torch.rand(3, 2, generator=rng))
     yield Case("as many curves as points, also negative", normal(rng, 4, 4))
 
