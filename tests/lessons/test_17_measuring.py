@@ -129,6 +129,10 @@ increase_in_confidence.teaches(
     }
 )
 increase_in_confidence.wrongs(
+    mean_of_truth_values=(
+        lambda before, after: 100 * (before < after).mean(),
+        "A mean needs numbers, not truth values: turn them into numbers first, with .float().",
+    ),
     turned_round=(
         lambda before, after: 100 * (before > after).float().mean(),
         "You counted the images that lose. An increase is a higher score after masking.",
@@ -276,6 +280,11 @@ deletion_curve.products(
             lambda M: rank_of(M.abs()),
             "You sorted by the absolute value. A negative value is less important than 0: sort by M.",
         ),
+        "all_images_sorted_together": (
+            lambda M: rank_of(M.flatten()[None]).view(len(M), -1),
+            "You sorted the pixels of all images together. Each image has its own order: flatten(1) "
+            "and argsort over axis 1.",
+        ),
         "one_order_for_all": (
             lambda M: rank_of(M[:1]).expand(len(M), -1),
             "You used the order of the first map for all images. Each image has its own.",
@@ -293,6 +302,13 @@ deletion_curve.products(
             "Your softmax goes over the images. It goes over the classes: softmax(1).",
         ),
     },
+)
+deletion_curve.wrongs(
+    no_colour_axis=(
+        lambda f, x, c, M, steps, fill: f(torch.where(rank_of(M).view_as(M) < 1, fill, x)),
+        "`gone` is (N, H, W) and has no axis for the colours, so it does not fit x. Give it one: "
+        "(N, 1, H, W), with gone[:, None].",
+    ),
 )
 deletion_curve.wrongs(
     **{
@@ -533,6 +549,11 @@ def last(M):
 
 
 pointing_hit.wrongs(
+    rows_forgotten=(
+        lambda M, mask: mask.flatten(1)[M.flatten(1).argmax(1)],
+        "mask[place] takes whole rows, and there are only N of them. Take one value of each row: "
+        "mask[torch.arange(N), place].",
+    ),
     constant_hits=(
         lambda M, mask: looked_up(M, mask, M.flatten(1).argmax(1)),
         "A map that is the same everywhere got a hit. It points nowhere: no hit.",
@@ -652,6 +673,11 @@ adcc.teaches(
     }
 )
 adcc.wrongs(
+    brackets_forgotten=(
+        lambda a, b, c: 3 / (1 / a + 1 / 1 - b + 1 / 1 - c),
+        "Brackets are missing: 1 / 1 - complexity is (1 / 1) - complexity. Write 1 / (1 - complexity), "
+        "and the same for the drop.",
+    ),
     product=(
         lambda a, b, c: good(a, b, c).prod(0),
         "You took the product. ADCC is the harmonic mean: 3 / (1/a + 1/b + 1/c).",
