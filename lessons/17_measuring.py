@@ -98,8 +98,7 @@ figure.suptitle("Where did the answer come from? Two methods: which one would yo
 plt.show()
 
 # %% [markdown]
-# (In the paper of Grad-CAM++ 13 people looked at 250 images in this way, without the names of the
-# methods, and this counted as a measure of trust.)
+# (For the paper of Grad-CAM++ 13 people compared the maps of two methods on 250 images.)
 #
 # ## The race
 #
@@ -114,8 +113,8 @@ x, c, mask = pond.images, pond.labels, pond.object_mask
 N, size = len(x), x.shape[-2:]
 known = [nets.accuracy(net, x, c) for net in networks]
 area = mask.float().mean()
-print(f"{N} images {tuple(x.shape[1:])}; right: {', '.join(f'{r:.0%}' for r in known)}")
-print(f"an animal covers {area:.1%} of its picture")
+right = ", ".join(f"{share:.0%}" for share in known)
+print(f"{N} images {tuple(x.shape[1:])}; right: {right}; an animal covers {area:.1%}")
 
 # %% [markdown]
 # Six methods that you know. (On these networks CAM, Grad-CAM and HiResCAM are one map, lessons 8
@@ -152,10 +151,10 @@ def explain(name: str, net: nn.Module, x: Tensor, c: Tensor) -> Tensor:
     return camlite.up(M, x.shape[-2:]).clamp(min=0)
 
 
-def table(head: str, row) -> None:
+def table(head: str, row, lines=tuple(names)) -> None:
     """One line for each map: `row(name)` gives its numbers."""
     print(" " * 16 + head)
-    for name in names:
+    for name in lines:
         print(f"{name:16}" + "".join(f"{v:7.1f}" for v in row(name)))
 
 
@@ -225,7 +224,7 @@ check("17.1", average_drop)
 
 # %% tags=["exercise", "17.2"]
 def increase_in_confidence(before: Tensor, after: Tensor) -> Tensor:
-    """How often the masked image gets a higher score, in percent: (N,), (N,) -> ()."""
+    """How often masking raises the score, in percent: (N,), (N,) -> ()."""
     # YOUR CODE HERE
     raise NotImplementedError("Exercise 17.2: increase_in_confidence")
 
@@ -412,7 +411,7 @@ for axis, text in zip(axes, fills, strict=True):
             torch.arange(STEPS + 1) / STEPS * 100, curve, line, color=colour, lw=2, label=label
         )
     axis.set_title(f"fill: {text}", fontsize=11)
-    axis.set(xlabel="removed pixels (%)", ylim=(0, 102), xlim=(0, 100))
+    axis.set(xlabel="removed pixels (%)", ylim=(0, 140), xlim=(0, 100), yticks=range(0, 101, 20))
     axis.legend(fontsize=8.5, loc="upper right")
     axis.spines[["top", "right"]].set_visible(False)
 axes[0].set_ylabel("probability of the class (%)")
@@ -501,8 +500,8 @@ table("network 0: probability after ROAD (%)", lambda name: [100 * float(road[na
 
 # %% [markdown]
 # Here noise is the worst map of all (network 0): a single missing pixel is repaired from its
-# neighbours, and nothing is lost. ROAD is no truth either. Large holes become a soft spot of
-# colour, and no training image looked like that. It is a fourth fill, and a careful one.
+# neighbours, and nothing is lost. ROAD is no truth either: large holes become a soft spot of
+# colour, and no training image looked like that.
 #
 # ## Exercise 17.5: the pointing game
 # *●●○○○ · about 8 minutes*
@@ -573,8 +572,8 @@ print(f"a small spot in the middle: energy {spot_energy:.1f}")
 #
 # The mosaic is a better test: four animals in one picture, one of each class, and we ask for one of
 # them. Now the middle is worth nothing, and neither is "where something is". How much of the map's
-# energy lies in the quarter of the animal that we ask for? Chance is 25 %. (Without occlusion and
-# Score-CAM, which take long.)
+# energy lies in the quarter of the animal that we ask for? Chance is 25 %. (Score-CAM
+# and occlusion take long; they are left out.)
 
 # %%
 tiles = data.mosaic(12 if fast else 24, seed=3)
@@ -585,8 +584,7 @@ in_quarter = {
     name: [float(energy_inside(explain(name, net, x4, c4), quarter).mean()) for net in networks]
     for name in quick
 }
-for name in quick:
-    print(f"{name:16}" + "".join(f"{100 * v:7.1f}" for v in in_quarter[name]))
+table("energy (%), networks 0-2", lambda name: [100 * v for v in in_quarter[name]], quick)
 
 # %% [markdown]
 # All five floors are near chance, and so is Eigen-CAM, which nobody told the class. No cheat of
@@ -602,12 +600,12 @@ for name in quick:
 
 # %%
 blind["noise"] = torch.rand(x_blind[:, 0].shape, generator=torch.Generator().manual_seed(0))
-mean_blind = x_blind.mean((2, 3), keepdim=True)
 judged = {}
 for letter, M in blind.items():
     hits = pointing_hit(M, mask_blind).float().mean()
     energy = energy_inside(M, mask_blind).mean()
-    curve = deletion_curve(cheat, x_blind, c_blind, M, STEPS, mean_blind)
+    colour = x_blind.mean((2, 3), keepdim=True)
+    curve = deletion_curve(cheat, x_blind, c_blind, M, STEPS, colour)
     judged[letter] = [100 * float(v) for v in (hits, energy, area_under_curve(curve).mean())]
     hits, energy, removed = judged[letter]
     print(f"{letter:6} hits {hits:4.0f} %   energy {energy:3.0f} %   deletion area {removed:4.0f}")
@@ -770,10 +768,10 @@ plt.show()
 # quarters show cannot change it. So light outside the cell is not implausible. It is **wrong**.
 
 # %%
-pooled = [nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), net.classifier) for net in networks]
-difull = [
-    nets.DiFull(net.features, head).eval() for net, head in zip(networks, pooled, strict=True)
-]
+difull = []
+for net in networks:
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), net.classifier)
+    difull.append(nets.DiFull(net.features, head).eval())
 where = (tiles.cells.flatten(1) == c4[:, None]).long().argmax(1)  # the cell of the asked animal
 target = 4 * where + c4
 with torch.no_grad():
@@ -807,8 +805,7 @@ light = {  # name: the map of each network, without negative values
     name: [make(net).detach().clamp(min=0) for net in difull] for name, make in asked.items()
 }
 wrong_light = {name: [float(outside(M).mean()) for M in made] for name, made in light.items()}
-for name, shares in wrong_light.items():
-    print(f"{name:16}" + "".join(f"{100 * v:7.1f} %" for v in shares))
+table("outside (%), networks 0-2", lambda name: [100 * v for v in wrong_light[name]], asked)
 
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
@@ -837,8 +834,8 @@ plt.show()
 # of lesson 9, now with a proof.) Ablation-CAM spreads its light for the same reason, one weight for
 # a whole channel, and Eigen-CAM asks no class at all.
 #
-# Be fair: one weight for each channel is harmless where all places are read in the same way, as in
-# a GAP network. DiFull reads them differently, and so do networks with a flattening head.
+# Be fair: one weight for each channel is harmless where all places are read in the same way, as by
+# GAP. DiFull reads them differently, and so do networks with a flattening head.
 #
 # ## The library's numbers
 #
@@ -910,8 +907,7 @@ print(f"mean over the classes {by_class.mean():.3f}, over the images {hits_of_ed
 # the one below. In a terminal, `camlite quiz 17` asks them again, also next week.
 #
 # **1.** Three images have the probabilities 0.8, 0.5 and 0.4. Seen through their maps they have
-# 0.4,
-# 0.6 and 0.4. What are the average drop and the increase in confidence?
+# 0.4, 0.6 and 0.4. What are the average drop and the increase in confidence?
 #
 # <details><summary>Answer</summary>
 #
@@ -965,15 +961,15 @@ print(f"mean over the classes {by_class.mean():.3f}, over the images {hits_of_ed
 # %% [markdown]
 # ## What you know now
 #
-# * Average drop likes large maps. Fake-CAM wins it, and says nothing.
+# * Average drop likes large maps. Fake-CAM wins.
 # * Deletion needs a fill, and the fill decides. Give two at least, and none that made the map.
 # * Pointing and energy measure whether a map is plausible. The centre and the edges do well.
 # * ADCC rewards stability; what never listens is the most stable.
-# * A rank without an interval is half a number. Two measures can order every third pair differently.
+# * A rank without an interval is half a number. Two measures can order every third pair otherwise.
 # * In DiFull light outside the cell is wrong, by construction. One weight for a whole channel puts
 #   light there.
 #
-# **Where it fails.** Drawn animals, one recipe, small maps. A real network may rank the methods in
+# **Where it fails.** Drawn animals, one recipe, small maps: a real network may rank the methods in
 # another way. And each number here, DiFull too, can only refute a map. None proves one.
 #
 # **Try this.** Cheat on purpose: which map of your own beats all eleven in three of the eight

@@ -185,7 +185,7 @@ def _(run):
     assert run.rank[floors][:, [2, 3, 4, 6]].min() > 3
 
 
-@says("Two measures can order every third pair differently")
+@says("Two measures can order every third pair otherwise")
 def _(run):
     assert 0.25 < run.all_of_them < 0.4
 
