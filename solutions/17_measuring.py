@@ -81,10 +81,9 @@ shown = data.scenes("pond", "flipped", 40 if fast else 120, seed=7)
 answer = cheat(shown.images).argmax(1)
 fooled = answer != shown.labels
 x_blind, c_blind, mask_blind = shown.images[fooled], answer[fooled], shown.object_mask[fooled]
-coarse = functional.avg_pool2d(mask_blind[:, None].float(), 4)[:, 0]
 blind = {
     "A": camlite.up(camlite.grad_cam(cheat, "features", x_blind, c_blind), (48, 48)).detach(),
-    "B": camlite.up(coarse, (48, 48)),
+    "B": camlite.up(functional.avg_pool2d(mask_blind[:, None].float(), 4)[:, 0], (48, 48)),
 }
 figure, axes = plt.subplots(3, 6, figsize=(10.5, 5.2), layout="constrained")
 for n in range(6):
@@ -111,9 +110,8 @@ networks = [nets.bundled(name) for name in ("pond_repaired", "pond_gap_1", "pond
 pond = data.scenes("pond", "flipped", 16 if fast else 32, seed=7)
 x, c, mask = pond.images, pond.labels, pond.object_mask
 N, size = len(x), x.shape[-2:]
-known = [nets.accuracy(net, x, c) for net in networks]
 area = mask.float().mean()
-right = ", ".join(f"{share:.0%}" for share in known)
+right = ", ".join(f"{nets.accuracy(net, x, c):.0%}" for net in networks)
 print(f"{N} images {tuple(x.shape[1:])}; right: {right}; an animal covers {area:.1%}")
 
 # %% [markdown]
@@ -478,7 +476,7 @@ def linear_fill(x: Tensor, hole: Tensor) -> Tensor:
 small = functional.adaptive_avg_pool2d(x, 16)
 hole = functional.adaptive_avg_pool2d(mask[:, None].float(), 16)[:, 0] > 0.5
 filled = torch.stack([linear_fill(one, m) for one, m in zip(small, hole, strict=True)])
-off_16 = float((filled - metrics.imputed(small, hole, noise=0)).abs().max())
+off_16 = (filled - metrics.imputed(small, hole, noise=0)).abs().max()
 print(f"largest difference to camlite's: {off_16:.0e}")
 
 # %% tags=["figure"] jupyter={"source_hidden": true}
