@@ -570,8 +570,7 @@ print(f"a small spot in the middle: energy {spot_energy:.1f}")
 #
 # The mosaic is a better test: four animals in one picture, one of each class, and we ask for one of
 # them. Now the middle is worth nothing, and neither is "where something is". How much of the map's
-# energy lies in the quarter of the animal that we ask for? Chance is 25 %. (Score-CAM
-# and occlusion take long; they are left out.)
+# energy lies in the quarter of the animal that we ask for? Chance: 25 %. (Without the two slow ones.)
 
 # %%
 tiles = data.mosaic(12 if fast else 24, seed=3)
