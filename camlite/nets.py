@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from camlite.checks import at_least_one
 from camlite.paths import DATASETS
 
 
@@ -189,6 +191,79 @@ class LadderNet(nn.Module):
         """Images (N, C, H, W) -> logits (N, classes)."""
         F = self.features(images)  # (N, 64, H/8, W/8)
         return self.classifier(F.mean(dim=(2, 3)))  # GAP, then W F + b
+
+
+class DiFull(nn.Module):
+    """Cells side by side, a head for each, and no way from one cell to the head of another.
+
+    An image is a grid of `cells`×`cells` cells in reading order. `features` runs on every cell
+    alone: it pads with its own zeros and sees no pixel of a neighbour. The maps are put together
+    to one map F. `head` reads each cell of F alone. Logit number cell·classes + c says "class c in
+    this cell". What the other cells show cannot change it: attribution there is impossible, not
+    only implausible. ∂Y/∂F outside the cell is exactly 0, and so is HiResCAM. Grad-CAM is not:
+    its weights are means over all of F, and they multiply the features of all cells.
+
+    `split(model, "features")` cuts between the two. CAM needs one linear layer on the mean of all
+    of F, so `cam` refuses this network; `full_grad` does too: its layers see one cell at a time.
+
+    Shapes: `features` (N, C, h, w) -> (N, K, h', w'), `head` (N, K, h', w') -> (N, classes);
+    images (N, C, cells·h, cells·w) -> logits (N, cells²·classes). Raises ValueError for a height
+    or width that `cells` does not divide, and for fewer than one cell.
+
+    Source: Rao et al. 2022, arXiv 2205.10435, setting DiFull. Read in the authors' code: a head
+    sees its cell only, the maps are put together, Grad-CAM takes its means over all of them. There
+    the grids are 3×3 photographs that pretrained networks recognise, of different classes (the
+    first and the last cell may share one), and one head runs at a time: a class needs no cell.
+
+    >>> plain = camlite.nets.bundled("pond_repaired")
+    >>> nn = torch.nn
+    >>> head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), plain.classifier)
+    >>> net = camlite.nets.DiFull(plain.features, head).eval()
+    >>> net(camlite.data.mosaic(2).images).shape
+    torch.Size([2, 16])
+    """
+
+    def __init__(self, features: nn.Module, head: nn.Module, cells: int = 2) -> None:
+        super().__init__()
+        at_least_one(cells=cells)
+        self.cells = cells
+        self.features = _EachCellAlone(features, cells)
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, cells·h, cells·w) -> logits (N, cells²·classes)."""
+        F = self.features(images)  # (N, K, cells·h', cells·w')
+        Y = [self.head(cell) for row in _grid(F, self.cells) for cell in row]  # (N, classes) each
+        return torch.cat(Y, dim=1)
+
+
+class _EachCellAlone(nn.Module):
+    """A network on each cell of a grid: (N, C, g·h, g·w) -> (N, K, g·h', g·w')."""
+
+    maps_cover_the_image = False  # the layers inside see one cell: `full_grad` asks
+
+    def __init__(self, network: nn.Module, cells: int) -> None:
+        super().__init__()
+        self.network = network
+        self.cells = cells
+
+    def forward(self, images: Tensor) -> Tensor:
+        rows = [[self.network(cell) for cell in row] for row in _grid(images, self.cells)]
+        return torch.cat([torch.cat(row, dim=3) for row in rows], dim=2)
+
+
+def _grid(images: Tensor, g: int) -> list[list[Tensor]]:
+    """The cells of (N, C, g·h, g·w): g rows with g cells (N, C, h, w) each."""
+    return [[_cell(images, g, row, column) for column in range(g)] for row in range(g)]
+
+
+@torch.fx.wrap  # one step for `split`: a question about a size cannot be traced
+def _cell(images: Tensor, g: int, row: int, column: int) -> Tensor:
+    H, W = images.shape[-2:]
+    if H % g or W % g:
+        raise ValueError(f"{g}×{g} cells do not fit: the images have {H}×{W} pixels")
+    h, w = H // g, W // g
+    return images[:, :, row * h : (row + 1) * h, column * w : (column + 1) * w]
 
 
 def fit(

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from camlite.checks import finite, one_of
 from camlite.cutting.hooks import run_and_record
 from camlite.cutting.running import check_images
+from camlite.errors import ArchitectureError
 from camlite.maps import channel_sum, minmax, same_size, up, weighted_sum
 from camlite.methods.gradient import pixel_weights
 from camlite.perturb import Scorer, at_once, scorer
@@ -226,7 +227,8 @@ def full_grad(model: nn.Module, images: Tensor, target: Target = None) -> Tensor
     ψ takes the absolute value, scales it to [0, 1] over all channels of the layer, and upsamples
     it to the image. The decomposition is exact (`full_gradients`); the map is not: ψ drops signs
     and sizes. All layers with a bias count; only those without positions (linear) are left out.
-    Warns `Incomplete` if the terms do not add up to the score.
+    Warns `Incomplete` if the terms do not add up to the score. Raises `ArchitectureError` for a
+    network that runs layers on one cell of the image at a time (`nets.DiFull`).
 
     Shapes: images (N, C, H, W) -> maps (N, H, W), not negative, at the image's resolution.
     Source: Srinivas & Fleuret 2019, arXiv 1905.00780, as in the authors' code.
@@ -235,11 +237,21 @@ def full_grad(model: nn.Module, images: Tensor, target: Target = None) -> Tensor
     >>> maps.shape
     torch.Size([2, 48, 48])
     """
+    _require_whole_maps(model)
     terms = full_gradients(model, images, target)
     _warn_if_incomplete(terms)
     dims = images.dim() - 1  # channels and positions
     spatial = [terms.input, *(term for _, term in terms.biases if term.dim() == images.dim())]
     return torch.stack([up(minmax(t.abs(), dims).sum(1), images.shape[2:]) for t in spatial]).sum(0)
+
+
+def _require_whole_maps(model: nn.Module) -> None:
+    """Each layer's term is laid over the whole image: it must have seen the whole image."""
+    if not all(getattr(m, "maps_cover_the_image", True) for m in model.modules()):
+        raise ArchitectureError(
+            "FullGrad lays the terms of all layers over the whole image, but this network runs "
+            "layers on one cell at a time; use a method of one layer, for instance hires_cam"
+        )
 
 
 def _warn_if_incomplete(terms: FullGradients) -> None:

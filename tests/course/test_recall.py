@@ -539,6 +539,30 @@ def energy_over_area() -> str:
     return f"0.34 / 0.056 ≈ {0.34 / 0.056:.1f} times"
 
 
+def drop_and_increase() -> str:
+    before, after = torch.tensor([0.8, 0.5, 0.4]), torch.tensor([0.4, 0.6, 0.4])
+    drops = 100 * (before - after).clamp(min=0) / before
+    increase = 100 * (before < after).float().mean()
+    listed = f"{drops[0]:.0f}, {drops[1]:.0f} and {drops[2]:.0f} percent"
+    return (
+        f"{listed}, so the average drop is {drops.mean():.1f} %. One of three images has a higher "
+        f"score (an equal one does not count): {increase:.1f} %"
+    )
+
+
+def two_rules_for_one_curve() -> str:
+    y = torch.tensor([1, 0.5, 0.2, 0.1, 0])
+    area = torch.trapezoid(y, dx=1 / 4)
+    return f"The trapezoids give {area:.3f}, the mean without the first point {y[1:].mean():.1f}"
+
+
+def light_outside_the_cell() -> str:
+    G, F = torch.tensor([8.0, 0, 0, 0]), torch.ones(4)
+    assert (G.mean() * F == 2).all()
+    hires, mean = float((G * F)[1]), float(G.mean())
+    return f"HiResCAM: 0 · 1 = {hires:.0f}. Grad-CAM: the weight is the mean 8 / 4 = {mean:.0f}"
+
+
 @pytest.mark.parametrize(
     ("lesson", "number", "computed"),
     [
@@ -602,6 +626,9 @@ def energy_over_area() -> str:
         (14, 3, other_units),
         (14, 4, sign_lost_by_eigen_grad_cam),
         (14, 5, density_with_a_constant),
+        (17, 1, drop_and_increase),
+        (17, 2, two_rules_for_one_curve),
+        (17, 4, light_outside_the_cell),
         (20, 1, drops),
     ],
 )
