@@ -1,16 +1,17 @@
-"""Small pictures for lesson 19: coloured shapes to ask about, and printed words to find.
+"""Small data for lesson 19: shapes to ask about, printed words to find, movements of a hand.
 
 All of it is drawn from a seed: same seed, same pixels. What is where is known.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from camlite.data.generated import scenes
+from camlite.data.generated import Signals, scenes
 
 COLOURS = {"red": (0.9, 0.25, 0.2), "green": (0.2, 0.75, 0.3), "blue": (0.3, 0.4, 0.95)}
 SHAPES = ("disc", "cross", "ring")
@@ -102,6 +103,8 @@ def printed_words(count: int = 200, seed: int = 0) -> PrintedWords:
     tell the class. The letters have 5×5 pixels, a word 23×5. Raises ValueError for a negative
     count.
     """
+    if count < 0:
+        raise ValueError(f"count must be at least 0, not {count}")
     images = scenes("pond", "background_only", count=count, seed=seed).images
     rng = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) // 4 % 2  # the four grounds take turns: each has all classes
@@ -145,3 +148,31 @@ def _printed(word: str) -> Tensor:
     letters = [(torch.tensor(_LETTERS[a])[:, None] & bits) > 0 for a in word]
     gap = torch.zeros(5, 1, dtype=torch.bool)
     return torch.cat([part for letter in letters for part in (letter, gap)][:-1], 1)
+
+
+def actions(count: int = 600, seed: int = 0) -> Signals:
+    """How a hand moves: two channels, x and y, 96 samples; it waves, jumps or circles once.
+
+    The class is the action, 24 samples long; classes take turns. In the other half of the recording
+    the hand shakes as long, whatever the class, so that loudness does not tell where the action is.
+    Raises ValueError for a negative count.
+    """
+    if count < 0:
+        raise ValueError(f"count must be at least 0, not {count}")
+    rng = torch.Generator().manual_seed(seed)
+    t, still = torch.linspace(0, 1, 24) * math.pi, torch.zeros(24)
+    moves = {
+        "wave": torch.stack([torch.sin(6 * t), still]),
+        "jump": torch.stack([still, 1.5 * torch.sin(t)]),
+        "circle": torch.stack([torch.sin(2 * t), 1 - torch.cos(2 * t)]),
+    }
+    labels, half = torch.arange(count) % 3, torch.randint(2, (count,), generator=rng)
+    start = 48 * half + torch.randint(25, (count,), generator=rng)
+    shake = 48 * (1 - half) + torch.randint(25, (count,), generator=rng)
+    x = 0.15 * torch.randn(count, 2, 96, generator=rng)
+    size = 0.7 + 0.6 * torch.rand(count, generator=rng)
+    for n in range(count):
+        move = list(moves.values())[int(labels[n])]
+        x[n, :, start[n] : start[n] + 24] += size[n] * move
+        x[n, :, shake[n] : shake[n] + 24] += 0.7 * torch.randn(2, 24, generator=rng)
+    return Signals(x, labels, torch.stack([start, start + 24], 1), list(moves))
