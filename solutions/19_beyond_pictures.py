@@ -506,8 +506,8 @@ print(f"IoU, loudest window: {loud_two:.2f}")
 # ## Actions, and a head that reads in order
 #
 # A watch measures how a hand moves: two channels, x and y. The **actions** are *wave*, *jump* and
-# *circle*. In the other half of each recording the hand **shakes**, as loudly, in every class. This
-# network has no GAP. After two convolutions a **GRU** (gated recurrent unit, a relative of the
+# *circle*. In the other half of each recording the hand **shakes**, in every class. This network
+# has no GAP. After two convolutions a **GRU** (gated recurrent unit, a relative of the
 # LSTM) reads place after place and keeps a memory; the linear layer sees only the last memory.
 
 
