@@ -791,6 +791,22 @@ edge_wins = word_wins(wide_edges)
 print(f"word brighter than mixed pixels, {some} pairs: CAM", "  ".join(f"{w:.0%}" for w in wins))
 print(f"edges {edge_wins:.0%}")
 
+# %% tags=["figure"] jupyter={"source_hidden": true}
+figure, axes = plt.subplots(2, 3, figsize=(10, 4), layout="constrained")
+seen_map = camlite.cam(nets.bundled("printed_0"), "features", wide[:2], 1).detach()
+seen_map = camlite.up(seen_map, (48, 96))
+for n, row in enumerate(axes):
+    panel(row[0], wide[n], None, None, "left a word, right mixed pixels")
+    panel(row[1], wide[n], seen_map[n], word_box[n], "CAM of class word, word outlined")
+    panel(row[2], wide[n], wide_edges[n], word_box[n], "edges, no network")
+bar(figure, axes)
+figure.suptitle(
+    f"The class map lights the word and not the mixed pixels; edges light both ({some} pairs: "
+    f"CAM {wins[0]:.0%}, edges {edge_wins:.0%})",
+    fontsize=10,
+)
+plt.show()
+
 # %% [markdown]
 # **Your guess:** edges cannot read. Their number lies much nearer to chance, 50 %. The map of the
 # class prefers the word in nearly all pairs, in all three networks. So the network has learned the order of the pixels,
