@@ -193,7 +193,8 @@ for seed in SEEDS:
             seen = given(test_rows[:, order])
             right = nets.accuracy(table_net, seen, test_kind)
             table_right.setdefault(f"columns as {how}, {name}", []).append(right)
-            M = cam_1d(table_net.features(seen), table_net.classifier.weight, test_kind).detach()
+            W = table_net.classifier.weight.detach()
+            M = cam_1d(table_net.features(seen).detach(), W, test_kind)
             column = order[M.argmax(1)] if how == "places" else torch.full((300,), -1)
             hit = (column == first) | (column == first + 1)
             column_found.setdefault(f"{how}, {name}", []).append(float(hit[planted].float().mean()))
@@ -336,8 +337,8 @@ class TextNet(nn.Module):
 
 def mood_map(net: TextNet, ids: Tensor) -> Tensor:
     """Good minus bad, (N, T)."""
-    W = net.classifier.weight
-    return token_map(net.embedding(ids), net.conv, W[1:] - W[:1], 0).detach()
+    W = net.classifier.weight.detach()
+    return token_map(net.embedding(ids).detach(), net.conv, W[1:] - W[:1], 0).detach()
 
 
 def word_scores(M: Tensor, owner: Tensor) -> Tensor:
@@ -453,7 +454,7 @@ check("19.3", locate_motif)
 # %%
 def span_iou(M: Tensor, spans: Tensor, length: int = 24) -> float:
     """Mean IoU of the located windows and the true spans: M (N, L), spans (N, 2)."""
-    found = torch.tensor([locate_motif(m, length) for m in M])
+    found = torch.tensor([[int(v) for v in locate_motif(m, length)] for m in M])
     both = torch.minimum(found[:, 1], spans[:, 1]) - torch.maximum(found[:, 0], spans[:, 0])
     both = both.clamp(min=0)
     return float((both / (2 * length - both)).mean())
@@ -466,7 +467,7 @@ def loudness(x: Tensor) -> Tensor:
 
 def map_of(net: nn.Module, x: Tensor, c: Tensor) -> Tensor:
     """cam_1d of a SeriesNet."""
-    return cam_1d(net.features(x), net.classifier.weight, c).detach()
+    return cam_1d(net.features(x).detach(), net.classifier.weight.detach(), c)
 
 
 one_motif = [span_iou(map_of(net, x, c), test.spans) for net in signal_nets]
@@ -558,7 +559,7 @@ gru_found: dict[str, list[float]] = {}
 gru_gaps = []
 for gru in gru_nets:
     F = gru.features(watch).detach()
-    by_hand = cam_1d(F, gru.classifier.weight, move).detach()
+    by_hand = cam_1d(F, gru.classifier.weight.detach(), move)
     Y = gru(watch).detach()[range(len(move)), move]
     gap = by_hand.mean(1) + gru.classifier.bias.detach()[move] - Y
     gru_gaps.append((float(gap.abs().mean()), float(Y.abs().mean())))

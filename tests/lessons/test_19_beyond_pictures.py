@@ -8,6 +8,23 @@ from torch import nn
 
 from camlite.course import Case, Exercise, normal
 
+
+def looked_at(found):
+    """The numbers of a tensor, with a graph or without; the lesson goes on with tensors only."""
+    if isinstance(found, np.ndarray):
+        return "a NumPy array"
+    return found.detach() if isinstance(found, torch.Tensor) else found
+
+
+NUMPY = (
+    "This is a NumPy array. The lesson goes on with tensors: torch.from_numpy(…) at the end makes "
+    "one of it."
+)
+ONE_CLASS = (
+    "This works for one class only. c can also hold a class for each image of the batch: W[c] is "
+    "then (N, K)."
+)
+
 # ------------------------------------------------------------------ 19.1
 
 cam_1d = Exercise(
@@ -37,6 +54,11 @@ def _(rng):
     yield Case("negative everywhere, huge, a dead channel", F, W, torch.tensor([4, 4, 2]))
 
 
+@cam_1d.probe
+def _(answer, F, W, c):
+    return {"result": looked_at(answer(F, W, c))}
+
+
 def rows(F, W, c):
     """W[c] for each series: (N, K)."""
     return W[torch.as_tensor(c).expand(len(F))]
@@ -56,11 +78,26 @@ cam_1d.teaches(
         "selection: then first for all": "You used the class of the first series for all. c can "
         "hold one class for each series.",
         "sum over axis 1: mean": "You divided by the number of channels. The formula has a sum over k.",
-        "result: relu": "You cut the negative values off. CAM has no ReLU, with one index neither.",
-        "result: minmax": "You scaled the map. Keep the raw values: their mean explains the logit.",
     }
 )
 cam_1d.wrongs(
+    numpy_array=(lambda F, W, c: weighted(F, W, c).numpy(), NUMPY),
+    one_class_for_all=(lambda F, W, c: torch.einsum("k,nkl->nl", W[c], F), ONE_CLASS),
+    relu=(
+        lambda F, W, c: weighted(F, W, c).relu(),
+        "You cut the negative values off. CAM has no ReLU, with one index neither.",
+    ),
+    scaled=(
+        lambda F, W, c: (
+            lambda M: (M - M.amin(1, keepdim=True)) / (M.amax(1) - M.amin(1))[:, None]
+        )(weighted(F, W, c)),
+        "You scaled the map. Keep the raw values: their mean explains the logit.",
+    ),
+    weights_without_an_axis=(
+        lambda F, W, c: (W[c] * F).sum(1),
+        "W[c] meets the last axis of F, the places. It needs an axis of length 1 after K: "
+        "W[c].reshape(-1, K, 1).",
+    ),
     logit_only=(
         lambda F, W, c: weighted(F, W, c).mean(1),
         "You averaged over the places too. That gives the logit without its bias; the map keeps its "
@@ -149,9 +186,7 @@ def _(rng):
 
 @token_map.probe
 def _(answer, embeddings, conv, W, c):
-    """The map's numbers count, with a graph or without."""
-    found = answer(embeddings, conv, W, c)
-    return {"result": found.detach() if isinstance(found, torch.Tensor) else found}
+    return {"result": looked_at(answer(embeddings, conv, W, c))}
 
 
 def tokens_of(read=lambda E: E.transpose(1, 2), then=torch.relu, weigh=weighted):
@@ -188,6 +223,19 @@ token_map.products(
     },
 )
 token_map.wrongs(
+    numpy_array=(lambda E, conv, W, c: tokens_of()(E, conv, W, c).detach().numpy(), NUMPY),
+    one_class_for_all=(
+        lambda E, conv, W, c: torch.einsum("k,nkt->nt", W[c], conv(E.mT).relu()),
+        ONE_CLASS,
+    ),
+    relu_before_conv=(
+        lambda E, conv, W, c: weighted(conv(E.mT.relu()), W, c),
+        "You took the ReLU of the embeddings. It stands after the convolution: conv(…).relu().",
+    ),
+    first_two_axes=(
+        lambda E, conv, W, c: weighted(conv(E.transpose(0, 1)).relu(), W, c),
+        "You exchanged the sentences with the tokens. transpose(1, 2) exchanges the last two axes.",
+    ),
     not_transposed=(
         lambda E, conv, W, c: weighted(conv(E).relu(), W, c),
         "You gave conv the embeddings as they are, (N, T, D). It wants (N, D, T): transpose(1, 2).",
@@ -345,6 +393,32 @@ locate_motif.wrongs(
     start_and_length=(
         lambda M, length: (window()(M, length)[0], length),
         "You returned the start and the length. The second number is stop = start + length.",
+    ),
+    first_window=(
+        lambda M, length: (0, length),
+        "You returned the first window. Slide it over the map and compare the sums.",
+    ),
+    largest_value_in_the_window=(
+        lambda M, length: (lambda s: (s, s + length))(int(M.unfold(0, length, 1).amax(1).argmax())),
+        "You compared the largest value of each window. Compare their sums.",
+    ),
+    windows_that_do_not_overlap=(
+        lambda M, length: (lambda s: (s * length, s * length + length))(
+            int(M.unfold(0, length, length).sum(1).argmax())
+        ),
+        "Your windows do not overlap: you moved them by `length`. Move them by one place: "
+        "unfold(0, length, 1).",
+    ),
+    convolution_with_padding=(
+        lambda M, length: (lambda s: (s, s + length))(
+            int(
+                nn.functional.conv1d(
+                    M[None, None], torch.ones(1, 1, length), padding=length // 2
+                ).argmax()
+            )
+        ),
+        "Your start is the middle of the best window. A convolution with padding gives the middle: "
+        "take no padding, or subtract length // 2.",
     ),
     start_only=(
         lambda M, length: window()(M, length)[0],
