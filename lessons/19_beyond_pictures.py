@@ -206,13 +206,13 @@ for name in ("places, as it was", "places, another order"):
 # %% [markdown]
 # **Your guess:** as places, the order decides. In the old order the network is right on most rows,
 # and the map finds the planted columns far more often than chance. In a new order the accuracy
-# falls, in every network: the two columns are no neighbours any more, and a window of 3 cannot see
-# both. As channels, the order changes little. But there the map has **one** place. It is the logit
+# falls, in every network: most pairs are no neighbours any more, and a window of 3 cannot see both.
+# As channels, the order changes little. But there the map has **one** place. It is the logit
 # without its bias, and says nothing about columns.
 #
 # So ask of every table: does *neighbour* mean something (months, wavelengths)? Then use places.
 # Else (age, price, colour) a map over columns shows an order that somebody chose. And GAP forgets
-# *which* column it was: "age is high" and "price is high" are the same to it.
+# *which* column it was: "age is high" and "price is high" are nearly the same to it.
 #
 # ## A sentence: pieces of words
 #
