@@ -266,6 +266,107 @@ def _cell(images: Tensor, g: int, row: int, column: int) -> Tensor:
     return images[:, :, row * h : (row + 1) * h, column * w : (column + 1) * w]
 
 
+class AskedNet(nn.Module):
+    """Sees a picture and hears a question: a small network for visual question answering.
+
+    Three convolutions see the picture of 24×24 and give 32 feature maps of 12×12. The question is
+    a number; each one has 32 learned gates between 0 and 1, one for each map. Then GAP and one
+    linear layer to the answers.
+
+    Shapes: images (N, 3, H, W), questions (N,) -> logits (N, answers).
+    """
+
+    def __init__(self, questions: int = 2, answers: int = 3) -> None:
+        super().__init__()
+        widths = [3, 16, 32, 32]
+        layers: list[nn.Module] = []
+        for before, after, stride in zip(widths, widths[1:], [2, 1, 1], strict=False):
+            layers += [
+                nn.Conv2d(before, after, kernel_size=3, stride=stride, padding=1),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
+        self.eyes = nn.Sequential(*layers)
+        self.gates = nn.Embedding(questions, widths[-1])
+        self.classifier = nn.Linear(widths[-1], answers)
+
+    def forward(self, images: Tensor, questions: Tensor) -> Tensor:
+        """Images (N, 3, H, W) and questions (N,) -> logits (N, answers)."""
+        gates = self.gates(questions).sigmoid()  # (N, 32)
+        F = self.eyes(images) * gates[:, :, None, None]  # (N, 32, H/2, W/2)
+        return self.classifier(F.mean(dim=(2, 3)))
+
+
+class TinyViT(nn.Module):
+    """A vision transformer of two blocks for pictures of 24×24: 36 patches and a class token.
+
+    Each patch of 4×4 pixels becomes a token of 32 numbers; a class token is put first, and learned
+    positions are added. In a block every token looks at all others (four heads) and then passes
+    two linear layers. `pooling="class"` reads the logits from the class token only, as ViT does;
+    "mean" from the mean of the 36 patch tokens, so that CAM exists after `norm`. 20,035 parameters.
+
+    Shapes: images (N, 3, 24, 24) -> logits (N, classes). Raises ValueError for another pooling.
+    """
+
+    def __init__(self, classes: int = 3, pooling: str = "class") -> None:
+        super().__init__()
+        if pooling not in ("class", "mean"):
+            raise ValueError(f'pooling is "class" or "mean", not {pooling!r}')
+        self.pooling, width = pooling, 32
+        self.patches = nn.Conv2d(3, width, kernel_size=4, stride=4)
+        self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
+        self.positions = nn.Parameter(0.02 * torch.randn(1, 37, width))
+        self.blocks = nn.Sequential(*(Block(width) for _ in range(2)))
+        self.norm = nn.LayerNorm(width)
+        self.classifier = nn.Linear(width, classes)
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """Images (N, 3, 24, 24) -> the class token and 36 patch tokens, (N, 37, width)."""
+        patches = self.patches(images).flatten(2).transpose(1, 2)
+        first = self.class_token.expand(len(patches), -1, -1)
+        return torch.cat([first, patches], dim=1) + self.positions
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, 24, 24) -> logits (N, classes)."""
+        tokens = self.norm(self.blocks(self.tokens(images)))
+        read = tokens[:, 0] if self.pooling == "class" else tokens[:, 1:].mean(dim=1)
+        return self.classifier(read)
+
+
+class Block(nn.Module):
+    """One block of a transformer: attention over the tokens, then two linear layers.
+
+    Shapes: tokens (N, T, width) -> tokens of the same shape.
+    """
+
+    def __init__(self, width: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def _parts(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Attention (N, heads, T, T), whose rows sum to 1, and values (N, heads, T, D)."""
+        parts = self.query_key_value(self.norm_1(tokens)).unflatten(2, (3, self.heads, -1))
+        query, key, value = parts.permute(2, 0, 3, 1, 4)
+        scores = query @ key.transpose(2, 3) / query.shape[-1] ** 0.5
+        return scores.softmax(dim=3), value
+
+    def attention(self, tokens: Tensor) -> Tensor:
+        """How much token i (row) takes from token j (column): (N, heads, T, T)."""
+        return self._parts(tokens)[0]
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens (N, T, width) -> tokens (N, T, width)."""
+        attention, value = self._parts(tokens)
+        tokens = tokens + self.out((attention @ value).transpose(1, 2).flatten(2))
+        return tokens + self.mlp(self.norm_2(tokens))
+
+
 def fit(
     model: nn.Module,
     images: Tensor,
@@ -329,7 +430,9 @@ def bundled(name: str) -> nn.Module:
     `pond_rival`, a `BoxNet`. `lookalikes_0`, `_1` and `_2` are `SceneNet`s for the pictures of
     `camlite.data.lookalikes`. `ladder_0`, `_1` and `_2` are `LadderNet`s for the generated scenes.
     `heads_gap_linear` and the other five `heads_…` are `HeadNet`s and
-    read small digits somewhere in an image, (N, 1, 28, 28). What each one learned from, and how
+    read small digits somewhere in an image, (N, 1, 28, 28). `asked_0`, `tokens_0` and `printed_0`
+    (and `_1`, `_2`) are an `AskedNet` and a `TinyViT` for `camlite.data.shapes`, and a `SceneNet`
+    for `camlite.data.printed_words`. What each one learned from, and how
     well it does, stands in datasets/<name>.json. Raises ValueError for another name.
     """
     path = DATASETS / f"{name}.pt"
@@ -338,9 +441,13 @@ def bundled(name: str) -> nn.Module:
         raise ValueError(f"there is no bundled network {name!r}; there are {known}")
     weights = torch.load(path, weights_only=True)
     model: nn.Module = GapNet()
-    if name == "pond_rival":
+    if name.startswith("asked_"):
+        model = AskedNet()
+    elif name.startswith("tokens_"):
+        model = TinyViT()
+    elif name == "pond_rival":
         model = BoxNet()
-    elif name.startswith(("pond_", "rail_", "lookalikes_")):
+    elif name.startswith(("pond_", "rail_", "lookalikes_", "printed_")):
         pooling = "max" if "gmp" in name else "mean"
         model = SceneNet(classes=len(weights["classifier.bias"]), pooling=pooling)
     elif name.startswith("ladder_"):

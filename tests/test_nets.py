@@ -135,6 +135,66 @@ def test_laddernet_has_four_sizes_and_each_seed_is_bundled():
     assert f"{parameters:,} parameters" in card("ladder_0")["network"]
 
 
+def test_askednet_answers_another_question_with_other_gates():
+    x = data.shapes(60, seed=7, kinds=2)
+    for seed in range(3):
+        net = nets.bundled(f"asked_{seed}")
+        for question in (0, 1):
+            logits = net(x.images, torch.full((60,), question))
+            assert (logits.argmax(1) == x.colours[:, question]).float().mean() > 0.95
+        assert card(f"asked_{seed}")["test_accuracy"] > 0.97
+    F = net.eyes(x.images)
+    assert F.shape == (60, 32, 12, 12)
+    gates = net.gates(torch.tensor(1)).sigmoid()
+    by_hand = net.classifier(F.mean((2, 3)) * gates)
+    assert torch.allclose(by_hand, net(x.images, torch.ones(60, dtype=torch.long)), atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["class", "mean"])
+def test_tinyvit_reads_the_class_token_or_the_patches(pooling):
+    torch.manual_seed(0)
+    net, x = nets.TinyViT(pooling=pooling).eval(), torch.rand(2, 3, 24, 24)
+    tokens = net.tokens(x)
+    assert tokens.shape == (2, 37, 32)
+    attention = net.blocks[0].attention(tokens)
+    assert attention.shape == (2, 4, 37, 37)
+    assert torch.allclose(attention.sum(3), torch.ones(2, 4, 37))
+    last = net.norm(net.blocks(tokens))
+    read = last[:, 0] if pooling == "class" else last[:, 1:].mean(1)
+    assert torch.allclose(net.classifier(read), net(x), atol=1e-6)
+
+
+def test_a_block_is_the_attention_of_torch():
+    torch.manual_seed(0)
+    block, tokens = nets.Block(32), torch.randn(2, 7, 32)
+    theirs = torch.nn.MultiheadAttention(32, 4, batch_first=True)
+    theirs.in_proj_weight.data = block.query_key_value.weight.data
+    theirs.in_proj_bias.data = block.query_key_value.bias.data
+    theirs.out_proj.load_state_dict(block.out.state_dict())
+    normed = block.norm_1(tokens)
+    taken, attention = theirs(normed, normed, normed, average_attn_weights=False)
+    assert torch.allclose(attention, block.attention(tokens), atol=1e-6)
+    after = tokens + taken
+    assert torch.allclose(after + block.mlp(block.norm_2(after)), block(tokens), atol=1e-5)
+
+
+def test_the_networks_of_lesson_19_are_as_right_as_stated():
+    for seed in range(3):
+        words = data.printed_words(80, seed=9)
+        stated = card(f"printed_{seed}")["test_accuracy"]
+        found = nets.accuracy(nets.bundled(f"printed_{seed}"), words.images, words.labels)
+        assert found == pytest.approx(stated, abs=0.07)
+        one = data.shapes(80, seed=9, shown=1)
+        vit = nets.bundled(f"tokens_{seed}")
+        assert nets.accuracy(vit, one.images, one.shown.int().argmax(1)) > 0.97
+        assert card(f"tokens_{seed}")["both_of_two_shapes"] > 0.95
+    parameters = nets.count_parameters(vit)
+    assert f"{parameters:,} parameters" in card("tokens_0")["network"]
+    assert f"{parameters:,} parameters" in nets.TinyViT.__doc__
+    with pytest.raises(ValueError, match="sum"):
+        nets.TinyViT(pooling="sum")
+
+
 def test_boxnet_says_a_class_and_draws_a_box_in_pixels():
     net = nets.BoxNet().eval()
     x = torch.rand(2, 3, 48, 48)

@@ -1,7 +1,7 @@
 """Images for the course: MNIST, scikit-learn's digits, photographs, and generated pictures.
 
 `files` reads what lies on the disk or can be downloaded; `generated` makes pictures and signals
-whose evidence is known, with the shapes of `drawing`.
+whose evidence is known, with the shapes of `drawing`; `small` makes the data of lesson 19.
 """
 
 from camlite.data.files import (
@@ -15,9 +15,11 @@ from camlite.data.files import (
     photos,
 )
 from camlite.data.generated import Scenes, lookalikes, mosaic, scenes, signals, twins
+from camlite.data.small import actions, printed_words, shapes
 
 __all__ = [
     "Scenes",
+    "actions",
     "digits",
     "find",
     "folders",
@@ -28,7 +30,9 @@ __all__ = [
     "mnist",
     "mosaic",
     "photos",
+    "printed_words",
     "scenes",
+    "shapes",
     "signals",
     "twins",
 ]

@@ -17,6 +17,7 @@ from camlite import nets
 from camlite.cutting.running import whole
 from camlite.data import drawing
 from camlite.data.generated import LOOKALIKES
+from camlite.data.small import SHAPES
 from camlite.evaluation.preprocessing import Preprocessing
 from camlite.paths import DATASETS
 from camlite.weights import pretrained
@@ -66,13 +67,15 @@ def load_network(name: str, side: int | None = None, normalize: bool | None = No
 
 
 def bundled_names() -> list[str]:
-    """The networks that come with camlite."""
-    return sorted(path.stem for path in DATASETS.glob("*.pt"))
+    """The networks of pictures that come with camlite; `asked_…` need a question too."""
+    names = (path.stem for path in DATASETS.glob("*.pt"))
+    return sorted(name for name in names if not name.startswith("asked_"))
 
 
 def _bundled_classes(name: str) -> list[str]:
     of_world = {"pond": drawing.ANIMALS, "rail": drawing.VEHICLES, "lookalikes": LOOKALIKES}
     of_world["ladder"] = drawing.ANIMALS
+    of_world |= {"tokens": dict.fromkeys(SHAPES), "printed": dict.fromkeys(("no word", "word"))}
     return list(of_world.get(name.partition("_")[0], map(str, range(10))))
 
 

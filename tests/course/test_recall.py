@@ -563,6 +563,30 @@ def light_outside_the_cell() -> str:
     return f"HiResCAM: 0 · 1 = {hires:.0f}. Grad-CAM: the weight is the mean 8 / 4 = {mean:.0f}"
 
 
+def map_and_logit_of_a_series() -> str:
+    M = 2 * torch.tensor([1.0, 0, 2]) - torch.tensor([0.0, 3, 1])
+    assert M.tolist() == [2, -3, 3]
+    return (
+        f"The map is (2, −3, 3). Its mean is 2/3, so the logit is 0.67 + 0.5 = {M.mean() + 0.5:.2f}"
+    )
+
+
+def windows_of_a_map() -> str:
+    M = torch.tensor([1.0, 4, -6, 3, 2, 1])
+    sums, sizes = M.unfold(0, 2, 1).sum(1), M.abs().unfold(0, 2, 1).sum(1)
+    assert sums.tolist() == [5, -2, -3, 5, 3]
+    s = int(sizes.argmax())
+    return (
+        f"starts at {int(sums.argmax())}: (0, 2). From |M| the window ({s}, {s + 2}) has the "
+        f"largest sum, {sizes.max():.0f}"
+    )
+
+
+def density_of_a_word() -> str:
+    area = 23 * 5 / 48**2
+    return f"115 / 2304 ≈ {100 * area:.1f} % of the picture; 0.36 / 0.050 ≈ {0.36 / area:.1f} times"
+
+
 @pytest.mark.parametrize(
     ("lesson", "number", "computed"),
     [
@@ -630,6 +654,9 @@ def light_outside_the_cell() -> str:
         (17, 2, two_rules_for_one_curve),
         (17, 4, light_outside_the_cell),
         (20, 1, drops),
+        (19, 1, map_and_logit_of_a_series),
+        (19, 2, windows_of_a_map),
+        (19, 5, density_of_a_word),
     ],
 )
 def test_the_numbers_are_as_they_are_computed(lesson, number, computed):
