@@ -9,11 +9,17 @@ import torch
 
 from camlite.evaluation.compared import title
 from camlite.evaluation.loop import finished
-from camlite.evaluation.measures import DELTAS, TAUS
+from camlite.evaluation.measures import DELTAS, METRICS, TAUS
 from camlite.evaluation.plan import CHECKSUM, Run
 from camlite.evaluation.store import Row, RowKey
 from camlite.evaluation.summary import LEVEL, RESAMPLES, Summary
 from camlite.evaluation.tables import markdown_table
+
+QUESTIONS = {  # of the data sets that are made for one question
+    "difull": "each head sees its own cell and nothing else: what the other cells show cannot "
+    "change the logit, so attribution outside is impossible, not only implausible. The gradient "
+    "outside is exactly 0. Guessing finds one cell in four",
+}
 
 
 def card(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> str:
@@ -46,12 +52,12 @@ def card(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> str:
 
 def _what(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> dict[str, str]:
     s, plan = run.settings, run.plan
-    guesses = [row for method in run.methods[:1] for row in finished(run, rows, method)]
+    guesses = max((finished(run, rows, method) for method in run.methods), key=len)
     right = sum(row["predicted"] == row["class_index"] for row in guesses)
     preprocessing = run.network.preprocessing
     side = preprocessing.side
     seen = f"short side {round(side * 256 / 224)}, centre {side}×{side}"
-    return {
+    facts = {
         "data": f"`{s['data']}`, {len(run.samples) - len(summary.problems)} pictures with a class "
         f"evaluated, {len(summary.problems)} could not be",
         "network": f"{run.network.name}, {run.network.source}, weights {s['weights']}",
@@ -59,13 +65,36 @@ def _what(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> dict[str, str]
         f"{', ImageNet mean and deviation' if preprocessing.normalize else ', in [0, 1]'}",
         "chosen": f"{plan.limit or 'all'}; drawn by the seed if there are more",
         "checksum": f"{s[CHECKSUM]} (names, labels, sizes, masks, boxes)",
-        "right": f"for {right} of {len(guesses)} the predicted class is the label",
+        "right": f"for {right} of {len(guesses)} the predicted class is the label"
+        f"{_several_questions(run)}",
         "layer": f"`{run.layer}`; methods over several layers choose their own",
         "class explained": {
             "label": "the label of each picture",
             "predicted": "the predicted class of each picture",
         }[plan.target],
     }
+    if plan.data in QUESTIONS:
+        facts["question"] = QUESTIONS[plan.data]
+    chance = [
+        f"{METRICS[name].title.removesuffix(', %')} {100 * level:.1f} %"
+        for name in run.metrics
+        if (level := _chance(METRICS[name].chance, guesses)) is not None
+    ]
+    return facts | ({"chance": f"{', '.join(chance)} (mean)"} if chance else {})
+
+
+def _several_questions(run: Run) -> str:
+    files = len({sample.name for sample in run.samples})
+    several = len(run.samples) > files
+    return (
+        f"; {files} at most: there is one prediction for each of {files} files" if several else ""
+    )
+
+
+def _chance(column: str, rows: list[Row]) -> float | None:
+    """The mean of what luck would give, 0 to 1; None where the metric has no such number."""
+    levels = [row[column] for row in rows if column in row]
+    return sum(levels) / len(levels) if levels else None
 
 
 def _how(run: Run) -> dict[str, str]:
@@ -89,6 +118,11 @@ def _how(run: Run) -> dict[str, str]:
         facts["curves"] = f"{curves} (protocol {p.curves})"
     if "pointing_game" in run.metrics:
         facts["pointing game"] = f"tolerance {224 * p.tolerance:g} pixels of 224"
+    if {"energy_in_cell", "pointing_in_cell"} & set(run.metrics):
+        facts["in cell"] = (
+            "each place of the map is a block of pixels: bilinear upsampling would "
+            "carry evidence over the border; no tolerance"
+        )
     if "object_recall" in run.metrics:
         facts["objects found"] = (
             "the hottest pixels are lit, as many as all objects of the picture cover; "

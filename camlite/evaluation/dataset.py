@@ -1,12 +1,12 @@
 """What is evaluated: images with a class, perhaps with a mask or boxes of the object.
 
-Two layouts of folders (`folders.py`), and three generated data sets whose masks are exact:
+Two layouts of folders (`folders.py`), and generated data sets whose masks are exact:
 
 | DATA | classes come from | masks and boxes |
 |---|---|---|
 | a folder with `labels.csv` (columns file, class_index) | that file | `masks/`, `boxes.csv` in it |
 | a folder of folders, one for each class (ImageFolder) | the folders' names | --masks, --boxes |
-| `scenes`, `twins`, `mosaic` | the generator | the generator |
+| `scenes`, `twins`, `mosaic`, `difull` | the generator | the generator |
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from camlite import data
-
-GENERATED = ("scenes", "twins", "mosaic")
 
 
 @dataclass(frozen=True)
@@ -49,52 +47,73 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All samples; whether objects are annotated; a checksum of names, labels, masks and boxes.
-
-    `several`: pictures hold several objects of their class, and each has a mask of its own.
-    """
+    """All samples; whether objects are annotated; a checksum of names, labels, masks and boxes."""
 
     samples: list[Sample]
     annotated: bool
     checksum: str
-    several: bool = False
 
 
 def generated(kind: str, count: int, world: str) -> Dataset:
-    """`count` pictures with exact masks; `mosaic` gives one sample for each of its four classes."""
-    return Dataset(_generated(kind, count, world), True, "generated", several=kind == "twins")
+    """`count` pictures with exact masks. `world` is "pond" or "rail": what the network knows.
 
-
-def _generated(kind: str, count: int, world: str) -> list[Sample]:
-    if kind == "scenes":
-        part = data.scenes(world, "flipped", count=count, seed=1)
-        return [
-            _sample(f"scene-{n:04d}", int(part.labels[n]), part.images[n], part.object_mask[n])
-            for n in range(count)
-        ]
-    if world != "pond":
+    `mosaic` and `difull` give one sample for each of a picture's four classes. Raises ValueError
+    for the rail where a kind has animals only.
+    """
+    if world != "pond" and kind != "scenes":
         raise ValueError(
             f"the pictures of {kind} hold animals of the pond: choose --model "
             "pond_repaired or pond_biased"
         )
-    if kind == "twins":
-        twins = data.twins(count, seed=1)
-        return [
-            _sample(
-                f"twins-{n:04d}",
-                int(twins.labels[n]),
-                twins.images[n],
-                twins.object_masks[n].any(0),
-                twins.object_masks[n, : twins.counts[n]],
-            )
-            for n in range(count)
-        ]
+    return Dataset(_GENERATORS[kind](count, world), True, "generated")
+
+
+def _scenes(count: int, world: str) -> list[Sample]:
+    part = data.scenes(world, "flipped", count=count, seed=1)
+    return [
+        _sample(f"scene-{n:04d}", int(part.labels[n]), part.images[n], part.object_mask[n])
+        for n in range(count)
+    ]
+
+
+def _twins(count: int, world: str) -> list[Sample]:
+    twins = data.twins(count, seed=1)
+    return [
+        _sample(
+            f"twins-{n:04d}",
+            int(twins.labels[n]),
+            twins.images[n],
+            twins.object_masks[n].any(0),
+            twins.object_masks[n, : twins.counts[n]],
+        )
+        for n in range(count)
+    ]
+
+
+def _mosaic(count: int, world: str) -> list[Sample]:
     mosaic = data.mosaic(count, seed=1)
     return [
         _sample(f"mosaic-{n:04d}", c, mosaic.images[n], mosaic.object_masks[n, c])
         for n in range(count)
         for c in range(len(mosaic.class_names))
     ]
+
+
+def _difull(count: int, world: str) -> list[Sample]:
+    """The pictures of `mosaic`; the mask is the cell, and the label names class and cell."""
+    mosaic = data.mosaic(count, seed=1)
+    classes = len(mosaic.class_names)
+    return [
+        _sample(
+            f"difull-{n:04d}", cell * classes + int(c), mosaic.images[n], mosaic.cell_masks[n, c]
+        )
+        for n in range(count)
+        for cell, c in enumerate(mosaic.cells[n].flatten())
+    ]
+
+
+_GENERATORS = {"scenes": _scenes, "twins": _twins, "mosaic": _mosaic, "difull": _difull}
+GENERATED = tuple(_GENERATORS)
 
 
 def _sample(

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from camlite import metrics
 from camlite.boxes import bounding_box, component_boxes, iou_matrix
@@ -93,6 +94,11 @@ class Case:
         return up(self.L, self.input.x.shape[2:])
 
     @property
+    def blocks(self) -> Tensor:
+        """L at the picture's size, each place a block of pixels: what is in a cell stays in it."""
+        return interpolate(self.L[:, None], self.input.x.shape[2:], mode="nearest")[:, 0]
+
+    @property
     def mask(self) -> Tensor:
         """The object, (1, H, W)."""
         assert self.input.mask is not None
@@ -120,8 +126,9 @@ class Metric:
     """One column of the table.
 
     measure: a case -> raw numbers, by column; values: columns (N,) -> (N, k), NaN = undefined;
-    combine: means (..., k) -> (...). `needs` says which annotation the picture must have. Among the
-    columns that `values` gets is `half`: in which half of the data set the picture is, 0 or 1.
+    combine: means (..., k) -> (...). `needs` says which annotation the picture must have, `chance`
+    in which column stands what luck would give (0 to 1). Among the columns that `values` gets is
+    `half`: in which half of the data set the picture is, 0 or 1.
     """
 
     title: str
@@ -132,6 +139,7 @@ class Metric:
     needs: str = ""
     combine: Callable[[Values], Values] = field(default=lambda means: means[..., 0])
     digits: int = 3
+    chance: str = ""
 
     @property
     def head(self) -> str:
@@ -195,6 +203,16 @@ def _pointing(case: Case) -> Measurements:
 def _energy(case: Case) -> Measurements:
     found = metrics.energy_pointing_game(case.heat, case.mask)
     return {"energy": float(found.values), "energy_chance": _chance(found)}
+
+
+def _energy_in_cell(case: Case) -> Measurements:
+    found = metrics.energy_pointing_game(case.blocks, case.mask)
+    return {"energy_in_cell": float(found.values), "energy_in_cell_chance": _chance(found)}
+
+
+def _pointing_in_cell(case: Case) -> Measurements:
+    found = metrics.pointing_game(case.blocks, case.mask, tolerance=0)
+    return {"pointing_in_cell": float(found.values), "pointing_in_cell_chance": _chance(found)}
 
 
 def _objects(case: Case) -> Measurements:
@@ -321,6 +339,7 @@ METRICS: dict[str, Metric] = {
         False,
         "mask",
         digits=1,
+        chance="pointing_chance",
     ),
     "energy_pointing_game": Metric(
         "energy in object, %",
@@ -330,6 +349,27 @@ METRICS: dict[str, Metric] = {
         False,
         "mask",
         digits=1,
+        chance="energy_chance",
+    ),
+    "energy_in_cell": Metric(
+        "energy in cell, %",
+        _energy_in_cell,
+        ("energy_in_cell", "energy_in_cell_chance"),
+        _column("energy_in_cell", 100),
+        False,
+        "mask",
+        digits=1,
+        chance="energy_in_cell_chance",
+    ),
+    "pointing_in_cell": Metric(
+        "pointing in cell, %",
+        _pointing_in_cell,
+        ("pointing_in_cell", "pointing_in_cell_chance"),
+        _column("pointing_in_cell", 100),
+        False,
+        "mask",
+        digits=1,
+        chance="pointing_in_cell_chance",
     ),
     "object_recall": Metric(
         "objects found, %",
@@ -355,4 +395,12 @@ METRICS: dict[str, Metric] = {
 }
 FAITHFULNESS = ("average_drop", "increase_in_confidence", "insertion", "deletion")
 LOCALIZATION = ("pointing_game", "energy_pointing_game", "localization_error", "max_box_acc_v2")
-SEVERAL = ("object_recall",)  # where a picture holds several objects of its class
+OWN = {  # of generated data sets that ask a question of their own
+    "twins": (*FAITHFULNESS, *LOCALIZATION, "object_recall"),
+    "difull": ("energy_in_cell", "pointing_in_cell"),
+}
+
+
+def default_metrics(data: str, annotated: bool) -> tuple[str, ...]:
+    """What is measured unless metrics are asked for."""
+    return OWN.get(data) or (*FAITHFULNESS, *(LOCALIZATION if annotated else ()))

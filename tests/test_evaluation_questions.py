@@ -1,0 +1,152 @@
+"""The data sets of `camlite evaluate` that are made for one question."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import camlite
+from camlite import data, nets
+from camlite.cli import app
+from camlite.evaluation import Plan, evaluate
+from camlite.evaluation.dataset import generated
+from camlite.evaluation.network import in_cells, load_network
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "rows.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def value(answer: dict, metric: str, method: str) -> float:
+    return answer["metrics"][metric]["methods"][method]["value"]
+
+
+@pytest.fixture
+def without_figures(monkeypatch):
+    """Drawing takes longer than measuring here."""
+    for name in ("draw_table", "draw_examples"):
+        monkeypatch.setattr(f"camlite.evaluation.report.{name}", lambda *_: None)
+
+
+# ------------------------------------------------------------------ difull
+
+
+@pytest.mark.parametrize("name", ["pond_repaired", "pond_gap_1", "pond_gmp_0", "pond_rival"])
+def test_each_head_says_of_its_cell_what_the_plain_network_says(name):
+    plain = load_network(name)
+    celled = in_cells(plain)
+    x = data.mosaic(3).images
+    corners = [x[..., :48, :48], x[..., :48, 48:], x[..., 48:, :48], x[..., 48:, 48:]]
+    torch.testing.assert_close(celled.model(x), torch.cat([plain.model(c) for c in corners], 1))
+    assert not celled.model.training
+    assert celled.categories[5] == f"{plain.categories[1]} in cell 2"
+    assert len(celled.categories) == 16
+
+
+def test_the_label_is_class_and_cell_and_the_mask_is_the_cell():
+    samples = generated("difull", 3, "pond").samples
+    net, right = nets.bundled("pond_repaired"), 0
+    for n, sample in enumerate(samples):
+        shown = sample.read()
+        cell, c = divmod(sample.label, 4)
+        assert cell == n % 4
+        row, column = divmod(cell, 2)
+        expected = torch.zeros(96, 96, dtype=torch.bool)
+        expected[48 * row : 48 * row + 48, 48 * column : 48 * column + 48] = True
+        assert torch.equal(shown.mask, expected)
+        alone = shown.image[0][:, expected].reshape(1, 3, 48, 48)
+        right += int(net(alone).argmax() == c)
+    assert right >= 10  # of 12: the cell holds this animal
+    assert [sample.name for sample in samples[3:5]] == ["difull-0000", "difull-0001"]
+
+
+def by_hand(L: Tensor, cell: int) -> tuple[float, float]:
+    """Energy in the cell and whether the maximum lies there, place by place at the map's size."""
+    row, column = divmod(cell, 2)
+    side, inside, best, where = L.shape[0] // 2, 0.0, -1.0, (0, 0)
+    for i, line in enumerate(L.tolist()):
+        for j, v in enumerate(line):
+            here = (i // side, j // side)
+            inside += v if here == (row, column) else 0
+            best, where = (v, here) if v > best else (best, where)
+    return inside / float(L.sum()), float(where == (row, column))
+
+
+def test_the_rows_of_difull_are_those_of_a_loop(tmp_path, without_figures):
+    methods = ("grad_cam", "hires_cam", "saliency")
+    answer = evaluate(Plan("difull", "pond_repaired", tmp_path, methods=methods, limit=3), False)
+    assert list(answer["metrics"]) == ["energy_in_cell", "pointing_in_cell"]
+    net, x = in_cells(load_network("pond_repaired")).model, data.mosaic(3, seed=1).images
+    for row in rows(tmp_path):
+        if row["method"] not in methods:
+            continue
+        n, label = int(row["file"][-4:]), int(row["class_index"])
+        L = camlite.METHODS[row["method"]].evidence(net, "features", x[n : n + 1], label)[0]
+        energy, hit = by_hand(L.detach(), label // 4)
+        assert float(row["energy_in_cell"]) == pytest.approx(energy, abs=1e-4)
+        assert float(row["pointing_in_cell"]) == hit
+        assert row["energy_in_cell_chance"] == row["pointing_in_cell_chance"] == "0.25"
+    for method in ("hires_cam", "saliency"):  # each place has its own gradient, outside it is 0
+        assert value(answer, "energy_in_cell", method) == 100
+        assert value(answer, "pointing_in_cell", method) == 100
+    assert 25 < value(answer, "energy_in_cell", "grad_cam") < 100
+    for floor in ("fake_cam", "center_gaussian"):
+        assert value(answer, "energy_in_cell", floor) == pytest.approx(25, abs=0.1)
+
+
+def test_the_card_of_difull_says_what_is_impossible_and_the_figures_are_drawn(tmp_path):
+    plan = Plan("difull", "pond_repaired", tmp_path, methods=("cam", "hires_cam"), limit=1)
+    answer = evaluate(plan, False)
+    card = (tmp_path / "card.md").read_text(encoding="utf-8")
+    for fact in (
+        "impossible, not only implausible",
+        "energy in cell 25.0 %, pointing in cell 25.0 % (mean)",
+        "with a head for each of 2×2 cells",
+        "1 at most: there is one prediction for each of 1 files",
+        "of 4 the predicted class is the label",
+    ):
+        assert fact in card
+    assert list(answer["without_map"]) == ["cam"]
+    assert "global average pooling" in answer["without_map"]["cam"]
+    for name in ("table.png", "examples.png"):
+        assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_a_network_of_another_kind_says_how_it_can_be_done():
+    with pytest.raises(ValueError, match=r"gapnet_mnist cannot be put into cells.*DiFull\("):
+        in_cells(load_network("gapnet_mnist"))
+
+
+OWN = """
+from torch import nn
+from camlite import nets
+
+def grid():
+    net = nets.bundled("pond_repaired")
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), net.classifier)
+    return nets.DiFull(net.features, head)
+"""
+
+
+def test_a_difull_network_of_your_own_and_a_folder_of_grids(tmp_path, monkeypatch, capsys):
+    sample = generated("difull", 1, "pond").samples[2]
+    shown = sample.read()
+    folder = tmp_path / "grids"
+    (folder / "masks").mkdir(parents=True)
+    pixels = (shown.image[0].permute(1, 2, 0) * 255).round().byte().numpy()
+    Image.fromarray(pixels).save(folder / "a.png")
+    Image.fromarray(shown.mask.numpy()).convert("L").save(folder / "masks" / "a.png")
+    (folder / "labels.csv").write_text(f"file,class_index\na.png,{sample.label}\n")
+    (tmp_path / "owngrid.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    command = "evaluate grids --model owngrid:grid --side 0 --no-normalize --method hires_cam"
+    with pytest.raises(SystemExit) as ended:
+        app([*command.split(), "--metric", "energy_in_cell"])
+    assert ended.value.code == 0
+    assert "100.0" in capsys.readouterr().out
