@@ -14,9 +14,10 @@ from camlite.data.files import (
     mnist,
     photos,
 )
-from camlite.data.generated import Scenes, lookalikes, mosaic, scenes, signals, twins
+from camlite.data.generated import Parts, Scenes, lookalikes, mosaic, parts, scenes, signals, twins
 
 __all__ = [
+    "Parts",
     "Scenes",
     "digits",
     "find",
@@ -27,6 +28,7 @@ __all__ = [
     "lookalikes",
     "mnist",
     "mosaic",
+    "parts",
     "photos",
     "scenes",
     "signals",
