@@ -308,6 +308,8 @@ WRONG = [
     "evaluate difull --model rail_repaired",
     "evaluate difull --model heads_flatten",
     "evaluate difull --target predicted",
+    "evaluate scenes --metric part_order",
+    "evaluate parts --model heads_flatten",
     "evaluate {folder} --model pond_repaired",
     "evaluate {folder} --model pond_repaired --out {folder}/x",
     "evaluate {text} --model pond_repaired",

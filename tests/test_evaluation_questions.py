@@ -14,8 +14,13 @@ import camlite
 from camlite import data, nets
 from camlite.cli import app
 from camlite.evaluation import Plan, evaluate
-from camlite.evaluation.dataset import generated
+from camlite.evaluation.dataset import AnnotatedImage, generated
+from camlite.evaluation.loop import measured
+from camlite.evaluation.measures import Case, Protocol
 from camlite.evaluation.network import in_cells, load_network
+from camlite.evaluation.preprocessing import ModelInput, Preprocessing, preprocessed
+
+TWO = ("part_order", "top_part")
 
 
 def rows(out: Path) -> list[dict[str, str]]:
@@ -150,3 +155,125 @@ def test_a_difull_network_of_your_own_and_a_folder_of_grids(tmp_path, monkeypatc
         app([*command.split(), "--metric", "energy_in_cell"])
     assert ended.value.code == 0
     assert "100.0" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------ parts
+
+
+def ranks(values: list[float]) -> list[float]:
+    """1 for the smallest; equal values share the mean of their places."""
+    return [
+        sum(other < v for other in values) + (sum(other == v for other in values) + 1) / 2
+        for v in values
+    ]
+
+
+def correlation(a: list[float], b: list[float]) -> float:
+    n, x, y = len(a), ranks(a), ranks(b)
+    mx, my = sum(x) / n, sum(y) / n
+    over = sum((p - mx) * (q - my) for p, q in zip(x, y, strict=True))
+    under = sum((p - mx) ** 2 for p in x) * sum((q - my) ** 2 for q in y)
+    return over / under**0.5
+
+
+@pytest.mark.parametrize(("model", "world"), [("pond_repaired", "pond"), ("rail_biased", "rail")])
+def test_the_rows_of_parts_are_those_of_a_loop(tmp_path, without_figures, model, world):
+    methods = ("grad_cam", "saliency")
+    answer = evaluate(Plan("parts", model, tmp_path, methods=methods, limit=4), False)
+    assert list(answer["metrics"]) == ["part_order", "top_part"]
+    net, parts = nets.bundled(model), data.parts(world, "flipped", count=4, seed=1)
+    for row in rows(tmp_path):
+        if row["method"] not in methods:
+            continue
+        n, c = int(row["file"][-4:]), int(row["class_index"])
+        x, P = parts.scenes.images[n], len(parts.part_names[n])
+        L = camlite.METHODS[row["method"]].evidence(net, "features", x[None], c)
+        heat = camlite.maps.up(L, (48, 48))[0].tolist()
+        fall, shown = [], []
+        for p in range(P):
+            less, total = parts.without[n][p], 0.0
+            for i in range(48):
+                for j in range(48):
+                    total += heat[i][j] if less[:, i, j].tolist() != x[:, i, j].tolist() else 0
+            shown.append(total)
+            fall.append((net(x[None])[0, c] - net(less[None])[0, c]).item())
+        if row["part_order"]:
+            assert float(row["part_order"]) == pytest.approx(correlation(shown, fall), abs=1e-5)
+        else:
+            assert len(set(shown)) == 1
+        tops = [p for p in range(P) if shown[p] == max(shown)]
+        right = sum(fall[p] == max(fall) for p in tops) / len(tops)
+        assert float(row["top_part"]) == pytest.approx(right, abs=1e-5)
+        assert float(row["top_part_chance"]) == pytest.approx(1 / P, abs=1e-5)
+
+
+def case(fall: list[float], L: list[float], hidden: int = 0) -> Case:
+    """One row of pixels, one part for each; without part p the logit falls by fall[p]."""
+    P = len(fall)
+    x = torch.ones(1, 1, 1, P)
+    without = x.repeat(P, 1, 1, 1)
+    for p in range(hidden, P):
+        without[p, 0, 0, p] = 0
+    weights = torch.tensor(fall)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(P, 2, bias=False))
+    model[1].weight.data = torch.stack([-weights, weights])
+    shown = ModelInput(x, x, None, None, None, without)
+    heat = torch.tensor(L)[None, None]
+    return Case(model, shown, torch.tensor([1]), heat, lambda _: heat, Protocol(), 8, 0)
+
+
+@pytest.mark.parametrize(
+    ("fall", "L", "order", "top"),
+    [
+        ([3.0, 2.0, 1.0], [9.0, 5.0, 1.0], 1.0, 1.0),
+        ([3.0, 2.0, 1.0], [1.0, 5.0, 9.0], -1.0, 0.0),
+        ([3.0, -2.0, 1.0, 0.0], [4.0, 0.0, 3.0, 2.0], 1.0, 1.0),  # the fall keeps its sign
+        ([3.0, 2.0, 1.0], [2.0, 2.0, 0.0], 0.8660254, 0.5),  # two share the top
+        ([3.0, 2.0, 1.0], [0.0, 0.0, 0.0], None, 1 / 3),  # no order, but a guess at the top
+    ],
+)
+def test_the_order_and_the_top_by_hand(fall, L, order, top):
+    values, notes = measured(case(fall, L), ("part_order", "top_part"))
+    assert values.get("part_order") == (None if order is None else pytest.approx(order))
+    assert ("part_order" in notes) == (order is None)
+    assert values["top_part"] == pytest.approx(top)
+
+
+def test_parts_that_no_pixel_shows_do_not_count():
+    values, notes = measured(case([9.0, 3.0, 2.0, 1.0], [0.0, 3.0, 2.0, 1.0], hidden=1), TWO)
+    assert values == pytest.approx({"part_order": 1, "top_part": 1, "top_part_chance": 1 / 3})
+    values, notes = measured(case([9.0, 3.0, 2.0, 1.0], [0.0, 3.0, 2.0, 1.0], hidden=2), TWO)
+    assert values == {}
+    assert set(notes.values()) == {"fewer than three parts are seen"}
+
+
+def test_a_map_without_an_order_is_left_out_and_counted(tmp_path, without_figures, monkeypatch):
+    flat = lambda method, run, x, c, seed: torch.ones(1, 2, 2) * (method != "fake_cam")  # noqa: E731
+    monkeypatch.setattr("camlite.evaluation.loop.map_of", flat)
+    answer = evaluate(Plan("parts", "pond_repaired", tmp_path, methods=("cam",), limit=4), False)
+    assert list(answer["metrics"]["part_order"]["excluded"].values()) == [4]
+    assert answer["metrics"]["top_part"]["pictures"] == 4
+    assert "left out" in (tmp_path / "card.md").read_text()
+
+
+def test_the_card_and_the_figures_of_parts(tmp_path):
+    evaluate(Plan("parts", "pond_repaired", tmp_path, methods=("grad_cam",), limit=4), False)
+    card = (tmp_path / "card.md").read_text(encoding="utf-8")
+    for fact in ("which part of the object", "the logit of the class falls", "top part 20.4 %"):
+        assert fact in card
+    for name in ("table.png", "examples.png"):
+        assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_parts_go_through_the_same_steps_as_the_picture():
+    given = generated("parts", 1, "pond").samples[0].read()
+    for view in (Preprocessing(32), Preprocessing(0, grey=True), Preprocessing(0, False)):
+        shown = preprocessed(given, view)
+        for p, image in enumerate(given.without):
+            alone = preprocessed(AnnotatedImage(image[None]), view)
+            torch.testing.assert_close(shown.without[p : p + 1], alone.x)
+
+
+def test_other_pictures_have_no_parts(tmp_path):
+    with pytest.raises(ValueError, match="part_order needs drawings without each part"):
+        evaluate(Plan("scenes", "pond_repaired", tmp_path / "o", metrics=("part_order",)), False)

@@ -19,6 +19,8 @@ QUESTIONS = {  # of the data sets that are made for one question
     "difull": "each head sees its own cell and nothing else: what the other cells show cannot "
     "change the logit, so attribution outside is impossible, not only implausible. The gradient "
     "outside is exactly 0. Guessing finds one cell in four",
+    "parts": "which part of the object does the decision need? Each scene is drawn again without "
+    "one part (eyes, shell, wheels, …); no other pixel changes",
 }
 
 
@@ -122,6 +124,16 @@ def _how(run: Run) -> dict[str, str]:
         facts["in cell"] = (
             "each place of the map is a block of pixels: bilinear upsampling would "
             "carry evidence over the border; no tolerance"
+        )
+    if {"part_order", "top_part"} & set(run.metrics):
+        facts["importance of a part"] = (
+            "measured: how far the logit of the class falls without it; by the map: its sum over "
+            "the pixels that change. Parts that no pixel shows do not count"
+        )
+    if "part_order" in run.metrics:
+        facts["order of parts"] = (
+            "Spearman's rank correlation of the two, for each picture; chance: 0; left out where "
+            "all parts are equal"
         )
     if "object_recall" in run.metrics:
         facts["objects found"] = (

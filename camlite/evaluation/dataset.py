@@ -6,7 +6,7 @@ Two layouts of folders (`folders.py`), and generated data sets whose masks are e
 |---|---|---|
 | a folder with `labels.csv` (columns file, class_index) | that file | `masks/`, `boxes.csv` in it |
 | a folder of folders, one for each class (ImageFolder) | the folders' names | --masks, --boxes |
-| `scenes`, `twins`, `mosaic`, `difull` | the generator | the generator |
+| `scenes`, `twins`, `mosaic`, `difull`, `parts` | the generator | the generator |
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from camlite import data
 class AnnotatedImage:
     """image (1, 3, H, W) in [0, 1]; mask (H, W) bool or None; boxes (B, 4) x0 y0 x1 y1 or None.
 
-    `objects` (B, H, W) bool: one mask for each single object, where they are known.
+    `objects` (B, H, W) bool: one mask for each single object, where they are known. `without`
+    (P, 3, H, W): the image without each part of its object, where it is drawn so.
     """
 
     image: Tensor
     mask: Tensor | None = None
     boxes: Tensor | None = None
     objects: Tensor | None = None
+    without: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def generated(kind: str, count: int, world: str) -> Dataset:
     `mosaic` and `difull` give one sample for each of a picture's four classes. Raises ValueError
     for the rail where a kind has animals only.
     """
-    if world != "pond" and kind != "scenes":
+    if world != "pond" and kind not in ("scenes", "parts"):
         raise ValueError(
             f"the pictures of {kind} hold animals of the pond: choose --model "
             "pond_repaired or pond_biased"
@@ -112,11 +114,40 @@ def _difull(count: int, world: str) -> list[Sample]:
     ]
 
 
-_GENERATORS = {"scenes": _scenes, "twins": _twins, "mosaic": _mosaic, "difull": _difull}
+def _parts(count: int, world: str) -> list[Sample]:
+    """The pictures of `scenes`, and each again without one part."""
+    parts = data.parts(world, "flipped", count=count, seed=1)
+    scenes = parts.scenes
+    return [
+        _sample(
+            f"scene-{n:04d}",
+            int(scenes.labels[n]),
+            scenes.images[n],
+            scenes.object_mask[n],
+            without=parts.without[n],
+        )
+        for n in range(count)
+    ]
+
+
+_GENERATORS: dict[str, Callable[[int, str], list[Sample]]] = {
+    "scenes": _scenes,
+    "twins": _twins,
+    "mosaic": _mosaic,
+    "difull": _difull,
+    "parts": _parts,
+}
 GENERATED = tuple(_GENERATORS)
 
 
 def _sample(
-    name: str, label: int, image: Tensor, mask: Tensor, objects: Tensor | None = None
+    name: str,
+    label: int,
+    image: Tensor,
+    mask: Tensor,
+    objects: Tensor | None = None,
+    without: Tensor | None = None,
 ) -> Sample:
-    return Sample(name, label, lambda: AnnotatedImage(image[None], mask, objects=objects))
+    return Sample(
+        name, label, lambda: AnnotatedImage(image[None], mask, objects=objects, without=without)
+    )

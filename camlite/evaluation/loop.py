@@ -87,7 +87,9 @@ def _on_device(sample: Sample, run: Run) -> ModelInput:
     if sample.problem:
         raise ValueError(sample.problem)
     here = preprocessed(sample.read(), run.network.preprocessing)
-    return replace(here, x=here.x.to(run.group.device))
+    device = run.group.device
+    without = None if here.without is None else here.without.to(device)
+    return replace(here, x=here.x.to(device), without=without)
 
 
 def _explained(sample: Sample, shown: ModelInput, run: Run) -> tuple[Tensor, dict[str, Any]]:
@@ -151,10 +153,9 @@ def measured(case: Case, names: tuple[str, ...]) -> tuple[dict[str, float], dict
     """The raw numbers of all metrics, and why some have none."""
     values: dict[str, float] = {}
     notes: dict[str, str] = {}
-    where = {"mask": case.input.mask, "boxes": case.input.boxes, "objects": case.input.objects}
     for name in names:
         needs = METRICS[name].needs
-        known = where[needs] if needs else None
+        known = getattr(case.input, needs) if needs else None
         if needs and (known is None or not bool(known.any())):
             notes[name] = (
                 "no object is annotated"

@@ -23,9 +23,11 @@ from torch.nn.functional import interpolate
 from camlite import metrics
 from camlite.boxes import bounding_box, component_boxes, iou_matrix
 from camlite.checks import one_of
+from camlite.cutting.running import whole
 from camlite.evaluation.preprocessing import ModelInput
-from camlite.maps import minmax, up
+from camlite.maps import constant, minmax, up
 from camlite.perturb import filled
+from camlite.sanity import spearman
 
 TAUS = tuple(t / 20 for t in range(20))  # thresholds at which boxes are drawn: 0, 0.05, … 0.95
 DELTAS = (0.3, 0.5, 0.7)
@@ -109,6 +111,23 @@ class Case:
         """The single objects, (1, B, H, W)."""
         assert self.input.objects is not None
         return self.input.objects[None]
+
+    @cached_property
+    def parts(self) -> tuple[Tensor, Tensor]:
+        """Measured and shown importance of the parts that are seen, (P,) each.
+
+        Measured: how far the logit of class c falls when the part is drawn away. Shown: the sum of
+        the map over the pixels that change. ValueError for fewer than three parts: no order.
+        """
+        x, without = self.input.x, self.input.without
+        assert without is not None
+        changed = (without != x).any(1)  # (P, H, W)
+        seen = changed.flatten(1).any(1)
+        if int(seen.sum()) < 3:
+            raise ValueError("fewer than three parts are seen")
+        Y = whole(self.model)(torch.cat([x, without[seen]]))[:, int(self.c)].double()
+        shown = (self.heat.double() * changed[seen]).flatten(1).sum(1)
+        return (Y[0] - Y[1:]).cpu(), shown.cpu()
 
     @property
     def truths(self) -> list[Tensor]:
@@ -218,6 +237,21 @@ def _pointing_in_cell(case: Case) -> Measurements:
 def _objects(case: Case) -> Measurements:
     found = metrics.object_recall(case.heat, case.objects)
     return {"objects_found": float(found.values)}
+
+
+def _part_order(case: Case) -> Measurements:
+    fall, shown = case.parts
+    if bool(constant(fall[None])) or bool(constant(shown[None])):
+        raise ValueError("all parts are equally important: there is no order")
+    return {"part_order": float(spearman(shown[None], fall[None]))}
+
+
+def _top_part(case: Case) -> Measurements:
+    """1 if the map's most important part is the measured one; of k equal ones each counts 1/k."""
+    fall, shown = case.parts
+    best = shown == shown.max()
+    right = float((best & (fall == fall.max())).any()) / int(best.sum())
+    return {"top_part": right, "top_part_chance": 1 / len(fall)}
 
 
 def _chance(found: metrics.Measure) -> float:
@@ -380,6 +414,19 @@ METRICS: dict[str, Metric] = {
         "objects",
         digits=1,
     ),
+    "part_order": Metric(
+        "order of parts, ρ", _part_order, ("part_order",), _column("part_order"), False, "without"
+    ),
+    "top_part": Metric(
+        "top part, %",
+        _top_part,
+        ("top_part", "top_part_chance"),
+        _column("top_part", 100),
+        False,
+        "without",
+        digits=1,
+        chance="top_part_chance",
+    ),
     "localization_error": Metric(
         "localisation error, %", _box, ("iou",), _miss, True, "boxes", digits=1
     ),
@@ -398,6 +445,7 @@ LOCALIZATION = ("pointing_game", "energy_pointing_game", "localization_error", "
 OWN = {  # of generated data sets that ask a question of their own
     "twins": (*FAITHFULNESS, *LOCALIZATION, "object_recall"),
     "difull": ("energy_in_cell", "pointing_in_cell"),
+    "parts": ("part_order", "top_part"),
 }
 
 

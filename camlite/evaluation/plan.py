@@ -125,6 +125,8 @@ def _metrics(plan: Plan, data: Dataset) -> list[str]:
     names = unique(plan.metrics) or list(default_metrics(plan.data, data.annotated))
     for name in names:
         one_of("metrics", name, tuple(METRICS))
+        if METRICS[name].needs == "without" and plan.data != "parts":
+            raise ValueError(f"{name} needs drawings without each part: camlite evaluate parts")
         if METRICS[name].needs and not data.annotated:
             raise ValueError(f"{name} needs to know where the object is: give --masks or --boxes")
     return names

@@ -94,6 +94,8 @@ def plans() -> dict[str, Plan]:
         "scenes": replace(known, data="scenes", limit=100),
         "twins": replace(known, data="twins", limit=60),
         "mosaic": replace(known, data="mosaic", limit=25),
+        "difull": replace(known, data="difull", limit=25),
+        "parts": replace(known, data="parts", limit=100),
         "scenes-biased": replace(
             known, data="scenes", model="pond_biased", target="predicted", limit=100
         ),
