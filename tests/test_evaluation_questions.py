@@ -113,7 +113,7 @@ def test_the_card_of_difull_says_what_is_impossible_and_the_figures_are_drawn(tm
         "impossible, not only implausible",
         "energy in cell 25.0 %, pointing in cell 25.0 % (mean)",
         "with a head for each of 2×2 cells",
-        "1 at most: there is one prediction for each of 1 files",
+        "1 at most, one prediction for each file",
         "of 4 the predicted class is the label",
     ):
         assert fact in card

@@ -24,6 +24,44 @@ QUESTIONS = {  # of the data sets that are made for one question
 }
 
 
+HOW: list[
+    tuple[set[str], str, str]
+] = [  # which metrics have this choice behind them, and what it is
+    (
+        {"energy_in_cell", "pointing_in_cell"},
+        "in cell",
+        "each place of the map is a block of pixels: bilinear upsampling would carry evidence over "
+        "the border; no tolerance",
+    ),
+    (
+        {"part_order", "top_part"},
+        "importance of a part",
+        "measured: how far the logit of the class falls without it; by the map: its sum over the "
+        "pixels that change. Parts that no pixel shows do not count",
+    ),
+    (
+        {"part_order"},
+        "order of parts",
+        "Spearman's rank correlation of the two, for each picture; chance: 0; left out where all "
+        "parts are equal",
+    ),
+    (
+        {"object_recall"},
+        "objects found",
+        "the hottest pixels are lit, as many as all objects of the picture cover; an object is "
+        "found if half of its pixels are lit",
+    ),
+    ({"adcc"}, "ADCC", "coherency and complexity of L ∘ X with fill 0; made of the means"),
+    ({"road"}, "ROAD", "10 % to 90 % of the pixels, noise 0.01; mean of (LeRF − MoRF) / 2"),
+    (
+        {"max_box_acc_v2"},
+        "boxes",
+        f"best of all regions, IoU ≥ {', '.join(map(str, DELTAS))}, {len(TAUS)} thresholds; τ for "
+        "each half of the files is chosen on the other half, and stays as it is in the resamples",
+    ),
+]
+
+
 def card(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> str:
     """The evaluation card: all that another person needs to compare with these numbers."""
     facts = {**_what(run, summary, rows), **_how(run), **_where(run, rows)}
@@ -59,7 +97,7 @@ def _what(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> dict[str, str]
     preprocessing = run.network.preprocessing
     side = preprocessing.side
     seen = f"short side {round(side * 256 / 224)}, centre {side}×{side}"
-    facts = {
+    return {
         "data": f"`{s['data']}`, {len(run.samples) - len(summary.problems)} pictures with a class "
         f"evaluated, {len(summary.problems)} could not be",
         "network": f"{run.network.name}, {run.network.source}, weights {s['weights']}",
@@ -68,33 +106,34 @@ def _what(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> dict[str, str]
         "chosen": f"{plan.limit or 'all'}; drawn by the seed if there are more",
         "checksum": f"{s[CHECKSUM]} (names, labels, sizes, masks, boxes)",
         "right": f"for {right} of {len(guesses)} the predicted class is the label"
-        f"{_several_questions(run)}",
+        f"{_at_most(guesses)}",
         "layer": f"`{run.layer}`; methods over several layers choose their own",
         "class explained": {
             "label": "the label of each picture",
             "predicted": "the predicted class of each picture",
         }[plan.target],
+        **({"question": QUESTIONS[plan.data]} if plan.data in QUESTIONS else {}),
+        **_by_chance(run, guesses),
     }
-    if plan.data in QUESTIONS:
-        facts["question"] = QUESTIONS[plan.data]
+
+
+def _by_chance(run: Run, rows: list[Row]) -> dict[str, str]:
+    """What luck gives, where a metric knows it: the mean over the pictures."""
     chance = [
         f"{METRICS[name].title.removesuffix(', %')} {100 * level:.1f} %"
         for name in run.metrics
-        if (level := _chance(METRICS[name].chance, guesses)) is not None
+        if (level := _mean(METRICS[name].chance, rows)) is not None
     ]
-    return facts | ({"chance": f"{', '.join(chance)} (mean)"} if chance else {})
+    return {"chance": f"{', '.join(chance)} (mean)"} if chance else {}
 
 
-def _several_questions(run: Run) -> str:
-    files = len({sample.name for sample in run.samples})
-    several = len(run.samples) > files
-    return (
-        f"; {files} at most: there is one prediction for each of {files} files" if several else ""
-    )
+def _at_most(rows: list[Row]) -> str:
+    """Several questions about one file have one prediction."""
+    files = len({row["file"] for row in rows})
+    return f"; {files} at most, one prediction for each file" if files < len(rows) else ""
 
 
-def _chance(column: str, rows: list[Row]) -> float | None:
-    """The mean of what luck would give, 0 to 1; None where the metric has no such number."""
+def _mean(column: str, rows: list[Row]) -> float | None:
     levels = [row[column] for row in rows if column in row]
     return sum(levels) / len(levels) if levels else None
 
@@ -120,36 +159,7 @@ def _how(run: Run) -> dict[str, str]:
         facts["curves"] = f"{curves} (protocol {p.curves})"
     if "pointing_game" in run.metrics:
         facts["pointing game"] = f"tolerance {224 * p.tolerance:g} pixels of 224"
-    if {"energy_in_cell", "pointing_in_cell"} & set(run.metrics):
-        facts["in cell"] = (
-            "each place of the map is a block of pixels: bilinear upsampling would "
-            "carry evidence over the border; no tolerance"
-        )
-    if {"part_order", "top_part"} & set(run.metrics):
-        facts["importance of a part"] = (
-            "measured: how far the logit of the class falls without it; by the map: its sum over "
-            "the pixels that change. Parts that no pixel shows do not count"
-        )
-    if "part_order" in run.metrics:
-        facts["order of parts"] = (
-            "Spearman's rank correlation of the two, for each picture; chance: 0; left out where "
-            "all parts are equal"
-        )
-    if "object_recall" in run.metrics:
-        facts["objects found"] = (
-            "the hottest pixels are lit, as many as all objects of the picture cover; "
-            "an object is found if half of its pixels are lit"
-        )
-    if "adcc" in run.metrics:
-        facts["ADCC"] = "coherency and complexity of L ∘ X with fill 0; made of the means"
-    if "road" in run.metrics:
-        facts["ROAD"] = "10 % to 90 % of the pixels, noise 0.01; mean of (LeRF − MoRF) / 2"
-    if "max_box_acc_v2" in run.metrics:
-        facts["boxes"] = (
-            f"best of all regions, IoU ≥ {', '.join(map(str, DELTAS))}, {len(TAUS)} "
-            "thresholds; τ for each half of the files is chosen on the other half, "
-            "and stays as it is in the resamples"
-        )
+    facts |= {name: text for names, name, text in HOW if names & set(run.metrics)}
     if run.plan.options:
         facts["options"] = "; ".join(f"{m}: {dict(o)}" for m, o in run.plan.options.items())
     return facts
