@@ -197,10 +197,8 @@ def test_the_rows_of_parts_are_those_of_a_loop(tmp_path, without_figures, model,
                     total += heat[i][j] if less[:, i, j].tolist() != x[:, i, j].tolist() else 0
             shown.append(total)
             fall.append((net(x[None])[0, c] - net(less[None])[0, c]).item())
-        if row["part_order"]:
-            assert float(row["part_order"]) == pytest.approx(correlation(shown, fall), abs=1e-5)
-        else:
-            assert len(set(shown)) == 1
+        assert row["no_order"] == "0"
+        assert float(row["part_order"]) == pytest.approx(correlation(shown, fall), abs=1e-5)
         tops = [p for p in range(P) if shown[p] == max(shown)]
         right = sum(fall[p] == max(fall) for p in tops) / len(tops)
         assert float(row["top_part"]) == pytest.approx(right, abs=1e-5)
@@ -229,31 +227,58 @@ def case(fall: list[float], L: list[float], hidden: int = 0) -> Case:
         ([3.0, 2.0, 1.0], [1.0, 5.0, 9.0], -1.0, 0.0),
         ([3.0, -2.0, 1.0, 0.0], [4.0, 0.0, 3.0, 2.0], 1.0, 1.0),  # the fall keeps its sign
         ([3.0, 2.0, 1.0], [2.0, 2.0, 0.0], 0.8660254, 0.5),  # two share the top
-        ([3.0, 2.0, 1.0], [0.0, 0.0, 0.0], None, 1 / 3),  # no order, but a guess at the top
+        ([3.0, 2.0, 1.0], [0.0, 0.0, 0.0], 0.0, 1 / 3),  # no order: as by chance
+        ([2.0, 2.0, 2.0], [3.0, 2.0, 1.0], None, 1.0),  # nothing to compare with
     ],
 )
 def test_the_order_and_the_top_by_hand(fall, L, order, top):
     values, notes = measured(case(fall, L), ("part_order", "top_part"))
     assert values.get("part_order") == (None if order is None else pytest.approx(order))
     assert ("part_order" in notes) == (order is None)
+    assert values.get("no_order", 0) == (len(set(L)) == 1)
     assert values["top_part"] == pytest.approx(top)
 
 
 def test_parts_that_no_pixel_shows_do_not_count():
     values, notes = measured(case([9.0, 3.0, 2.0, 1.0], [0.0, 3.0, 2.0, 1.0], hidden=1), TWO)
-    assert values == pytest.approx({"part_order": 1, "top_part": 1, "top_part_chance": 1 / 3})
+    expected = {"part_order": 1, "no_order": 0, "top_part": 1, "top_part_chance": 1 / 3}
+    assert values == pytest.approx(expected)
     values, notes = measured(case([9.0, 3.0, 2.0, 1.0], [0.0, 3.0, 2.0, 1.0], hidden=2), TWO)
     assert values == {}
     assert set(notes.values()) == {"fewer than three parts are seen"}
 
 
-def test_a_map_without_an_order_is_left_out_and_counted(tmp_path, without_figures, monkeypatch):
-    flat = lambda method, run, x, c, seed: torch.ones(1, 2, 2) * (method != "fake_cam")  # noqa: E731
+def test_maps_without_an_order_stay_and_are_counted(tmp_path, without_figures, monkeypatch):
+    def flat(method, run, x, c, seed):
+        return torch.zeros(1, 2, 2) if method == "cam" else torch.rand(1, 12, 12)
+
     monkeypatch.setattr("camlite.evaluation.loop.map_of", flat)
     answer = evaluate(Plan("parts", "pond_repaired", tmp_path, methods=("cam",), limit=4), False)
-    assert list(answer["metrics"]["part_order"]["excluded"].values()) == [4]
-    assert answer["metrics"]["top_part"]["pictures"] == 4
-    assert "left out" in (tmp_path / "card.md").read_text()
+    assert answer["metrics"]["part_order"]["pictures"] == 4
+    assert value(answer, "part_order", "cam") == 0
+    assert value(answer, "top_part", "cam") == pytest.approx(
+        100 * (1 / 5 + 1 / 6 + 1 / 5 + 1 / 4) / 4
+    )
+    card = (tmp_path / "card.md").read_text()
+    assert "## Maps without an order of the parts" in card
+    assert card.count("- CAM: 4 of 4") == 2  # constant, too
+
+
+def test_a_picture_where_no_part_counts_is_left_out_and_counted(
+    tmp_path, without_figures, monkeypatch
+):
+    """The network sees one pixel in the corner: no part changes the logit."""
+
+    class Corner(torch.nn.Module):
+        def forward(self, x):
+            return torch.stack([x[:, 0, :2, :2].mean((1, 2))] * 4, 1)
+
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), Corner())
+    monkeypatch.setattr(nets, "bundled", lambda name: net.eval())
+    plan = Plan("parts", "pond_repaired", tmp_path, layer="0", methods=("grad_cam",), limit=3)
+    answer = evaluate(plan, False)
+    (why,) = answer["metrics"]["part_order"]["excluded"].items()
+    assert why == ("the logit falls equally without each part: there is no order", 3)
 
 
 def test_the_card_and_the_figures_of_parts(tmp_path):

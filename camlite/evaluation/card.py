@@ -24,6 +24,17 @@ QUESTIONS = {  # of the data sets that are made for one question
 }
 
 
+SILENT = {  # columns of the rows that mark a map without a say
+    "blank": (
+        "Constant maps",
+        "They point nowhere: the object is missed, nothing is seen in the masked picture, and the "
+        "curves change the pixels in reading order.",
+    ),
+    "no_order": (
+        "Maps without an order of the parts",
+        "All parts have the same sum, mostly 0. The rank correlation is 0, as by chance.",
+    ),
+}
 HOW: list[
     tuple[set[str], str, str]
 ] = [  # which metrics have this choice behind them, and what it is
@@ -42,8 +53,7 @@ HOW: list[
     (
         {"part_order"},
         "order of parts",
-        "Spearman's rank correlation of the two, for each picture; chance: 0; left out where all "
-        "parts are equal",
+        "Spearman's rank correlation of the two, for each picture; chance: 0",
     ),
     (
         {"object_recall"},
@@ -86,7 +96,7 @@ def card(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> str:
         "About one in twenty intervals misses by chance.",
         "",
     ]
-    lines += _left_out(summary) + _blank(run, rows)
+    lines += _left_out(summary) + _counted(run, rows)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -199,19 +209,15 @@ def _left_out(summary: Summary) -> list[str]:
     return [*lines, ""] if some else lines
 
 
-def _blank(run: Run, rows: dict[RowKey, Row]) -> list[str]:
-    """Constant maps point nowhere; they stay in the means, so their number must be told."""
-    counts = {
-        m: (sum(row.get("blank", 0) for row in done), len(done))
-        for m in run.methods
-        if (done := finished(run, rows, m))
-    }
-    lines = [f"- {title(m)}: {n} of {of}" for m, (n, of) in counts.items() if n]
-    head = [
-        "## Constant maps",
-        "",
-        "They point nowhere: the object is missed, nothing is seen in "
-        "the masked picture, and the curves change the pixels in reading order.",
-        "",
-    ]
-    return [*head, *lines] if lines else []
+def _counted(run: Run, rows: dict[RowKey, Row]) -> list[str]:
+    """Maps that say nothing stay in the means, so their number must be told."""
+    lines: list[str] = []
+    for column, (head, text) in SILENT.items():
+        counts = {
+            m: (sum(int(row.get(column, 0)) for row in done), len(done))
+            for m in run.methods
+            if (done := finished(run, rows, m))
+        }
+        found = [f"- {title(m)}: {n} of {of}" for m, (n, of) in counts.items() if n]
+        lines += [f"## {head}", "", text, "", *found, ""] if found else []
+    return lines

@@ -240,10 +240,14 @@ def _objects(case: Case) -> Measurements:
 
 
 def _part_order(case: Case) -> Measurements:
+    """ρ of the two orders; a map that gives all parts the same has no order: 0, as by chance."""
     fall, shown = case.parts
-    if bool(constant(fall[None])) or bool(constant(shown[None])):
-        raise ValueError("all parts are equally important: there is no order")
-    return {"part_order": float(spearman(shown[None], fall[None]))}
+    if bool(constant(fall[None])):
+        raise ValueError("the logit falls equally without each part: there is no order")
+    return {
+        "part_order": float(spearman(shown[None], fall[None])),
+        "no_order": float(constant(shown[None])),
+    }
 
 
 def _top_part(case: Case) -> Measurements:
@@ -415,7 +419,12 @@ METRICS: dict[str, Metric] = {
         digits=1,
     ),
     "part_order": Metric(
-        "order of parts, ρ", _part_order, ("part_order",), _column("part_order"), False, "without"
+        "order of parts, ρ",
+        _part_order,
+        ("part_order", "no_order"),
+        _column("part_order"),
+        False,
+        "without",
     ),
     "top_part": Metric(
         "top part, %",

@@ -71,6 +71,7 @@ PIXELS = (
     "rise",
 )
 EVERY = (*GRADIENT, *MASKING, *PIXELS)
+QUICK = (*GRADIENT, "score_cam", *(m for m in PIXELS if m != "rise"))
 AUTHORS = {"probability": True, "channel_softmax": False, "baseline": None}  # Score-CAM's code
 FEWER = {"ss_cam": {"samples": 4}, "is_cam": {"steps": 4}}
 TWENTY = Protocol(steps=20)
@@ -94,8 +95,8 @@ def plans() -> dict[str, Plan]:
         "scenes": replace(known, data="scenes", limit=100),
         "twins": replace(known, data="twins", limit=60),
         "mosaic": replace(known, data="mosaic", limit=25),
-        "difull": replace(known, data="difull", limit=25),
-        "parts": replace(known, data="parts", limit=100),
+        "parts": replace(known, data="parts", limit=60),
+        "difull": replace(known, data="difull", limit=20, methods=QUICK, options={}),
         "scenes-biased": replace(
             known, data="scenes", model="pond_biased", target="predicted", limit=100
         ),
