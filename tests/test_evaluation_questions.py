@@ -84,15 +84,17 @@ def by_hand(L: Tensor, cell: int) -> tuple[float, float]:
 
 
 def test_the_rows_of_difull_are_those_of_a_loop(tmp_path, without_figures):
-    methods = ("grad_cam", "hires_cam", "saliency")
+    methods = ("grad_cam", "hires_cam", "saliency", "score_cam")
     answer = evaluate(Plan("difull", "pond_repaired", tmp_path, methods=methods, limit=3), False)
     assert list(answer["metrics"]) == ["energy_in_cell", "pointing_in_cell"]
-    net, x = in_cells(load_network("pond_repaired")).model, data.mosaic(3, seed=1).images
+    plain, x = nets.bundled("pond_repaired"), data.mosaic(3, seed=1).images
+    gap = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), plain.classifier)
     for row in rows(tmp_path):
         if row["method"] not in methods:
             continue
         n, label = int(row["file"][-4:]), int(row["class_index"])
-        L = camlite.METHODS[row["method"]].evidence(net, "features", x[n : n + 1], label)[0]
+        net = nets.DiFull(plain.features, gap, cell=label // 4).eval()
+        L = camlite.METHODS[row["method"]].evidence(net, "features", x[n : n + 1], label % 4)[0]
         energy, hit = by_hand(L.detach(), label // 4)
         assert float(row["energy_in_cell"]) == pytest.approx(energy, abs=1e-4)
         assert float(row["pointing_in_cell"]) == hit

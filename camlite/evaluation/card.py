@@ -18,7 +18,8 @@ from camlite.evaluation.tables import markdown_table
 QUESTIONS = {  # of the data sets that are made for one question
     "difull": "each head sees its own cell and nothing else: what the other cells show cannot "
     "change the logit, so attribution outside is impossible, not only implausible. The gradient "
-    "outside is exactly 0. Guessing finds one cell in four",
+    "outside is exactly 0. A map sees this head alone: a softmax over all heads would mix the "
+    "cells. Guessing finds one cell in four",
     "parts": "which part of the object does the decision need? Each scene is drawn again without "
     "one part (eyes, shell, wheels, …); no other pixel changes",
 }

@@ -25,6 +25,7 @@ from camlite.evaluation.preprocessing import ModelInput, preprocessed
 from camlite.evaluation.store import Row, RowFile, RowKey, read_rows
 from camlite.maps import constant
 from camlite.methods.cards import METHODS
+from camlite.nets import DiFull
 from camlite.perturb import at_once
 from camlite.scores import chosen
 
@@ -184,7 +185,16 @@ def map_of(method: str, run: Run, x: Tensor, c: Tensor, seed: int) -> Tensor:
     options = dict(run.plan.options.get(method, {}))
     if "generator" in card.options:
         options["generator"] = torch.Generator().manual_seed(seed)
-    return card.evidence(run.network.model, run.layer, x, c, **options)
+    model = run.network.model
+    if isinstance(model, DiFull) and len(model.heads) > 1:
+        classes = len(run.network.categories) // len(model.heads)
+        model, c = _own_head(model, int(c) // classes), c % classes
+    return card.evidence(model, run.layer, x, c, **options)
+
+
+def _own_head(model: DiFull, cell: int) -> DiFull:
+    """The network with this cell's head alone: a softmax over all of them would mix the cells."""
+    return DiFull(model.features.network, model.head, model.cells, cell).eval()
 
 
 def _seed(seed: int, sample: Sample) -> int:
