@@ -145,8 +145,8 @@ Four scenes stand in a 2×2 grid, and `pond_repaired` has a head for each cell, 
 and nothing else (`nets.DiFull`). Each mosaic is asked four times, once for the animal in each cell.
 What the other cells show cannot change the logit, so evidence there is impossible, not only
 implausible. Each place of a map counts as a block of pixels: what is in a cell stays in it. CAM and
-FullGrad have no map of such a network. RISE, SS-CAM, IS-CAM and Poly-CAM are left out: they are
-slow. After Rao et al. 2022, arXiv 2205.10435; [metrics.md](metrics.md) says what differs."""
+FullGrad have no map of such a network; methods that need many passes are left out. After Rao et al.
+2022, arXiv 2205.10435; [metrics.md](metrics.md) says what differs."""
 
 PARTS = """\
 The scenes, and each of them again without one part of the animal: the eyes, the shell, the fins,
@@ -373,9 +373,7 @@ def findings() -> str:
         return value("twins", "object_recall", method)
 
     def between(method: str) -> str:
-        found = cell("twins", "object_recall", method)
-        assert found is not None
-        return f"[{float(found['low']):.1f}, {float(found['high']):.1f}]"
+        return _interval("twins", "object_recall", method)
 
     def difference(method: str) -> str:
         found = next(
@@ -478,4 +476,48 @@ see the options `probability` and `channel_softmax` of `camlite.score_cam`."""
 
 def questions() -> list[str]:
     """Claims about the data sets that ask one question."""
-    return []
+    return [_difull(), _parts()]
+
+
+def _difull() -> str:
+    def e(method: str) -> str:
+        return value("difull", "energy_in_cell", method)
+
+    inside = [title(m) for m in real_methods("difull") if e(m) == "100.0"]
+    return f"""**Can the network have looked elsewhere? In `difull` it cannot.** A flat map has
+{e("fake_cam")} % of its energy in the asked cell. {", ".join(inside[:-1])} and {inside[-1]} have
+100.0 %: they use the gradient at each place, and outside it is 0. Grad-CAM has {e("grad_cam")}
+{_interval("difull", "energy_in_cell", "grad_cam")}, XGrad-CAM {e("xgrad_cam")}, Ablation-CAM
+{e("ablation_cam")}, Grad-CAM++ {e("grad_cam_plus_plus")}: they have one weight for each channel,
+and the same channels answer to the animals of the other cells, which cannot have counted. On
+`scenes` Grad-CAM and HiResCAM were equal; here they are not. Score-CAM has {e("score_cam")}.
+Recipro-CAM, positive everywhere, has {e("recipro_cam")}, although its maximum is in the cell for
+{value("difull", "pointing_in_cell", "recipro_cam")} % of the questions. Eigen-CAM asks for no class
+and no cell: {e("eigen_cam")}. Rao et al. report near-perfect numbers for gradients and LayerCAM,
+too."""
+
+
+def _parts() -> str:
+    def r(method: str) -> str:
+        return value("parts", "part_order", method)
+
+    def top(method: str) -> str:
+        return value("parts", "top_part", method)
+
+    better = above_floors("parts", "part_order")
+    return f"""**Which parts? Draw them away.** In `parts` the order of the parts in the map is
+compared with the order in which the logit falls without them. The area alone (Fake-CAM) orders them
+with ρ = {r("fake_cam")} and finds the top part in {top("fake_cam")} %; Sobel edges reach
+{r("sobel_edges")} and {top("sobel_edges")} %. So a number near 0.6 is less than it looks. CAM,
+Grad-CAM and HiResCAM, equal here, have {r("grad_cam")}
+{_interval("parts", "part_order", "grad_cam", 3)} and {top("grad_cam")} %; Guided Grad-CAM has the
+highest order ({r("guided_grad_cam")}). Better than every floor in the order, and told apart from
+it, are {better} of {len(real_methods("parts"))}. Score-CAM ({r("score_cam")}), Recipro-CAM
+({r("recipro_cam")}), RISE ({r("rise")}) and SS-CAM with few samples ({r("ss_cam")}) are not, on
+this network."""
+
+
+def _interval(run: str, metric: str, method: str, digits: int = 1) -> str:
+    found = cell(run, metric, method)
+    assert found is not None
+    return f"[{float(found['low']):.{digits}f}, {float(found['high']):.{digits}f}]"
