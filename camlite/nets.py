@@ -203,17 +203,21 @@ class DiFull(nn.Module):
     only implausible. ∂Y/∂F outside the cell is exactly 0, and so is HiResCAM. Grad-CAM is not:
     its weights are means over all of F, and they multiply the features of all cells.
 
-    `split(model, "features")` cuts between the two. CAM needs one linear layer on the mean of all
-    of F, so `cam` refuses this network; `full_grad` does too: its layers see one cell at a time.
+    A softmax over all logits mixes the cells again: who explains a probability (Score-CAM, RISE)
+    should look at one head alone. With `cell=n` the network has the head of cell n only, and
+    `classes` logits. `split(model, "features")` cuts between the two parts. CAM needs one linear
+    layer on the mean of all of F, so `cam` refuses this network; `full_grad` does too: its layers
+    see one cell at a time.
 
     Shapes: `features` (N, C, h, w) -> (N, K, h', w'), `head` (N, K, h', w') -> (N, classes);
-    images (N, C, cells·h, cells·w) -> logits (N, cells²·classes). Raises ValueError for a height
-    or width that `cells` does not divide, and for fewer than one cell.
+    images (N, C, cells·h, cells·w) -> logits (N, cells²·classes), or (N, classes) for one `cell`.
+    Raises ValueError for a height or width that `cells` does not divide, for fewer than one cell,
+    and for a `cell` that is not 0 to cells² − 1.
 
     Source: Rao et al. 2022, arXiv 2205.10435, setting DiFull. Read in the authors' code: a head
     sees its cell only, the maps are put together, Grad-CAM takes its means over all of them. There
     the grids are 3×3 photographs that pretrained networks recognise, of different classes (the
-    first and the last cell may share one), and one head runs at a time: a class needs no cell.
+    first and the last cell may share one), and always one head runs alone, as with `cell`.
 
     >>> plain = camlite.nets.bundled("pond_repaired")
     >>> nn = torch.nn
@@ -223,18 +227,23 @@ class DiFull(nn.Module):
     torch.Size([2, 16])
     """
 
-    def __init__(self, features: nn.Module, head: nn.Module, cells: int = 2) -> None:
+    def __init__(
+        self, features: nn.Module, head: nn.Module, cells: int = 2, cell: int | None = None
+    ) -> None:
         super().__init__()
         at_least_one(cells=cells)
         self.cells = cells
+        self.heads = list(range(cells**2)) if cell is None else [cell]
+        if self.heads[0] not in range(cells**2):
+            raise ValueError(f"cell must be 0 to {cells**2 - 1}, not {cell!r}")
         self.features = _EachCellAlone(features, cells)
         self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, cells·h, cells·w) -> logits (N, cells²·classes)."""
+        """Images (N, C, cells·h, cells·w) -> logits (N, cells²·classes); (N, classes) of one."""
         F = self.features(images)  # (N, K, cells·h', cells·w')
-        Y = [self.head(cell) for row in _grid(F, self.cells) for cell in row]  # (N, classes) each
-        return torch.cat(Y, dim=1)
+        cells = [cell for row in _grid(F, self.cells) for cell in row]
+        return torch.cat([self.head(cells[n]) for n in self.heads], dim=1)
 
 
 class _EachCellAlone(nn.Module):

@@ -148,6 +148,24 @@ def test_one_cell_is_the_plain_network_and_cam_is_its_cam(parts):
     assert torch.equal(camlite.cam(net, "features", x, 2), camlite.cam(plain, "0", x, 2))
 
 
+def test_one_head_alone_and_a_softmax_that_does_not_mix_the_cells(parts):
+    net, x = nets.DiFull(*parts), image(2)
+    for cell, (rows, columns) in enumerate(places(2, *x.shape[2:])):
+        one, own = nets.DiFull(*parts, cell=cell), slice(cell * CLASSES, (cell + 1) * CLASSES)
+        assert torch.equal(one(x), net(x)[:, own])
+        other = 9 * torch.randn_like(x)
+        other[:, :, rows, columns] = x[:, :, rows, columns]
+        assert torch.equal(one(other).softmax(1), one(x).softmax(1))
+        assert not torch.allclose(net(other).softmax(1)[:, own], net(x).softmax(1)[:, own])
+        maps = camlite.hires_cam(one, "features", x, 1)
+        torch.testing.assert_close(maps, camlite.hires_cam(net, "features", x, own.start + 1))
+        with pytest.raises(ArchitectureError):
+            camlite.cam(one, "features", x, 1)
+    for wrong in (4, -1):
+        with pytest.raises(ValueError, match="cell must be 0 to 3"):
+            nets.DiFull(*parts, cell=wrong)
+
+
 def test_sizes_that_do_not_fit_and_no_cells(parts):
     net = nets.DiFull(*parts)
     for x in (torch.rand(1, 2, 7, 8).double(), torch.rand(1, 2, 8, 7).double()):

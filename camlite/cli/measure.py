@@ -27,7 +27,7 @@ def evaluate(
         str,
         typer.Argument(
             help="A folder with labels.csv (columns file, class_index), a folder with one folder "
-            "per class, or generated images: scenes, twins, mosaic."
+            "per class, or generated images: scenes, twins, mosaic, difull, parts."
         ),
     ] = "scenes",
     model: Annotated[

@@ -14,10 +14,11 @@ from camlite.data.files import (
     mnist,
     photos,
 )
-from camlite.data.generated import Scenes, lookalikes, mosaic, scenes, signals, twins
+from camlite.data.generated import Parts, Scenes, lookalikes, mosaic, parts, scenes, signals, twins
 from camlite.data.small import actions, printed_words, shapes
 
 __all__ = [
+    "Parts",
     "Scenes",
     "actions",
     "digits",
@@ -29,6 +30,7 @@ __all__ = [
     "lookalikes",
     "mnist",
     "mosaic",
+    "parts",
     "photos",
     "printed_words",
     "scenes",

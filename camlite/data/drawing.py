@@ -7,7 +7,8 @@ looking to the right. A `Pen` places it: where, how large, how far turned, mirro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -69,7 +70,8 @@ def smooth(points: Points, steps: int = 6) -> np.ndarray:
 class Pen:
     """Draws in the units of one object, on the picture and, for its mask, on a blank sheet.
 
-    `centre` and `scale` are in pixels of the oversized picture; `turn` in degrees.
+    `centre` and `scale` are in pixels of the oversized picture; `turn` in degrees. `without` names
+    a part that is left out; `parts` are the parts that were met, in the order of drawing.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Pen:
         scale: float,
         turn: float = 0.0,
         mirrored: bool = False,
+        without: str = "",
     ) -> None:
         self.draw = ImageDraw.Draw(picture, "RGBA")  # "RGBA": half-transparent colours blend
         self.sheet = Image.new("L", picture.size)
@@ -88,6 +91,16 @@ class Pen:
         self.matrix = scale * np.array([[c, -s], [s, c]]) @ mirror
         self.centre = np.asarray(centre)
         self.scale = scale
+        self.without, self.hidden = without, False
+        self.parts: list[str] = []
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """What is drawn inside belongs to this part: all of it is there, or nothing."""
+        self.parts += [name] if name not in self.parts else []
+        self.hidden = name == self.without
+        yield
+        self.hidden = False
 
     def place(self, points: Points) -> list[tuple[float, ...]]:
         """Points of the object as pixels of the picture."""
@@ -95,6 +108,8 @@ class Pen:
 
     def fill(self, points: Points, colour: Colour, edge: float = 0.05) -> None:
         """A filled shape with a darker edge of this width (0: none)."""
+        if self.hidden:
+            return
         xy = self.place(points)
         self.draw.polygon(xy, fill=colour)
         self.trace.polygon(xy, fill=255)
@@ -103,16 +118,20 @@ class Pen:
 
     def line(self, points: Points, colour: Colour, width: float) -> None:
         """A line through the points."""
+        if self.hidden:
+            return
         xy, thick = self.place(points), max(1, round(width * self.scale))
         self.draw.line(xy, fill=colour, width=thick, joint="curve")
         self.trace.line(xy, fill=255, width=thick, joint="curve")
 
     def tint(self, points: Points, colour: Colour) -> None:
         """Light or shade on what is there already; not part of the mask."""
-        self.draw.polygon(self.place(points), fill=colour)
+        if not self.hidden:
+            self.draw.polygon(self.place(points), fill=colour)
 
 
 # --- animals -------------------------------------------------------------------------------------
+# What stands in no `pen.part` is the body: it carries the parts and is always there.
 
 
 def eye(pen: Pen, x: float, y: float, r: float) -> None:
@@ -126,20 +145,26 @@ def frog(pen: Pen, body: Colour, second: Colour) -> None:
     """A frog that sits and looks at you."""
     dark = mix(body, DARK, 0.22)
     for side in (-1, 1):
-        pen.fill(oval(side * 0.66, 0.80, 0.34, 0.11), dark)  # hind feet
-        pen.fill(oval(side * 0.62, 0.42, 0.40, 0.30, side * 62), dark)  # folded hind legs
+        with pen.part("hind legs"):
+            pen.fill(oval(side * 0.66, 0.80, 0.34, 0.11), dark)  # feet
+            pen.fill(oval(side * 0.62, 0.42, 0.40, 0.30, side * 62), dark)  # folded
     pen.fill(oval(0, 0.36, 0.52, 0.50), body)
-    pen.fill(oval(0, 0.44, 0.33, 0.38), second, edge=0)
+    with pen.part("belly"):
+        pen.fill(oval(0, 0.44, 0.33, 0.38), second, edge=0)
     for side in (-1, 1):
-        pen.line([(side * 0.34, 0.34), (side * 0.30, 0.80)], mix(body, DARK, 0.6), 0.24)
-        pen.line([(side * 0.34, 0.34), (side * 0.30, 0.80)], body, 0.16)
-        pen.fill(oval(side * 0.32, 0.84, 0.20, 0.09), body)
-        pen.fill(oval(side * 0.40, -0.56, 0.27, 0.28), body)
+        with pen.part("front legs"):
+            pen.line([(side * 0.34, 0.34), (side * 0.30, 0.80)], mix(body, DARK, 0.6), 0.24)
+            pen.line([(side * 0.34, 0.34), (side * 0.30, 0.80)], body, 0.16)
+            pen.fill(oval(side * 0.32, 0.84, 0.20, 0.09), body)
+        with pen.part("eyes"):
+            pen.fill(oval(side * 0.40, -0.56, 0.27, 0.28), body)
     pen.fill(oval(0, -0.18, 0.72, 0.42), body)
     pen.tint(oval(0, -0.34, 0.46, 0.14), (255, 255, 255, 46))
-    pen.line(oval(0, -0.26, 0.56, 0.36)[1:14], DARK, 0.075)  # the mouth
+    with pen.part("mouth"):
+        pen.line(oval(0, -0.26, 0.56, 0.36)[1:14], DARK, 0.075)
     for side in (-1, 1):
-        eye(pen, side * 0.40, -0.60, 0.20)
+        with pen.part("eyes"):
+            eye(pen, side * 0.40, -0.60, 0.20)
         pen.fill(oval(side * 0.12, -0.24, 0.03, 0.03), DARK, edge=0)
 
 
@@ -149,9 +174,13 @@ WING = smooth([(0.20, -0.12), (0.24, 0.16), (-0.16, 0.34), (-0.76, 0.28), (-0.30
 def bird(pen: Pen, body: Colour, second: Colour) -> None:
     """A small round bird, from the side."""
     wing = mix(body, DARK, 0.30)
-    for x in (-0.06, 0.16):
-        pen.line([(x, 0.48), (x + 0.04, 0.90), (x + 0.20, 0.92)], (190, 120, 50), 0.075)
-    pen.fill([(-0.42, -0.02), (-1.10, -0.34), (-1.16, -0.08), (-0.98, 0.06), (-0.40, 0.28)], wing)
+    with pen.part("legs"):
+        for x in (-0.06, 0.16):
+            pen.line([(x, 0.48), (x + 0.04, 0.90), (x + 0.20, 0.92)], (190, 120, 50), 0.075)
+    with pen.part("tail"):
+        pen.fill(
+            [(-0.42, -0.02), (-1.10, -0.34), (-1.16, -0.08), (-0.98, 0.06), (-0.40, 0.28)], wing
+        )
     pen.fill(
         smooth(
             [
@@ -168,35 +197,41 @@ def bird(pen: Pen, body: Colour, second: Colour) -> None:
         ),
         body,
     )
-    pen.fill(
-        smooth([(0.72, -0.10), (0.56, 0.22), (0.20, 0.50), (-0.12, 0.48), (0.26, 0.20)]),
-        second,
-        edge=0,
-    )
-    pen.fill(WING, wing)
-    pen.line([(-0.60, 0.24), (-0.10, 0.16)], mix(wing, WHITE, 0.35), 0.05)
-    pen.fill([(0.80, -0.52), (1.14, -0.36), (0.80, -0.24)], (246, 170, 50))
-    eye(pen, 0.54, -0.44, 0.14)
+    with pen.part("breast"):
+        pen.fill(
+            smooth([(0.72, -0.10), (0.56, 0.22), (0.20, 0.50), (-0.12, 0.48), (0.26, 0.20)]),
+            second,
+            edge=0,
+        )
+    with pen.part("wing"):
+        pen.fill(WING, wing)
+        pen.line([(-0.60, 0.24), (-0.10, 0.16)], mix(wing, WHITE, 0.35), 0.05)
+    with pen.part("beak"):
+        pen.fill([(0.80, -0.52), (1.14, -0.36), (0.80, -0.24)], (246, 170, 50))
+    with pen.part("eye"):
+        eye(pen, 0.54, -0.44, 0.14)
 
 
 def fish(pen: Pen, body: Colour, second: Colour) -> None:
     """A striped fish, from the side."""
     fin = mix(body, DARK, 0.18)
-    pen.fill(
-        smooth(
-            [
-                (-0.52, 0.0),
-                (-0.80, -0.24),
-                (-1.12, -0.48),
-                (-0.98, 0.0),
-                (-1.12, 0.48),
-                (-0.80, 0.24),
-            ]
-        ),
-        fin,
-    )
-    pen.fill(smooth([(-0.36, -0.28), (-0.16, -0.70), (0.20, -0.66), (0.46, -0.32)]), fin)
-    pen.fill(smooth([(-0.16, 0.34), (-0.16, 0.64), (0.12, 0.54), (0.22, 0.36)]), fin)
+    with pen.part("tail"):
+        pen.fill(
+            smooth(
+                [
+                    (-0.52, 0.0),
+                    (-0.80, -0.24),
+                    (-1.12, -0.48),
+                    (-0.98, 0.0),
+                    (-1.12, 0.48),
+                    (-0.80, 0.24),
+                ]
+            ),
+            fin,
+        )
+    with pen.part("fins"):
+        pen.fill(smooth([(-0.36, -0.28), (-0.16, -0.70), (0.20, -0.66), (0.46, -0.32)]), fin)
+        pen.fill(smooth([(-0.16, 0.34), (-0.16, 0.64), (0.12, 0.54), (0.22, 0.36)]), fin)
     pen.fill(
         smooth(
             [
@@ -218,76 +253,85 @@ def fish(pen: Pen, body: Colour, second: Colour) -> None:
         ),
         (255, 255, 255, 90),
     )
-    for x, height in ((-0.30, 0.26), (0.04, 0.38), (0.36, 0.40)):
-        pen.fill(oval(x, -0.01, 0.085, height), second, edge=0)
-    pen.fill(smooth([(0.26, 0.08), (-0.04, 0.02), (-0.06, 0.26)]), fin)
-    pen.line([(0.76, 0.16), (0.90, 0.12)], DARK, 0.05)
-    eye(pen, 0.64, -0.12, 0.14)
+    with pen.part("stripes"):
+        for x, height in ((-0.30, 0.26), (0.04, 0.38), (0.36, 0.40)):
+            pen.fill(oval(x, -0.01, 0.085, height), second, edge=0)
+    with pen.part("fins"):
+        pen.fill(smooth([(0.26, 0.08), (-0.04, 0.02), (-0.06, 0.26)]), fin)
+    with pen.part("mouth"):
+        pen.line([(0.76, 0.16), (0.90, 0.12)], DARK, 0.05)
+    with pen.part("eye"):
+        eye(pen, 0.64, -0.12, 0.14)
 
 
 def turtle(pen: Pen, body: Colour, second: Colour) -> None:
     """A turtle under its dome, from the side."""
     skin = mix(second, body, 0.35)
-    pen.fill([(-0.74, 0.30), (-1.04, 0.48), (-0.70, 0.48)], skin)
-    for x in (-0.56, 0.40):
+    with pen.part("tail"):
+        pen.fill([(-0.74, 0.30), (-1.04, 0.48), (-0.70, 0.48)], skin)
+    with pen.part("legs"):
+        for x in (-0.56, 0.40):
+            pen.fill(
+                smooth(
+                    [
+                        (x - 0.16, 0.28),
+                        (x + 0.20, 0.28),
+                        (x + 0.20, 0.70),
+                        (x + 0.02, 0.78),
+                        (x - 0.20, 0.72),
+                    ]
+                ),
+                skin,
+            )
+    with pen.part("head"):
         pen.fill(
             smooth(
                 [
-                    (x - 0.16, 0.28),
-                    (x + 0.20, 0.28),
-                    (x + 0.20, 0.70),
-                    (x + 0.02, 0.78),
-                    (x - 0.20, 0.72),
+                    (0.56, 0.40),
+                    (0.62, 0.14),
+                    (0.84, -0.12),
+                    (1.08, -0.14),
+                    (1.20, 0.04),
+                    (1.10, 0.20),
+                    (0.92, 0.26),
+                    (0.80, 0.44),
                 ]
             ),
             skin,
         )
-    pen.fill(
-        smooth(
-            [
-                (0.56, 0.40),
-                (0.62, 0.14),
-                (0.84, -0.12),
-                (1.08, -0.14),
-                (1.20, 0.04),
-                (1.10, 0.20),
-                (0.92, 0.26),
-                (0.80, 0.44),
+    with pen.part("shell"):
+        pen.fill(
+            smooth(
+                [
+                    (-0.86, 0.36),
+                    (-0.80, 0.02),
+                    (-0.52, -0.40),
+                    (-0.06, -0.58),
+                    (0.40, -0.42),
+                    (0.68, 0.0),
+                    (0.74, 0.36),
+                    (0.30, 0.44),
+                    (-0.42, 0.44),
+                ]
+            ),
+            body,
+        )
+        line, scute = mix(body, DARK, 0.55), mix(body, second, 0.42)
+        for x, w in ((-0.50, 0.13), (-0.06, 0.17), (0.38, 0.13)):
+            top = -0.34 if x == -0.06 else -0.22
+            hexagon = [
+                (x - w, -0.04),
+                (x - 0.6 * w, top),
+                (x + 0.6 * w, top),
+                (x + w, -0.04),
+                (x + 0.6 * w, 0.16),
+                (x - 0.6 * w, 0.16),
             ]
-        ),
-        skin,
-    )
-    pen.fill(
-        smooth(
-            [
-                (-0.86, 0.36),
-                (-0.80, 0.02),
-                (-0.52, -0.40),
-                (-0.06, -0.58),
-                (0.40, -0.42),
-                (0.68, 0.0),
-                (0.74, 0.36),
-                (0.30, 0.44),
-                (-0.42, 0.44),
-            ]
-        ),
-        body,
-    )
-    line, scute = mix(body, DARK, 0.55), mix(body, second, 0.42)
-    for x, w in ((-0.50, 0.13), (-0.06, 0.17), (0.38, 0.13)):
-        top = -0.34 if x == -0.06 else -0.22
-        hexagon = [
-            (x - w, -0.04),
-            (x - 0.6 * w, top),
-            (x + 0.6 * w, top),
-            (x + w, -0.04),
-            (x + 0.6 * w, 0.16),
-            (x - 0.6 * w, 0.16),
-        ]
-        pen.fill(hexagon, scute, edge=0.045)
-    pen.line([(-0.84, 0.26), (-0.40, 0.32), (0.30, 0.32), (0.72, 0.26)], line, 0.05)
-    pen.tint(oval(-0.16, -0.42, 0.30, 0.07, -6), (255, 255, 255, 80))
-    eye(pen, 1.00, -0.02, 0.09)
+            pen.fill(hexagon, scute, edge=0.045)
+        pen.line([(-0.84, 0.26), (-0.40, 0.32), (0.30, 0.32), (0.72, 0.26)], line, 0.05)
+        pen.tint(oval(-0.16, -0.42, 0.30, 0.07, -6), (255, 255, 255, 80))
+    with pen.part("head"):
+        eye(pen, 1.00, -0.02, 0.09)
 
 
 # --- vehicles ------------------------------------------------------------------------------------
@@ -303,26 +347,40 @@ def wheel(pen: Pen, x: float, y: float, r: float) -> None:
 def train(pen: Pen, body: Colour, second: Colour) -> None:
     """A steam locomotive, from the side."""
     iron, dark = mix(body, DARK, 0.35), (62, 60, 68)
-    pen.fill([(0.66, 0.20), (0.84, 0.20), (1.06, 0.56), (0.66, 0.56)], dark)  # cow catcher
-    pen.fill(
-        [(0.42, -0.30), (0.38, -0.66), (0.32, -0.76), (0.70, -0.76), (0.64, -0.66), (0.60, -0.30)],
-        dark,
-    )  # chimney
-    pen.fill(
-        smooth([(0.00, -0.22), (0.02, -0.44), (0.12, -0.50), (0.22, -0.44), (0.24, -0.22)]), second
-    )
+    with pen.part("cow catcher"):
+        pen.fill([(0.66, 0.20), (0.84, 0.20), (1.06, 0.56), (0.66, 0.56)], dark)
+    with pen.part("chimney"):
+        pen.fill(
+            [
+                (0.42, -0.30),
+                (0.38, -0.66),
+                (0.32, -0.76),
+                (0.70, -0.76),
+                (0.64, -0.66),
+                (0.60, -0.30),
+            ],
+            dark,
+        )
+    with pen.part("dome"):
+        pen.fill(
+            smooth([(0.00, -0.22), (0.02, -0.44), (0.12, -0.50), (0.22, -0.44), (0.24, -0.22)]),
+            second,
+        )
     pen.fill(box(-0.52, -0.30, 0.74, 0.28), body)
     pen.tint(box(-0.50, -0.24, 0.72, -0.14), (255, 255, 255, 80))
     for x in (0.06, 0.48):
         pen.fill(box(x, -0.30, x + 0.07, 0.28), second, edge=0)
-    pen.fill(box(-0.96, -0.62, -0.44, 0.36), iron)  # cab
-    pen.fill(box(-0.84, -0.46, -0.56, -0.12), (206, 230, 242), edge=0.04)
-    pen.fill(box(-1.04, -0.74, -0.36, -0.60), dark)
+    with pen.part("cab"):
+        pen.fill(box(-0.96, -0.62, -0.44, 0.36), iron)
+        pen.fill(box(-0.84, -0.46, -0.56, -0.12), (206, 230, 242), edge=0.04)
+        pen.fill(box(-1.04, -0.74, -0.36, -0.60), dark)
     pen.fill(box(-0.96, 0.28, 0.80, 0.44), dark, edge=0)
-    for x, r in ((-0.70, 0.26), (-0.14, 0.26), (0.30, 0.18), (0.66, 0.18)):
-        wheel(pen, x, 0.76 - r, r)
-    pen.line([(-0.70, 0.50), (-0.14, 0.50)], (190, 186, 180), 0.06)
-    pen.fill(oval(0.80, -0.12, 0.08, 0.10), (252, 228, 120))
+    with pen.part("wheels"):
+        for x, r in ((-0.70, 0.26), (-0.14, 0.26), (0.30, 0.18), (0.66, 0.18)):
+            wheel(pen, x, 0.76 - r, r)
+        pen.line([(-0.70, 0.50), (-0.14, 0.50)], (190, 186, 180), 0.06)
+    with pen.part("lamp"):
+        pen.fill(oval(0.80, -0.12, 0.08, 0.10), (252, 228, 120))
 
 
 def car(pen: Pen, body: Colour, second: Colour) -> None:
@@ -331,8 +389,9 @@ def car(pen: Pen, body: Colour, second: Colour) -> None:
         smooth([(-0.64, -0.08), (-0.46, -0.48), (-0.10, -0.56), (0.26, -0.50), (0.56, -0.08)]), body
     )
     glass = (196, 224, 240)
-    pen.fill([(-0.50, -0.10), (-0.38, -0.40), (-0.08, -0.45), (-0.08, -0.10)], glass, edge=0.03)
-    pen.fill([(0.02, -0.10), (0.02, -0.45), (0.22, -0.41), (0.42, -0.10)], glass, edge=0.03)
+    with pen.part("windows"):
+        pen.fill([(-0.50, -0.10), (-0.38, -0.40), (-0.08, -0.45), (-0.08, -0.10)], glass, edge=0.03)
+        pen.fill([(0.02, -0.10), (0.02, -0.45), (0.22, -0.41), (0.42, -0.10)], glass, edge=0.03)
     pen.fill(
         smooth(
             [
@@ -351,13 +410,16 @@ def car(pen: Pen, body: Colour, second: Colour) -> None:
         body,
     )
     pen.tint(box(-0.86, -0.04, 0.76, 0.04), (255, 255, 255, 90))
-    pen.fill(box(-1.00, 0.34, 1.00, 0.44), second, edge=0)
+    with pen.part("strip"):
+        pen.fill(box(-1.00, 0.34, 1.00, 0.44), second, edge=0)
     pen.line([(-0.03, -0.06), (-0.03, 0.34)], mix(body, DARK, 0.5), 0.035)
-    for x in (-0.58, 0.58):
-        pen.fill(oval(x, 0.46, 0.31, 0.30), mix(body, DARK, 0.7), edge=0)
-        wheel(pen, x, 0.50, 0.26)
-    pen.fill(oval(0.94, 0.14, 0.08, 0.09), (252, 236, 150), edge=0.03)
-    pen.fill(oval(-0.98, 0.14, 0.05, 0.09), (220, 60, 50), edge=0.03)
+    with pen.part("wheels"):
+        for x in (-0.58, 0.58):
+            pen.fill(oval(x, 0.46, 0.31, 0.30), mix(body, DARK, 0.7), edge=0)
+            wheel(pen, x, 0.50, 0.26)
+    with pen.part("lamps"):
+        pen.fill(oval(0.94, 0.14, 0.08, 0.09), (252, 236, 150), edge=0.03)
+        pen.fill(oval(-0.98, 0.14, 0.05, 0.09), (220, 60, 50), edge=0.03)
 
 
 Draw = Callable[[Pen, Colour, Colour], None]

@@ -84,7 +84,7 @@ class _World:
     wrong: Callable[[int], list[int]]  # backgrounds of class i in the flipped split
     free: list[int]  # backgrounds of the varied split
     contents: tuple[str, ...]
-    paint: Callable[[int | None, int, int, Callable[[int], np.random.Generator]], _Drawn]
+    paint: Callable[[int | None, int, int, Callable[[int], np.random.Generator], str], _Drawn]
 
 
 def scenes(
@@ -119,9 +119,58 @@ def scenes(
         stream = _streams(seed, split in _TRAINING, i)
         ground = _choose_background(world, split, label, correlation, stream(_CHOICE))
         shown = None if split == "background_only" else label
-        drawn.append(world.paint(shown, ground, size * OVERSAMPLE, stream))
+        drawn.append(world.paint(shown, ground, size * OVERSAMPLE, stream, ""))
         backgrounds.append(ground)
     return _collect(world, drawn, labels, backgrounds, size)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Scenes, and each of them again without one part of its animal or vehicle.
+
+    `without` holds for each image (P, 3, H, W): the image without its first, second, … part;
+    `part_names` the P names. P differs between classes. A part that is hidden changes no pixel.
+    """
+
+    scenes: Scenes
+    without: list[Tensor]
+    part_names: list[tuple[str, ...]]
+
+
+def parts(
+    kind: str = "pond", split: str = "flipped", count: int = 100, seed: int = 0, size: int = 48
+) -> Parts:
+    """What does each part of the object do for the decision? `scenes`, and again without each part.
+
+    Frog: hind legs, belly, front legs, eyes, mouth; bird: legs, tail, breast, wing, beak, eye;
+    fish: tail, fins, stripes, mouth, eye; turtle: tail, legs, head, shell; train: cow catcher,
+    chimney, dome, cab, wheels, lamp; car: windows, strip, wheels, lamps. The body, which carries
+    them, stays. The same random numbers draw both, so only the pixels of the part differ; there
+    appears what lies behind it. Interventions on parts are the idea of FunnyBirds (Hesse et al.
+    2023, arXiv 2308.06248).
+
+    Raises ValueError as `scenes` does, and for the split "background_only": it has no object.
+    """
+    whole = scenes(kind, split, count=count, seed=seed, size=size)
+    if split == "background_only":
+        raise ValueError("background_only has no object, and so no parts")
+    world = _world(kind)
+    names = [_part_names(draw) for draw in world.classes.values()]
+    without = []
+    for i, (label, ground) in enumerate(
+        zip(whole.labels.tolist(), whole.backgrounds.tolist(), strict=True)
+    ):
+        stream = _streams(seed, split in _TRAINING, i)
+        drawn = [world.paint(label, ground, size * OVERSAMPLE, stream, p) for p in names[label]]
+        without.append(_stack([d.picture for d in drawn], size))
+    return Parts(whole, without, [names[label] for label in whole.labels.tolist()])
+
+
+def _part_names(draw: drawing.Draw) -> tuple[str, ...]:
+    """The parts of an object, in the order of drawing: found by drawing it on a scrap."""
+    pen = Pen(Image.new("RGB", (8, 8)), (4, 4), 4)
+    draw(pen, drawing.WHITE, drawing.DARK)
+    return tuple(pen.parts)
 
 
 def _check(split: str, count: int, correlation: float, size: int) -> None:
@@ -194,7 +243,11 @@ def _stack_masks(shares: list[np.ndarray], size: int) -> Tensor:
 
 
 def _paint_pond(
-    label: int | None, ground: int, side: int, stream: Callable[[int], np.random.Generator]
+    label: int | None,
+    ground: int,
+    side: int,
+    stream: Callable[[int], np.random.Generator],
+    without: str,
 ) -> _Drawn:
     name = POND_GROUNDS[ground]
     paint = drawing.GROUNDS.get(name, drawing.grey)
@@ -204,17 +257,23 @@ def _paint_pond(
         rng = stream(_OBJECT)
         scale = rng.uniform(0.28, 0.38)
         centre = rng.uniform(1.12 * scale, 1 - 1.12 * scale, 2)
-        mask = _animal(label, picture, centre * side, scale * side, rng)
+        mask = _animal(label, picture, centre * side, scale * side, rng, without)
         contents.add(list(drawing.ANIMALS)[label])
     return _Drawn(picture, mask, 1 - mask, contents)
 
 
 def _animal(
-    label: int, picture: Image.Image, centre: np.ndarray, scale: float, rng: np.random.Generator
+    label: int,
+    picture: Image.Image,
+    centre: np.ndarray,
+    scale: float,
+    rng: np.random.Generator,
+    without: str = "",
 ) -> np.ndarray:
     """Draw one animal into the picture; returns the share of each pixel that it covers."""
     body, second = PALETTE[label if rng.uniform() < OWN_COLOUR else rng.integers(len(PALETTE))]
-    pen = Pen(picture, (centre[0], centre[1]), scale, rng.normal(0, 8), bool(rng.integers(2)))
+    turn, mirrored = rng.normal(0, 8), bool(rng.integers(2))
+    pen = Pen(picture, (centre[0], centre[1]), scale, turn, mirrored, without)
     list(drawing.ANIMALS.values())[label](pen, body, second)
     return drawing.shrink(pen.sheet)
 
@@ -223,7 +282,11 @@ def _animal(
 
 
 def _paint_rail(
-    label: int | None, ground: int, side: int, stream: Callable[[int], np.random.Generator]
+    label: int | None,
+    ground: int,
+    side: int,
+    stream: Callable[[int], np.random.Generator],
+    without: str,
 ) -> _Drawn:
     name, small = RAIL_GROUNDS[ground], (side // OVERSAMPLE,) * 2
     context, mask, contents = np.zeros(small, np.float32), np.zeros(small, np.float32), {name}
@@ -237,7 +300,7 @@ def _paint_rail(
         drawing.TRACKS[name](pen, stream(_GROUND))
         context = drawing.shrink(pen.sheet)
     if label is not None:
-        mask = _vehicle(label, picture, side, stream(_OBJECT))
+        mask = _vehicle(label, picture, side, stream(_OBJECT), without)
         contents.add(list(drawing.VEHICLES)[label])
     return _Drawn(picture, mask, np.where(mask >= 0.5, 0, context), contents)
 
@@ -256,14 +319,17 @@ def _details(picture: Image.Image, side: int, rng: np.random.Generator) -> set[s
     return found
 
 
-def _vehicle(label: int, picture: Image.Image, side: int, rng: np.random.Generator) -> np.ndarray:
+def _vehicle(
+    label: int, picture: Image.Image, side: int, rng: np.random.Generator, without: str
+) -> np.ndarray:
     """Draw one vehicle with its wheels on the track; returns the share of each pixel it covers."""
     body, second = PALETTE[rng.integers(len(PALETTE))]
     scale = rng.uniform(0.24, 0.32)
     x = rng.uniform(1.08 * scale, 1 - 1.08 * scale)
     y = drawing.NEAR + rng.uniform(0, 0.03) - 0.75 * scale
     mirrored = bool(rng.integers(2))
-    pen = Pen(picture, (x * side, y * side), scale * side, rng.normal(0, 0.8), mirrored)
+    place = (x * side, y * side), scale * side, rng.normal(0, 0.8), mirrored
+    pen = Pen(picture, *place, without)
     list(drawing.VEHICLES.values())[label](pen, body, second)
     return drawing.shrink(pen.sheet)
 

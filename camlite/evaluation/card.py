@@ -9,11 +9,68 @@ import torch
 
 from camlite.evaluation.compared import title
 from camlite.evaluation.loop import finished
-from camlite.evaluation.measures import DELTAS, TAUS
+from camlite.evaluation.measures import DELTAS, METRICS, TAUS
 from camlite.evaluation.plan import CHECKSUM, Run
 from camlite.evaluation.store import Row, RowKey
 from camlite.evaluation.summary import LEVEL, RESAMPLES, Summary
 from camlite.evaluation.tables import markdown_table
+
+QUESTIONS = {  # of the data sets that are made for one question
+    "difull": "each head sees its own cell and nothing else: what the other cells show cannot "
+    "change the logit, so attribution outside is impossible, not only implausible. The gradient "
+    "outside is exactly 0. A map sees this head alone: a softmax over all heads would mix the "
+    "cells. Guessing finds one cell in four",
+    "parts": "which part of the object does the decision need? Each scene is drawn again without "
+    "one part (eyes, shell, wheels, …); no other pixel changes",
+}
+
+
+SILENT = {  # columns of the rows that mark a map without a say
+    "blank": (
+        "Constant maps",
+        "They point nowhere: the object is missed, nothing is seen in the masked picture, and the "
+        "curves change the pixels in reading order.",
+    ),
+    "no_order": (
+        "Maps without an order of the parts",
+        "All parts have the same sum, mostly 0. The rank correlation is 0, as by chance.",
+    ),
+}
+HOW: list[
+    tuple[set[str], str, str]
+] = [  # which metrics have this choice behind them, and what it is
+    (
+        {"energy_in_cell", "pointing_in_cell"},
+        "in cell",
+        "each place of the map is a block of pixels: bilinear upsampling would carry evidence over "
+        "the border; no tolerance",
+    ),
+    (
+        {"part_order", "top_part"},
+        "importance of a part",
+        "measured: how far the logit of the class falls without it; by the map: its sum over the "
+        "pixels that change. Parts that no pixel shows do not count",
+    ),
+    (
+        {"part_order"},
+        "order of parts",
+        "Spearman's rank correlation of the two, for each picture; chance: 0",
+    ),
+    (
+        {"object_recall"},
+        "objects found",
+        "the hottest pixels are lit, as many as all objects of the picture cover; an object is "
+        "found if half of its pixels are lit",
+    ),
+    ({"adcc"}, "ADCC", "coherency and complexity of L ∘ X with fill 0; made of the means"),
+    ({"road"}, "ROAD", "10 % to 90 % of the pixels, noise 0.01; mean of (LeRF − MoRF) / 2"),
+    (
+        {"max_box_acc_v2"},
+        "boxes",
+        f"best of all regions, IoU ≥ {', '.join(map(str, DELTAS))}, {len(TAUS)} thresholds; τ for "
+        "each half of the files is chosen on the other half, and stays as it is in the resamples",
+    ),
+]
 
 
 def card(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> str:
@@ -40,13 +97,13 @@ def card(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> str:
         "About one in twenty intervals misses by chance.",
         "",
     ]
-    lines += _left_out(summary) + _blank(run, rows)
+    lines += _left_out(summary) + _counted(run, rows)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _what(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> dict[str, str]:
     s, plan = run.settings, run.plan
-    guesses = [row for method in run.methods[:1] for row in finished(run, rows, method)]
+    guesses = max((finished(run, rows, method) for method in run.methods), key=len)
     right = sum(row["predicted"] == row["class_index"] for row in guesses)
     preprocessing = run.network.preprocessing
     side = preprocessing.side
@@ -59,13 +116,37 @@ def _what(run: Run, summary: Summary, rows: dict[RowKey, Row]) -> dict[str, str]
         f"{', ImageNet mean and deviation' if preprocessing.normalize else ', in [0, 1]'}",
         "chosen": f"{plan.limit or 'all'}; drawn by the seed if there are more",
         "checksum": f"{s[CHECKSUM]} (names, labels, sizes, masks, boxes)",
-        "right": f"for {right} of {len(guesses)} the predicted class is the label",
+        "right": f"for {right} of {len(guesses)} the predicted class is the label"
+        f"{_at_most(guesses)}",
         "layer": f"`{run.layer}`; methods over several layers choose their own",
         "class explained": {
             "label": "the label of each picture",
             "predicted": "the predicted class of each picture",
         }[plan.target],
+        **({"question": QUESTIONS[plan.data]} if plan.data in QUESTIONS else {}),
+        **_by_chance(run, guesses),
     }
+
+
+def _by_chance(run: Run, rows: list[Row]) -> dict[str, str]:
+    """What luck gives, where a metric knows it: the mean over the pictures."""
+    chance = [
+        f"{METRICS[name].title.removesuffix(', %')} {100 * level:.1f} %"
+        for name in run.metrics
+        if (level := _mean(METRICS[name].chance, rows)) is not None
+    ]
+    return {"chance": f"{', '.join(chance)} (mean)"} if chance else {}
+
+
+def _at_most(rows: list[Row]) -> str:
+    """Several questions about one file have one prediction."""
+    files = len({row["file"] for row in rows})
+    return f"; {files} at most, one prediction for each file" if files < len(rows) else ""
+
+
+def _mean(column: str, rows: list[Row]) -> float | None:
+    levels = [row[column] for row in rows if column in row]
+    return sum(levels) / len(levels) if levels else None
 
 
 def _how(run: Run) -> dict[str, str]:
@@ -89,21 +170,7 @@ def _how(run: Run) -> dict[str, str]:
         facts["curves"] = f"{curves} (protocol {p.curves})"
     if "pointing_game" in run.metrics:
         facts["pointing game"] = f"tolerance {224 * p.tolerance:g} pixels of 224"
-    if "object_recall" in run.metrics:
-        facts["objects found"] = (
-            "the hottest pixels are lit, as many as all objects of the picture cover; "
-            "an object is found if half of its pixels are lit"
-        )
-    if "adcc" in run.metrics:
-        facts["ADCC"] = "coherency and complexity of L ∘ X with fill 0; made of the means"
-    if "road" in run.metrics:
-        facts["ROAD"] = "10 % to 90 % of the pixels, noise 0.01; mean of (LeRF − MoRF) / 2"
-    if "max_box_acc_v2" in run.metrics:
-        facts["boxes"] = (
-            f"best of all regions, IoU ≥ {', '.join(map(str, DELTAS))}, {len(TAUS)} "
-            "thresholds; τ for each half of the files is chosen on the other half, "
-            "and stays as it is in the resamples"
-        )
+    facts |= {name: text for names, name, text in HOW if names & set(run.metrics)}
     if run.plan.options:
         facts["options"] = "; ".join(f"{m}: {dict(o)}" for m, o in run.plan.options.items())
     return facts
@@ -143,19 +210,15 @@ def _left_out(summary: Summary) -> list[str]:
     return [*lines, ""] if some else lines
 
 
-def _blank(run: Run, rows: dict[RowKey, Row]) -> list[str]:
-    """Constant maps point nowhere; they stay in the means, so their number must be told."""
-    counts = {
-        m: (sum(row.get("blank", 0) for row in done), len(done))
-        for m in run.methods
-        if (done := finished(run, rows, m))
-    }
-    lines = [f"- {title(m)}: {n} of {of}" for m, (n, of) in counts.items() if n]
-    head = [
-        "## Constant maps",
-        "",
-        "They point nowhere: the object is missed, nothing is seen in "
-        "the masked picture, and the curves change the pixels in reading order.",
-        "",
-    ]
-    return [*head, *lines] if lines else []
+def _counted(run: Run, rows: dict[RowKey, Row]) -> list[str]:
+    """Maps that say nothing stay in the means, so their number must be told."""
+    lines: list[str] = []
+    for column, (head, text) in SILENT.items():
+        counts = {
+            m: (sum(int(row.get(column, 0)) for row in done), len(done))
+            for m in run.methods
+            if (done := finished(run, rows, m))
+        }
+        found = [f"- {title(m)}: {n} of {of}" for m, (n, of) in counts.items() if n]
+        lines += [f"## {head}", "", text, "", *found, ""] if found else []
+    return lines

@@ -25,6 +25,7 @@ from camlite.evaluation.preprocessing import ModelInput, preprocessed
 from camlite.evaluation.store import Row, RowFile, RowKey, read_rows
 from camlite.maps import constant
 from camlite.methods.cards import METHODS
+from camlite.nets import DiFull
 from camlite.perturb import at_once
 from camlite.scores import chosen
 
@@ -87,7 +88,9 @@ def _on_device(sample: Sample, run: Run) -> ModelInput:
     if sample.problem:
         raise ValueError(sample.problem)
     here = preprocessed(sample.read(), run.network.preprocessing)
-    return replace(here, x=here.x.to(run.group.device))
+    device = run.group.device
+    without = None if here.without is None else here.without.to(device)
+    return replace(here, x=here.x.to(device), without=without)
 
 
 def _explained(sample: Sample, shown: ModelInput, run: Run) -> tuple[Tensor, dict[str, Any]]:
@@ -151,10 +154,9 @@ def measured(case: Case, names: tuple[str, ...]) -> tuple[dict[str, float], dict
     """The raw numbers of all metrics, and why some have none."""
     values: dict[str, float] = {}
     notes: dict[str, str] = {}
-    where = {"mask": case.input.mask, "boxes": case.input.boxes, "objects": case.input.objects}
     for name in names:
         needs = METRICS[name].needs
-        known = where[needs] if needs else None
+        known = getattr(case.input, needs) if needs else None
         if needs and (known is None or not bool(known.any())):
             notes[name] = (
                 "no object is annotated"
@@ -183,7 +185,16 @@ def map_of(method: str, run: Run, x: Tensor, c: Tensor, seed: int) -> Tensor:
     options = dict(run.plan.options.get(method, {}))
     if "generator" in card.options:
         options["generator"] = torch.Generator().manual_seed(seed)
-    return card.evidence(run.network.model, run.layer, x, c, **options)
+    model = run.network.model
+    if isinstance(model, DiFull) and len(model.heads) > 1:
+        classes = len(run.network.categories) // len(model.heads)
+        model, c = _own_head(model, int(c) // classes), c % classes
+    return card.evidence(model, run.layer, x, c, **options)
+
+
+def _own_head(model: DiFull, cell: int) -> DiFull:
+    """The network with this cell's head alone: a softmax over all of them would mix the cells."""
+    return DiFull(model.features.network, model.head, model.cells, cell).eval()
 
 
 def _seed(seed: int, sample: Sample) -> int:

@@ -18,13 +18,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from camlite import metrics
 from camlite.boxes import bounding_box, component_boxes, iou_matrix
 from camlite.checks import one_of
+from camlite.cutting.running import whole
 from camlite.evaluation.preprocessing import ModelInput
-from camlite.maps import minmax, up
+from camlite.maps import constant, minmax, up
 from camlite.perturb import filled
+from camlite.sanity import spearman
 
 TAUS = tuple(t / 20 for t in range(20))  # thresholds at which boxes are drawn: 0, 0.05, … 0.95
 DELTAS = (0.3, 0.5, 0.7)
@@ -93,6 +96,11 @@ class Case:
         return up(self.L, self.input.x.shape[2:])
 
     @property
+    def blocks(self) -> Tensor:
+        """L at the picture's size, each place a block of pixels: what is in a cell stays in it."""
+        return interpolate(self.L[:, None], self.input.x.shape[2:], mode="nearest")[:, 0]
+
+    @property
     def mask(self) -> Tensor:
         """The object, (1, H, W)."""
         assert self.input.mask is not None
@@ -103,6 +111,23 @@ class Case:
         """The single objects, (1, B, H, W)."""
         assert self.input.objects is not None
         return self.input.objects[None]
+
+    @cached_property
+    def parts(self) -> tuple[Tensor, Tensor]:
+        """Measured and shown importance of the parts that are seen, (P,) each.
+
+        Measured: how far the logit of class c falls when the part is drawn away. Shown: the sum of
+        the map over the pixels that change. ValueError for fewer than three parts: no order.
+        """
+        x, without = self.input.x, self.input.without
+        assert without is not None
+        changed = (without != x).any(1)  # (P, H, W)
+        seen = changed.flatten(1).any(1)
+        if int(seen.sum()) < 3:
+            raise ValueError("fewer than three parts are seen")
+        Y = whole(self.model)(torch.cat([x, without[seen]]))[:, int(self.c)].double()
+        shown = (self.heat.double() * changed[seen]).flatten(1).sum(1)
+        return (Y[0] - Y[1:]).cpu(), shown.cpu()
 
     @property
     def truths(self) -> list[Tensor]:
@@ -120,8 +145,9 @@ class Metric:
     """One column of the table.
 
     measure: a case -> raw numbers, by column; values: columns (N,) -> (N, k), NaN = undefined;
-    combine: means (..., k) -> (...). `needs` says which annotation the picture must have. Among the
-    columns that `values` gets is `half`: in which half of the data set the picture is, 0 or 1.
+    combine: means (..., k) -> (...). `needs` says which annotation the picture must have, `chance`
+    in which column stands what luck would give (0 to 1). Among the columns that `values` gets is
+    `half`: in which half of the data set the picture is, 0 or 1.
     """
 
     title: str
@@ -132,6 +158,7 @@ class Metric:
     needs: str = ""
     combine: Callable[[Values], Values] = field(default=lambda means: means[..., 0])
     digits: int = 3
+    chance: str = ""
 
     @property
     def head(self) -> str:
@@ -197,9 +224,38 @@ def _energy(case: Case) -> Measurements:
     return {"energy": float(found.values), "energy_chance": _chance(found)}
 
 
+def _energy_in_cell(case: Case) -> Measurements:
+    found = metrics.energy_pointing_game(case.blocks, case.mask)
+    return {"energy_in_cell": float(found.values), "energy_in_cell_chance": _chance(found)}
+
+
+def _pointing_in_cell(case: Case) -> Measurements:
+    found = metrics.pointing_game(case.blocks, case.mask, tolerance=0)
+    return {"pointing_in_cell": float(found.values), "pointing_in_cell_chance": _chance(found)}
+
+
 def _objects(case: Case) -> Measurements:
     found = metrics.object_recall(case.heat, case.objects)
     return {"objects_found": float(found.values)}
+
+
+def _part_order(case: Case) -> Measurements:
+    """ρ of the two orders; a map that gives all parts the same has no order: 0, as by chance."""
+    fall, shown = case.parts
+    if bool(constant(fall[None])):
+        raise ValueError("the logit falls equally without each part: there is no order")
+    return {
+        "part_order": float(spearman(shown[None], fall[None])),
+        "no_order": float(constant(shown[None])),
+    }
+
+
+def _top_part(case: Case) -> Measurements:
+    """1 if the map's most important part is the measured one; of k equal ones each counts 1/k."""
+    fall, shown = case.parts
+    best = shown == shown.max()
+    right = float((best & (fall == fall.max())).any()) / int(best.sum())
+    return {"top_part": right, "top_part_chance": 1 / len(fall)}
 
 
 def _chance(found: metrics.Measure) -> float:
@@ -321,6 +377,7 @@ METRICS: dict[str, Metric] = {
         False,
         "mask",
         digits=1,
+        chance="pointing_chance",
     ),
     "energy_pointing_game": Metric(
         "energy in object, %",
@@ -330,6 +387,27 @@ METRICS: dict[str, Metric] = {
         False,
         "mask",
         digits=1,
+        chance="energy_chance",
+    ),
+    "energy_in_cell": Metric(
+        "energy in cell, %",
+        _energy_in_cell,
+        ("energy_in_cell", "energy_in_cell_chance"),
+        _column("energy_in_cell", 100),
+        False,
+        "mask",
+        digits=1,
+        chance="energy_in_cell_chance",
+    ),
+    "pointing_in_cell": Metric(
+        "pointing in cell, %",
+        _pointing_in_cell,
+        ("pointing_in_cell", "pointing_in_cell_chance"),
+        _column("pointing_in_cell", 100),
+        False,
+        "mask",
+        digits=1,
+        chance="pointing_in_cell_chance",
     ),
     "object_recall": Metric(
         "objects found, %",
@@ -339,6 +417,24 @@ METRICS: dict[str, Metric] = {
         False,
         "objects",
         digits=1,
+    ),
+    "part_order": Metric(
+        "order of parts, ρ",
+        _part_order,
+        ("part_order", "no_order"),
+        _column("part_order"),
+        False,
+        "without",
+    ),
+    "top_part": Metric(
+        "top part, %",
+        _top_part,
+        ("top_part", "top_part_chance"),
+        _column("top_part", 100),
+        False,
+        "without",
+        digits=1,
+        chance="top_part_chance",
     ),
     "localization_error": Metric(
         "localisation error, %", _box, ("iou",), _miss, True, "boxes", digits=1
@@ -355,4 +451,13 @@ METRICS: dict[str, Metric] = {
 }
 FAITHFULNESS = ("average_drop", "increase_in_confidence", "insertion", "deletion")
 LOCALIZATION = ("pointing_game", "energy_pointing_game", "localization_error", "max_box_acc_v2")
-SEVERAL = ("object_recall",)  # where a picture holds several objects of its class
+OWN = {  # of generated data sets that ask a question of their own
+    "twins": (*FAITHFULNESS, *LOCALIZATION, "object_recall"),
+    "difull": ("energy_in_cell", "pointing_in_cell"),
+    "parts": ("part_order", "top_part"),
+}
+
+
+def default_metrics(data: str, annotated: bool) -> tuple[str, ...]:
+    """What is measured unless metrics are asked for."""
+    return OWN.get(data) or (*FAITHFULNESS, *(LOCALIZATION if annotated else ()))

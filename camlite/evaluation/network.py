@@ -7,7 +7,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -64,6 +64,26 @@ def load_network(name: str, side: int | None = None, normalize: bool | None = No
         )
     categories = made.categories or _categories(made.model, preprocessing)
     return Network(name, made.model, preprocessing, categories, made.source)
+
+
+def in_cells(found: Network, cells: int = 2) -> Network:
+    """The network with a head for each cell of a grid (`nets.DiFull`), and a name for each logit.
+
+    Raises ValueError for a network of another kind than the bundled ones for scenes.
+    """
+    net = found.model
+    if not isinstance(net, nets.SceneNet):
+        raise ValueError(
+            f"{found.name} cannot be put into cells: its features and its head must be known. "
+            "For a network of your own build camlite.nets.DiFull(features, head), and give a "
+            "folder of grids with --masks"
+        )
+    pool = {"mean": nn.AdaptiveAvgPool2d, "max": nn.AdaptiveMaxPool2d}[net.pooling]
+    head = nn.Sequential(pool(1), nn.Flatten(), net.classifier)
+    model = nets.DiFull(net.features, head, cells).eval()
+    names = [f"{c} in cell {n + 1}" for n in range(cells**2) for c in found.categories]
+    source = f"{found.source} with a head for each of {cells}×{cells} cells"
+    return replace(found, model=model, categories=names, source=source)
 
 
 def bundled_names() -> list[str]:

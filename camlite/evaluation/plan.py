@@ -20,8 +20,8 @@ from camlite.evaluation.compared import FLOORS, ONE_FORWARD, method_name
 from camlite.evaluation.dataset import GENERATED, Dataset, Sample, generated
 from camlite.evaluation.distributed import ProcessGroup
 from camlite.evaluation.folders import from_folder, require_folder
-from camlite.evaluation.measures import FAITHFULNESS, LOCALIZATION, METRICS, SEVERAL, Protocol
-from camlite.evaluation.network import Network, fingerprint, load_network
+from camlite.evaluation.measures import METRICS, Protocol, default_metrics
+from camlite.evaluation.network import Network, fingerprint, in_cells, load_network
 from camlite.evaluation.options import require_options
 from camlite.evaluation.preprocessing import Preprocessing, preprocessed
 from camlite.perturb import at_once
@@ -84,23 +84,18 @@ def prepare(plan: Plan, group: ProcessGroup) -> Run:
     """Everything that can go wrong before the first map goes wrong here, with a ValueError."""
     _require_separate_folder(plan)
     one_of("target", plan.target, ("label", "predicted"))
+    if plan.data == "difull" and plan.target != "label":
+        raise ValueError("difull asks for the class in each cell: --target must be label")
     methods = tuple(unique(method_name(m) for m in plan.methods)) or ONE_FORWARD
     methods = (*(m for m in methods if m not in FLOORS), *FLOORS)
     require_options(plan.options, methods)
     if plan.seed < 0:
         raise ValueError(f"--seed must be 0 or more, not {plan.seed}")
     found = load_network(plan.model, plan.side, plan.normalize)
-    found.model.to(group.device)
     data = dataset(plan, found)
-    metrics = unique(plan.metrics) or [
-        *FAITHFULNESS,
-        *(LOCALIZATION if data.annotated else ()),
-        *(SEVERAL if data.several else ()),
-    ]
-    for name in metrics:
-        one_of("metrics", name, tuple(METRICS))
-        if METRICS[name].needs and not data.annotated:
-            raise ValueError(f"{name} needs to know where the object is: give --masks or --boxes")
+    found = in_cells(found) if plan.data == "difull" else found
+    found.model.to(group.device)
+    metrics = _metrics(plan, data)
     samples = _limited(data.samples, plan)
     first = _first_input(samples, found.preprocessing).to(group.device)
     layer = _layer(plan, found, first)
@@ -123,6 +118,18 @@ def prepare(plan: Plan, group: ProcessGroup) -> Run:
     }
     model = fused(found.model, first)
     return Run(plan, found, model, layer, samples, methods, tuple(metrics), settings, group)
+
+
+def _metrics(plan: Plan, data: Dataset) -> list[str]:
+    """The metrics asked for, or those of the data set. ValueError where one does not apply."""
+    names = unique(plan.metrics) or list(default_metrics(plan.data, data.annotated))
+    for name in names:
+        one_of("metrics", name, tuple(METRICS))
+        if METRICS[name].needs == "without" and plan.data != "parts":
+            raise ValueError(f"{name} needs drawings without each part: camlite evaluate parts")
+        if METRICS[name].needs and not data.annotated:
+            raise ValueError(f"{name} needs to know where the object is: give --masks or --boxes")
+    return names
 
 
 def _require_separate_folder(plan: Plan) -> None:

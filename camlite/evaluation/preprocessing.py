@@ -31,7 +31,7 @@ class ModelInput:
     """What the network gets: x (1, C, H, W); seen the same in [0, 1]; mask and boxes moved along.
 
     `mask` (H, W) bool or None, `boxes` (B, 4) or None, `objects` (B, H, W) bool or None. They may
-    be empty after the cut.
+    be empty after the cut. `without` (P, C, H, W) is x without each part of the object, or None.
     """
 
     x: Tensor
@@ -39,6 +39,7 @@ class ModelInput:
     mask: Tensor | None
     boxes: Tensor | None
     objects: Tensor | None = None
+    without: Tensor | None = None
 
 
 def preprocessed(annotated: AnnotatedImage, preprocessing: Preprocessing) -> ModelInput:
@@ -47,7 +48,7 @@ def preprocessed(annotated: AnnotatedImage, preprocessing: Preprocessing) -> Mod
     objects = annotated.objects
     size = (image.shape[2], image.shape[3])
     side = preprocessing.side
-    seen, x = (image, image) if not side else preprocess(image, side)
+    seen, x = _seen_and_input(image, preprocessing)
     if side:
         same = v2.Compose([v2.Resize(round(side * 256 / 224)), v2.CenterCrop(side)])
         if mask is not None:  # like the picture, half covered counts: a nearest pixel is biased
@@ -56,13 +57,21 @@ def preprocessed(annotated: AnnotatedImage, preprocessing: Preprocessing) -> Mod
             objects = same(objects.float()) >= 0.5
         if boxes is not None:
             boxes = same(tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=size))
+    objects = _single(objects, mask, boxes, seen.shape[2:])
+    without = annotated.without
+    without = None if without is None else _seen_and_input(without, preprocessing)[1]
+    return ModelInput(x, seen, *_completed(mask, boxes, seen.shape[2:]), objects, without)
+
+
+def _seen_and_input(images: Tensor, preprocessing: Preprocessing) -> tuple[Tensor, Tensor]:
+    """Resized and cut, in [0, 1]; and the same as the network gets it."""
+    side = preprocessing.side
+    seen, x = (images, images) if not side else preprocess(images, side)
     if not preprocessing.normalize:
         x = seen
     elif not side:
         x = v2.functional.normalize(seen, list(MEAN), list(STD))
-    x = x.mean(1, keepdim=True) if preprocessing.grey else x
-    objects = _single(objects, mask, boxes, seen.shape[2:])
-    return ModelInput(x, seen, *_completed(mask, boxes, seen.shape[2:]), objects)
+    return seen, x.mean(1, keepdim=True) if preprocessing.grey else x
 
 
 def _single(

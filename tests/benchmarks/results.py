@@ -71,6 +71,13 @@ PIXELS = (
     "rise",
 )
 EVERY = (*GRADIENT, *MASKING, *PIXELS)
+QUICK = (  # less than a second for a mosaic
+    *(m for m in GRADIENT if m not in ("integrated_grad_cam", "smooth_grad_cam_plus_plus")),
+    "score_cam",
+    "saliency",
+    "guided_backprop",
+    "guided_grad_cam",
+)
 AUTHORS = {"probability": True, "channel_softmax": False, "baseline": None}  # Score-CAM's code
 FEWER = {"ss_cam": {"samples": 4}, "is_cam": {"steps": 4}}
 TWENTY = Protocol(steps=20)
@@ -94,6 +101,8 @@ def plans() -> dict[str, Plan]:
         "scenes": replace(known, data="scenes", limit=100),
         "twins": replace(known, data="twins", limit=60),
         "mosaic": replace(known, data="mosaic", limit=25),
+        "parts": replace(known, data="parts", limit=60),
+        "difull": replace(known, data="difull", limit=20, methods=QUICK, options={}),
         "scenes-biased": replace(
             known, data="scenes", model="pond_biased", target="predicted", limit=100
         ),

@@ -23,6 +23,7 @@ KNOWN = {
     "mosaic": "mosaic",
     "scenes-biased": "scenes, biased network",
 }
+IN_CELL, OF_PARTS = ("energy_in_cell", "pointing_in_cell"), ("part_order", "top_part")
 PLACES = ("energy_pointing_game", "pointing_game", "localization_error", "max_box_acc_v2")
 
 
@@ -139,6 +140,23 @@ object's share of the picture: what a flat map gets. Objects found: see
 [metrics.md](metrics.md)."""
 
 
+CELLS = """\
+Four scenes stand in a 2×2 grid, and `pond_repaired` has a head for each cell, which sees this cell
+and nothing else (`nets.DiFull`). Each mosaic is asked four times, once for the animal in each cell.
+What the other cells show cannot change the logit, so evidence there is impossible, not only
+implausible. Each place of a map counts as a block of pixels: what is in a cell stays in it. CAM and
+FullGrad have no map of such a network; methods that need many passes are left out. After Rao et al.
+2022, arXiv 2205.10435; [metrics.md](metrics.md) says what differs."""
+
+PARTS = """\
+The scenes, and each of them again without one part of the animal: the eyes, the shell, the fins,
+and so on. Measured is how far the logit of the class falls; a map gives each part the sum over its
+pixels. *Order of parts* is the rank correlation of the two, *top part* asks for the most important
+part only. By chance the first is 0, and the second one in four to one in six, as many as the animal
+has parts. SS-CAM, IS-CAM and RISE as above. After FunnyBirds (Hesse et al. 2023, arXiv 2308.06248);
+[metrics.md](metrics.md) says what differs."""
+
+
 # Published numbers as their sources print them; the page says what differs in the protocol.
 # (source, network and pictures, protocol, {method: (average drop, increase)})
 DROPS: list[tuple[str, str, str, dict[str, tuple[str, str]]]] = [
@@ -234,7 +252,13 @@ def published(
 def page() -> str:
     """The whole page."""
     faithful = ("average_drop", "increase_in_confidence", "average_gain", "insertion", "deletion")
-    parts = [HEAD, findings(), "## Photographs: does the network agree with the map?", PHOTOGRAPHS]
+    parts = [
+        HEAD,
+        findings(),
+        *questions(),
+        "## Photographs: does the network agree with the map?",
+        PHOTOGRAPHS,
+    ]
     for run, name in NETWORKS.items():
         parts += [f"### {name}, {pictures(run)} photographs", full_table(run, faithful), links(run)]
     slow = "squeezenet1_1-slow"
@@ -273,10 +297,19 @@ def page() -> str:
         what = "questions about 25 mosaics" if run == "mosaic" else "pictures"
         places = (*PLACES, "object_recall") if run == "twins" else PLACES
         parts += [f"### {name}, {pictures(run)} {what}", full_table(run, places), links(run)]
-        parts += [
-            f"![The maps of all methods for the first pictures: {name}](results/{run}/examples.png)"
-        ]
+        parts += [examples(run, name)]
+    parts += ["## A network that cannot have looked elsewhere", CELLS]
+    parts += [f"### difull, {pictures('difull')} questions about 20 mosaics"]
+    parts += [full_table("difull", IN_CELL), links("difull"), examples("difull", "difull")]
+    parts += ["## Which parts of the animal does the decision need?", PARTS]
+    parts += [f"### parts, {pictures('parts')} pictures"]
+    parts += [full_table("parts", OF_PARTS), links("parts"), examples("parts", "parts")]
     return "\n\n".join(parts) + "\n"
+
+
+def examples(run: str, name: str) -> str:
+    """The maps of a run of generated pictures."""
+    return f"![The maps of all methods for the first pictures: {name}](results/{run}/examples.png)"
 
 
 def links(run: str) -> str:
@@ -340,9 +373,7 @@ def findings() -> str:
         return value("twins", "object_recall", method)
 
     def between(method: str) -> str:
-        found = cell("twins", "object_recall", method)
-        assert found is not None
-        return f"[{float(found['low']):.1f}, {float(found['high']):.1f}]"
+        return _interval("twins", "object_recall", method)
 
     def difference(method: str) -> str:
         found = next(
@@ -441,3 +472,52 @@ drop, on the same {pictures("squeezenet1_1-authors")} photographs, is
 {v("squeezenet1_1", "insertion", "score_cam")} (Grad-CAM
 {v("squeezenet1_1", "insertion", "grad_cam")}). A table that says only "Score-CAM" leaves this open:
 see the options `probability` and `channel_softmax` of `camlite.score_cam`."""
+
+
+def questions() -> list[str]:
+    """Claims about the data sets that ask one question."""
+    return [_difull(), _parts()]
+
+
+def _difull() -> str:
+    def e(method: str) -> str:
+        return value("difull", "energy_in_cell", method)
+
+    inside = [title(m) for m in real_methods("difull") if e(m) == "100.0"]
+    return f"""**Can the network have looked elsewhere? In `difull` it cannot.** A flat map has
+{e("fake_cam")} % of its energy in the asked cell. {", ".join(inside[:-1])} and {inside[-1]} have
+100.0 %: they use the gradient at each place, and outside it is 0. Grad-CAM has {e("grad_cam")}
+{_interval("difull", "energy_in_cell", "grad_cam")}, XGrad-CAM {e("xgrad_cam")}, Ablation-CAM
+{e("ablation_cam")}, Grad-CAM++ {e("grad_cam_plus_plus")}: they have one weight for each channel,
+and the same channels answer to the animals of the other cells, which cannot have counted. On
+`scenes` Grad-CAM and HiResCAM were equal; here they are not. Score-CAM has {e("score_cam")}.
+Recipro-CAM, positive everywhere, has {e("recipro_cam")}, although its maximum is in the cell for
+{value("difull", "pointing_in_cell", "recipro_cam")} % of the questions. Eigen-CAM asks for no class
+and no cell: {e("eigen_cam")}. Rao et al. report near-perfect numbers for gradients and LayerCAM,
+too."""
+
+
+def _parts() -> str:
+    def r(method: str) -> str:
+        return value("parts", "part_order", method)
+
+    def top(method: str) -> str:
+        return value("parts", "top_part", method)
+
+    better = above_floors("parts", "part_order")
+    return f"""**Which parts? Draw them away.** In `parts` the order of the parts in the map is
+compared with the order in which the logit falls without them. The area alone (Fake-CAM) orders them
+with ρ = {r("fake_cam")} and finds the top part in {top("fake_cam")} %; Sobel edges reach
+{r("sobel_edges")} and {top("sobel_edges")} %. So a number near 0.6 is less than it looks. CAM,
+Grad-CAM and HiResCAM, equal here, have {r("grad_cam")}
+{_interval("parts", "part_order", "grad_cam", 3)} and {top("grad_cam")} %; Guided Grad-CAM has the
+highest order ({r("guided_grad_cam")}). Better than every floor in the order, and told apart from
+it, are {better} of {len(real_methods("parts"))}. Score-CAM ({r("score_cam")}), Recipro-CAM
+({r("recipro_cam")}), RISE ({r("rise")}) and SS-CAM with few samples ({r("ss_cam")}) are not, on
+this network."""
+
+
+def _interval(run: str, metric: str, method: str, digits: int = 1) -> str:
+    found = cell(run, metric, method)
+    assert found is not None
+    return f"[{float(found['low']):.{digits}f}, {float(found['high']):.{digits}f}]"
