@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import warnings
 
 import numpy as np
@@ -665,7 +666,7 @@ def from_the_image(model, count, generator):
 
 cascade.wrongs(
     compared_with_the_step_before=(
-        cascades(compared=lambda maps: list(zip(maps, maps[1:]))),
+        cascades(compared=lambda maps: list(itertools.pairwise(maps))),
         "You compared each map with the one of the step before. Each is compared with the map of "
         "the given model.",
     ),
