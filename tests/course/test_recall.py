@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import camlite
 from camlite.boxes import as_mask, iou
 from camlite.course.lessons import Lesson, Question, all_lessons, find_lesson
 
@@ -539,6 +540,11 @@ def energy_over_area() -> str:
     return f"0.34 / 0.056 ≈ {0.34 / 0.056:.1f} times"
 
 
+def rank_correlation_with_ties() -> str:
+    a, b = torch.tensor([[0.0, 0.0, 3.0, 7.0]]), torch.tensor([[0.0, 1.0, 0.0, 5.0]])
+    return f"So ρ = {float(camlite.sanity.spearman(a, b)):.2f}."
+
+
 @pytest.mark.parametrize(
     ("lesson", "number", "computed"),
     [
@@ -602,6 +608,7 @@ def energy_over_area() -> str:
         (14, 3, other_units),
         (14, 4, sign_lost_by_eigen_grad_cam),
         (14, 5, density_with_a_constant),
+        (18, 1, rank_correlation_with_ties),
         (20, 1, drops),
     ],
 )

@@ -115,7 +115,9 @@ def size_of(new, old):
     if not all(p.isfinite().all() for p in new):
         return "not finite"
     pairs = [
-        (p.square().mean() / q.square().mean()).sqrt() for p, q in zip(new, old) if p.numel() > 19
+        (p.square().mean() / q.square().mean()).sqrt()
+        for p, q in zip(new, old, strict=True)
+        if p.numel() > 19
     ]
     if all(1 / 3 < r < 3 for r in pairs):
         return "about as before"

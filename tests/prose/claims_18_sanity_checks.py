@@ -36,10 +36,9 @@ def _(run):
     assert min(run.right) > 0.5
 
 
-@says("The single draws differ most in", "the first row")
+@says("But the draws differ")
 def _(run):
-    spread = [max(shares) - min(shares) for shares in run.broken_right]
-    assert spread[0] > 0.08
+    assert max(run.broken_right[0]) > min(run.broken_right[0]) + 0.02
 
 
 @says("Three zeros take the ranks 1, 2, 3, so each gets 2", "The 5 gets 6")
@@ -89,7 +88,7 @@ def _(run):
     assert run.curves["noise"].abs().max() < 0.03
 
 
-@says("Some of the maps are dead", "more of them with one random layer (a few in the trained")
+@says("With one random layer more maps are dead than in the trained networks")
 def _(run):
     assert 0 < run.dead[0]
     assert run.dead[0] > 1 - run.alive.float().mean()
@@ -147,22 +146,30 @@ def _(run):
     assert run.by_heart > 0.95
 
 
-@says("two good networks agree, a good one and one that learned by heart hardly do")
+@says("it is far from 1")
 def _(run):
-    good, mixed = run.labels_test["Grad-CAM"]
-    assert good > mixed + 0.05
-    assert abs(mixed) < 0.25
+    assert max(good for name, (good, _) in run.labels_test.items() if name[0] not in "Sb") < 0.9
 
 
-@says("about as much like a network that knows nothing", "as like another good one")
+@says("hardly anything is left")
+def _(run):
+    for name in ("Grad-CAM", "gradient"):
+        good, mixed = run.labels_test[name]
+        assert abs(mixed) < 0.2
+        assert mixed < good
+    assert run.labels_test["Grad-CAM"][1] < run.labels_test["Grad-CAM"][0] - 0.08
+
+
+@says("a large part of it is left", "large part of the likeness is left")
 def _(run):
     good, mixed = run.labels_test["guided"]
-    assert abs(good - mixed) < 0.2
+    assert mixed > 0.4 * good
+    assert mixed > run.floors["guided"][1] + 0.05
 
 
-@says("nearly 0 in both columns")
+@says("0 in both columns", "there was nothing to lose")
 def _(run):
-    assert max(map(abs, run.labels_test["gradient"])) < 0.2
+    assert max(map(abs, run.labels_test["noise"])) < 0.02
 
 
 @says("**Sobel, the blob:** 1.00 and 1.00")
