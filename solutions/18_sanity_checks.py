@@ -162,7 +162,8 @@ plt.show()
 # `model.modules()` goes through all modules in their order, also those inside others, containers
 # and ReLUs too. `module.parameters()` includes those of the modules inside;
 # `module.parameters(recurse=False)` gives only its **own**. And `p.detach().copy_(numbers)` writes
-# numbers into a parameter: `p.detach()` is the same memory without its history (lesson 8).
+# numbers into a parameter: `p.detach()` is the same memory without its history (lesson 8). Without
+# `detach()` PyTorch stops: "a leaf Variable that requires grad is used in an in-place operation".
 
 # %%
 pair = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 1)))
@@ -404,8 +405,8 @@ for name, rows in curves.items():
 #
 # 1. **Grad-CAM and the gradient notice.** With one random layer their mean is far below that of
 #    guided back-propagation, and near what two different images have in common. Look at the
-#    brackets: a single draw can be off by 0.2 or more. There are only four classes, and a random decision
-#    may be like the old one or like its opposite.
+#    brackets: a single draw can be off by 0.2 or more. There are only four classes, and a random
+#    decision may be like the old one or like its opposite.
 # 2. **Guided back-propagation does not notice.** With two random layers, the whole head, the
 #    picture is still nearly the same. It hardly notices another class either. Only when the
 #    *convolutions* become random does it change. So it shows what the filters see in the image, and
@@ -577,13 +578,13 @@ for name, method in METHODS.items():
     values = [[float(rank_correlation(*p).mean()) for p in pairs] for pairs in (two_good, mixed)]
     control, result = labels_test[name] = tuple(sum(v) / len(v) for v in values)
     cells = [f"{sum(v) / len(v):5.2f} ({min(v):5.2f} to {max(v):5.2f})" for v in values]
-    left = f"{result / control:.0%}" if control > 0.02 else "nothing to lose"
+    left = f"{max(result, 0) / control:.0%}" if control > 0.02 else "nothing to lose"
     print(f"{name:12}" + "".join(f"{cell:>25}" for cell in cells) + f"    {left}")
 
 # %% [markdown]
 # First look at the column *good and good*: it is far from 1. Even two networks that give nearly the
 # same answers have different maps. So the control, and not 1, is the height from which a method can
-# fall. The last column says how much of it is left.
+# fall. The last column says how much of it is left (0 % where the likeness is below 0).
 #
 # **Your guess:**
 #
@@ -710,9 +711,9 @@ plt.show()
 # %% [markdown]
 # **Today's question: would the map look the same if the network knew nothing?** For guided
 # back-propagation: much the same, as long as the filters stay, and with labels learned by heart a
-# large part of the likeness is left. For Grad-CAM and the gradient, with their signs: no, neither with a random
-# last layer nor with labels learned by heart. And the edge filter, which looked best to the eye,
-# never asked.
+# large part of the likeness is left. For Grad-CAM and the gradient, with their signs: no, neither
+# with a random last layer nor with labels learned by heart. And the edge filter, which looked best
+# to the eye, never asked.
 #
 # ## Once more
 #

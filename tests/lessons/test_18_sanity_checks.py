@@ -285,6 +285,8 @@ randomize_from_top.wrongs(
 randomize_from_top.teaches_parts(
     {
         "what comes back": "Return the copy, a network with the same layers.",
+        "new weights": "These are not the right parameters. All parameters of the last `count` modules "
+        "that have parameters of their own are new, and no others.",
         "the same seed again": "Two calls with the same seed give different weights. Draw all "
         "numbers from the given generator.",
         "the same in spite of another seed": "Some new weights are the same for every seed. Each of "
@@ -415,6 +417,13 @@ rank_correlation.wrongs(
         lambda a, b: correlation(argsort(a), argsort(b)),
         "argsort does not give ranks: it says which pixel comes first, second, … The ranks are the "
         "places of the pixels in this order. (And ties need the mean rank.)",
+    ),
+    argsort_twice=(
+        lambda a, b: correlation(
+            a.flatten(1).argsort(1).argsort(1), b.flatten(1).argsort(1).argsort(1)
+        ),
+        "argsort of argsort gives ranks, but equal values get different ones, as it happens. They "
+        "share their mean rank; a map after a ReLU has many zeros.",
     ),
     ties_in_order=(
         lambda a, b: correlation(ranks(a, "ordinal"), ranks(b, "ordinal")),
@@ -749,6 +758,14 @@ cascade.wrongs(
         cascades(finish=lambda found: found[::-1]),
         "Your list runs the other way: from all layers to one. It begins with one random layer.",
     ),
+)
+
+cascade.teaches_parts(
+    {
+        "random layers in the networks that were asked": "The method is asked for the given model "
+        "once, and then for networks with the last 1, 2, … layers random, until all are.",
+        "the method got another": "layer, x and c go to the method as they are, in every step.",
+    }
 )
 
 
