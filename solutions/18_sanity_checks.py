@@ -644,8 +644,8 @@ print("guided, 18.3    " + " ".join(f"{v:5.2f}" for v in curves["guided"][0]))
 # %% [markdown]
 # With new weights the library's curve and ours have the same form: high while only the head is
 # random, low at the end. Before you read the curve of the shuffled weights, look at the dead maps
-# beside it. Where all of them are dead, the similarity is 0 by our rule. That says that the *signal*
-# died in this draw, and nothing about the method. A curve without this column can be a trap.
+# beside it. Where all of them are dead, the similarity is 0 by our rule. That says that the
+# *signal* died in this draw, and nothing about the method. A curve without this column can be a trap.
 #
 # Not everything is settled. What one should know before quoting such a check:
 #
