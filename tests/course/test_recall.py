@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import camlite
 from camlite.boxes import as_mask, iou
 from camlite.course.lessons import Lesson, Question, all_lessons, find_lesson
 
@@ -587,6 +588,11 @@ def density_of_a_word() -> str:
     return f"115 / 2304 ≈ {100 * area:.1f} % of the picture; 0.36 / 0.050 ≈ {0.36 / area:.1f} times"
 
 
+def rank_correlation_with_ties() -> str:
+    a, b = torch.tensor([[0.0, 0.0, 3.0, 7.0]]), torch.tensor([[0.0, 1.0, 0.0, 5.0]])
+    return f"So ρ = {float(camlite.sanity.spearman(a, b)):.2f}."
+
+
 @pytest.mark.parametrize(
     ("lesson", "number", "computed"),
     [
@@ -653,6 +659,7 @@ def density_of_a_word() -> str:
         (17, 1, drop_and_increase),
         (17, 2, two_rules_for_one_curve),
         (17, 4, light_outside_the_cell),
+        (18, 1, rank_correlation_with_ties),
         (20, 1, drops),
         (19, 1, map_and_logit_of_a_series),
         (19, 2, windows_of_a_map),
