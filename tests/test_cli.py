@@ -309,7 +309,7 @@ WRONG = [
     "evaluate {folder} --model pond_repaired --out {folder}/x",
     "evaluate {text} --model pond_repaired",
     "demo --out {text}",
-    "release --out {text}",
+    "dev release --out {text}",
 ]
 
 
