@@ -20,6 +20,7 @@ from camlite.course.lessons import find_lesson
 
 GROUP = get_command(app)
 assert isinstance(GROUP, TyperGroup)
+PANELS = ["Learn", "Draw", "Measure", "For teachers", "For authors"]
 COMMANDS: dict[str, Any] = {
     **{name: command for name, command in GROUP.commands.items() if name != "dev"},
     **{f"dev {name}": command for name, command in GROUP.commands["dev"].commands.items()},
@@ -62,8 +63,8 @@ def test_help_has_an_example_and_shows_no_old_spelling(name: str) -> None:
 
 def test_help_groups_the_commands() -> None:
     shown = camlite("--help").stdout
-    panels = [p for p in ("Learn", "Draw", "Measure", "For authors") if f"─ {p} ─" in shown]
-    assert panels == ["Learn", "Draw", "Measure", "For authors"]
+    panels = [p for p in PANELS if f"─ {p} ─" in shown]
+    assert panels == PANELS
     assert "a.b" not in shown
 
 
@@ -310,6 +311,11 @@ WRONG = [
     "evaluate {text} --model pond_repaired",
     "demo --out {text}",
     "dev release --out {text}",
+    "release --out {text}",
+    "release --lessons 99",
+    "release --lessons 3.1",
+    "release --lessons 3-8",
+    "release --format pdf",
 ]
 
 

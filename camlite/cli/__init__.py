@@ -10,12 +10,13 @@ from camlite.cli import learn
 from camlite.cli import doctor
 from camlite.cli import library
 from camlite.cli import measure
+from camlite.cli import release
 from camlite.cli import author
 
 # isort: on
 from camlite.cli.console import app
 
-__all__ = ["app", "author", "doctor", "learn", "library", "main", "measure"]
+__all__ = ["app", "author", "doctor", "learn", "library", "main", "measure", "release"]
 
 
 def main() -> None:
