@@ -22,10 +22,15 @@ DOWNLOADS = DATASETS / "downloads"
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that readers see the old or the new text, never a half."""
+    write_whole_bytes(path, text.replace("\n", os.linesep).encode("utf-8"))
+
+
+def write_whole_bytes(path: Path, content: bytes) -> None:
+    """The same for bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
     os.chmod(partial, 0o644)
     os.replace(partial, path)
 

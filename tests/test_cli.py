@@ -21,6 +21,7 @@ from camlite.course.lessons import find_lesson
 PANELS = ["Learn", "Draw", "Measure", "For teachers", "For authors"]
 GROUP = get_command(app)
 assert isinstance(GROUP, TyperGroup)
+PANELS = ["Learn", "Draw", "Measure", "For teachers", "For authors"]
 COMMANDS: dict[str, Any] = {
     **{name: command for name, command in GROUP.commands.items() if name != "dev"},
     **{f"dev {name}": command for name, command in GROUP.commands["dev"].commands.items()},
@@ -315,7 +316,12 @@ WRONG = [
     "evaluate {folder} --model pond_repaired --out {folder}/x",
     "evaluate {text} --model pond_repaired",
     "demo --out {text}",
+    "dev release --out {text}",
     "release --out {text}",
+    "release --lessons 99",
+    "release --lessons 3.1",
+    "release --lessons 3-8",
+    "release --format pdf",
 ]
 
 

@@ -10,6 +10,7 @@ from camlite.cli import learn
 from camlite.cli import doctor
 from camlite.cli import library
 from camlite.cli import measure
+from camlite.cli import release
 from camlite.cli import grade
 from camlite.cli import export
 from camlite.cli import author
@@ -17,7 +18,18 @@ from camlite.cli import author
 # isort: on
 from camlite.cli.console import app
 
-__all__ = ["app", "author", "doctor", "export", "grade", "learn", "library", "main", "measure"]
+__all__ = [
+    "app",
+    "author",
+    "doctor",
+    "export",
+    "grade",
+    "learn",
+    "library",
+    "main",
+    "measure",
+    "release",
+]
 
 
 def main() -> None:

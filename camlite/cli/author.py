@@ -1,4 +1,4 @@
-"""The authors' commands: release, dev new, dev check, dev mistakes, dev coverage."""
+"""The authors' commands: dev release, dev new, dev check, dev mistakes, dev coverage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camlite.cli.console import AUTHORS, Command, app, dev, friendly, say
+from camlite.cli.console import dev, friendly, say
 from camlite.course import lessons as course
 from camlite.course import paths
 from camlite.paths import write_whole
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from camlite.course.coverage import Named
 
 
-@app.command(cls=Command, rich_help_panel=AUTHORS)
+@dev.command(name="release")
 @friendly
-def release(
+def dev_release(
     check_only: Annotated[
         bool,
         typer.Option(
@@ -31,7 +31,7 @@ def release(
         typer.Option("--out", help="Folder of the lessons. Default: lessons/ of the clone."),
     ] = None,
 ) -> None:
-    """Write lessons/ from solutions/, without the answers. Example: camlite release --check"""
+    """Write lessons/ from solutions/, without the answers. Example: camlite dev release --check"""
     folder = folder or paths.ROOT / "lessons"
     drifted = False
     for one in course.all_lessons():
@@ -59,7 +59,7 @@ def dev_new(
         say((f"written    {path.relative_to(paths.ROOT)}", ""))
     say(
         (f"What is left to write: camlite dev check {number}", "bold"),
-        ("For learners, once it is written: camlite release", ""),
+        ("For learners, once it is written: camlite dev release", ""),
     )
 
 

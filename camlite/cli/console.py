@@ -36,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Learn class activation maps step by step.\n\nBegin with: camlite demo",
 )
-dev = typer.Typer(no_args_is_help=True, help="Test the lessons themselves.")
+dev = typer.Typer(no_args_is_help=True, help="Write and test the lessons themselves.")
 app.add_typer(dev, name="dev", rich_help_panel=AUTHORS)
 out = Console(soft_wrap=True, highlight=False, markup=False)
 

@@ -20,6 +20,7 @@ from camlite.course import lessons as course
 from camlite.course import progress, workspace
 from camlite.course.judge import Verdict
 from camlite.course.notebook import MARKS, render
+from camlite.grading.points import points
 
 WhichLesson = Annotated[
     str | None, typer.Argument(help="Number of the lesson. Default: the lesson you started last.")
@@ -72,7 +73,10 @@ def lessons(as_json: AsJson = False) -> None:
                         "lesson": one.number,
                         "name": one.name,
                         "title": one.title,
-                        "exercises": [{"id": e.id, "name": e.name} for e in one.exercises.values()],
+                        "exercises": [
+                            {"id": id, "name": one.exercises[id].name, "points": worth}
+                            for id, worth in points(one).items()
+                        ],
                     }
                     for one in found
                 ],

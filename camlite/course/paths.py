@@ -14,11 +14,17 @@ CHECKS = ROOT / "tests" / "lessons"
 
 
 def learner_folder() -> Path:
-    """Where the learner works: lessons/ of the clone, or of the current folder."""
+    """Where the learner works: lessons/ of the clone, or of the current folder.
+
+    Jupyter starts a notebook's Python in the notebook's own folder: that is lessons/ itself.
+    """
     named = os.environ.get("CAMLITE_LESSONS")
     if named:
         return Path(named)
-    return ROOT / "lessons" if IN_CLONE else Path.cwd() / "lessons"
+    if IN_CLONE:
+        return ROOT / "lessons"
+    here = Path.cwd()
+    return here if here.name == "lessons" else here / "lessons"
 
 
 def home() -> Path:

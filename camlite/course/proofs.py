@@ -57,7 +57,7 @@ def _lesson_proofs(lesson: Lesson) -> Iterator[Proof]:
 
     def not_drifted() -> None:
         assert drift(lesson, paths.ROOT / "lessons") in ("same", "answered"), (
-            f"lessons/{lesson.name}.py is not what its master gives: run `camlite release`"
+            f"lessons/{lesson.name}.py is not what its master gives: run `camlite dev release`"
         )
 
     def no_leak() -> None:

@@ -78,7 +78,7 @@ def test_a_new_lesson_says_what_is_left_and_passes_when_it_is_written(clone: Pat
     to_write = {f"5.1-wrong-wrong_{n}" for n in (2, 3, 4, 5)} | {"5.1-accepts-right_2"}
     assert set(left) == {"nothing_left_to_fill_in", "not_drifted"} | to_write
     assert all(left[proof] == f"write this answer in test_{NAME}.py" for proof in to_write)
-    assert "run `camlite release`" in left["not_drifted"]
+    assert "run `camlite dev release`" in left["not_drifted"]
     marks = re.findall(r"(\S+), lines ([\d, ]+)", left["nothing_left_to_fill_in"])
     assert len(marks) == 3
     for file, numbers in marks:
@@ -87,7 +87,7 @@ def test_a_new_lesson_says_what_is_left_and_passes_when_it_is_written(clone: Pat
         assert numbers.split(", ") == found
 
     filled(clone)
-    assert camlite("release").exit_code == 0
+    assert camlite("dev", "release").exit_code == 0
     done = camlite("dev", "check", "5")
     assert (done.exit_code, failures(done)) == (0, {}), done.stdout
     assert done.stdout.startswith(f"✔ {NAME}")
