@@ -10,12 +10,13 @@ from camlite.cli import learn
 from camlite.cli import doctor
 from camlite.cli import library
 from camlite.cli import measure
+from camlite.cli import report
 from camlite.cli import author
 
 # isort: on
 from camlite.cli.console import app
 
-__all__ = ["app", "author", "doctor", "learn", "library", "main", "measure"]
+__all__ = ["app", "author", "doctor", "learn", "library", "main", "measure", "report"]
 
 
 def main() -> None:

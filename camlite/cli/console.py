@@ -19,7 +19,8 @@ from typer.core import TyperCommand
 
 from camlite.errors import DataNotFound
 
-LEARN, DRAW, MEASURE, AUTHORS = "Learn", "Draw", "Measure", "For authors"  # panels of the help
+LEARN, DRAW, MEASURE = "Learn", "Draw", "Measure"  # panels of the help
+TEACH, AUTHORS = "For teachers", "For authors"
 OLD_SPELLINGS = {  # they work where the new option exists, and are not shown
     "--save": "--out",
     "--methods": "--method",
