@@ -12,6 +12,7 @@ from camlite.cli import library
 from camlite.cli import measure
 from camlite.cli import release
 from camlite.cli import grade
+from camlite.cli import report
 from camlite.cli import export
 from camlite.cli import author
 
@@ -29,6 +30,7 @@ __all__ = [
     "main",
     "measure",
     "release",
+    "report",
 ]
 
 
