@@ -309,8 +309,8 @@ def test_four_processes_go_on_where_one_was_killed(tmp_path: Path) -> None:
 
 def test_a_row_holds_what_the_public_functions_say(tmp_path: Path) -> None:
     """One picture by hand: the network, the map, each metric."""
-    names = tuple(METRICS)
-    evaluate(plan(tmp_path, limit=1, methods=("layer_cam",), metrics=names), progress=False)
+    every = plan(tmp_path, data="parts", limit=1, methods=("layer_cam",), metrics=tuple(METRICS))
+    evaluate(every, progress=False)
     row = next(r for r in table(tmp_path / "rows.csv") if r["method"] == "layer_cam")
 
     import camlite
@@ -324,6 +324,7 @@ def test_a_row_holds_what_the_public_functions_say(tmp_path: Path) -> None:
     again = camlite.layer_cam(net, "features", x * heat, c)
     mask = part.object_mask
     box = torch.tensor([camlite.boxes.bounding_box(mask[0].double())])
+    blocks = L.repeat_interleave(4, 1).repeat_interleave(4, 2)
     own = camlite.boxes.bounding_box(camlite.up(L, x.shape[2:])[0])
     expected = {
         "before": after.before,
@@ -335,6 +336,8 @@ def test_a_row_holds_what_the_public_functions_say(tmp_path: Path) -> None:
         "complexity": metrics.complexity(heat),
         "pointing": metrics.pointing_game(L, mask, tolerance=48 * 15 / 224).values,
         "energy": metrics.energy_pointing_game(L, mask).values,
+        "energy_in_cell": metrics.energy_pointing_game(blocks, mask).values,
+        "pointing_in_cell": metrics.pointing_game(blocks, mask, tolerance=0).values,
         "objects_found": metrics.object_recall(L, mask[:, None]).values,
         "iou": camlite.boxes.iou(own, box[0]),
     }
