@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -32,7 +33,7 @@ from camlite.course.lessons import (
     solution_lines,
 )
 from camlite.grading.handout import FORMATS, chosen, handout, write, zipped
-from camlite.grading.nbgrader import nbgrader_notebook, nbgrader_points
+from camlite.grading.nbgrader import nbgrader_points
 from camlite.grading.points import points
 
 LESSONS = {lesson.name: lesson for lesson in all_lessons()}
@@ -47,6 +48,17 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def camlite(*args: str):
     return CliRunner().invoke(app, list(args))
+
+
+@cache
+def built(name: str) -> dict[str, bytes]:
+    """A handout of one lesson in all formats."""
+    return handout([LESSONS[name]], list(FORMATS))
+
+
+def for_nbgrader(name: str) -> nbformat.NotebookNode:
+    text = built(name)[f"nbgrader/source/{name}/{name}.ipynb"].decode()
+    return nbformat.reads(text, as_version=4)
 
 
 def unpacked(files: dict[str, bytes]) -> dict[str, bytes]:
@@ -104,7 +116,7 @@ def test_a_zip_depends_on_names_and_contents_only() -> None:
 
 
 def test_notebooks_and_scripts_are_the_learner_s_lesson() -> None:
-    files = unpacked(handout([LESSON], list(FORMATS)))
+    files = unpacked(built(LESSON.name))
     name = LESSON.name
     assert files[f"py/{name}.py"].decode() == released(LESSON)
     book = notebook(LESSON)
@@ -165,7 +177,7 @@ def leaks(files: dict[str, bytes], lesson: Lesson) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", LESSONS)
 def test_no_file_of_any_format_gives_an_answer_away(name: str) -> None:
     lesson = LESSONS[name]
-    assert leaks(handout([lesson], list(FORMATS)), lesson) == []
+    assert leaks(built(name), lesson) == []
 
 
 def test_a_planted_secret_is_seen_in_every_format() -> None:
@@ -177,7 +189,7 @@ def test_a_planted_secret_is_seen_in_every_format() -> None:
         exercise.taught["W.mT"],
         "every_class_with_every_image",
     ]
-    for name, content in unpacked(handout([LESSON], list(FORMATS))).items():
+    for name, content in unpacked(built(LESSON.name)).items():
         if name == "points.csv":
             continue
         for secret in planted:
@@ -194,7 +206,7 @@ def test_a_planted_secret_is_seen_in_every_format() -> None:
 def test_every_exercise_is_still_to_be_written(name: str) -> None:
     """Each exercise cell holds the line that it begins with, in each format."""
     lesson = LESSONS[name]
-    for file, content in unpacked(handout([lesson], list(FORMATS))).items():
+    for file, content in unpacked(built(name)).items():
         for exercise in lesson.exercises.values():
             line = f'raise NotImplementedError("Exercise {exercise.id}: {exercise.name}")'
             assert line in texts(file, content) or file.endswith(("points.csv", "README.txt"))
@@ -204,7 +216,7 @@ def test_every_exercise_is_still_to_be_written(name: str) -> None:
 
 
 def test_points_stand_in_the_table_the_readme_and_the_listing() -> None:
-    files = unpacked(handout([LESSON], list(FORMATS)))
+    files = unpacked(built(LESSON.name))
     rows = list(csv.DictReader(io.StringIO(files["points.csv"].decode())))
     assert {row["exercise"]: float(row["points"]) for row in rows} == points(LESSON)
     assert [row["name"] for row in rows] == [e.name for e in LESSON.exercises.values()]
@@ -332,8 +344,7 @@ SCHEMA_3 = {  # nbgrader/nbgraderformat/v3.json of nbgrader 0.9.6
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_metadata_fit_the_schema(name: str) -> None:
-    lesson = LESSONS[name]
-    book = nbformat.reads(nbgrader_notebook(lesson, points(lesson)), as_version=4)
+    lesson, book = LESSONS[name], for_nbgrader(name)
     nbformat.validate(book)
     marked = [cell.metadata.nbgrader for cell in book.cells if "nbgrader" in cell.metadata]
     for one in marked:
@@ -356,8 +367,7 @@ def test_the_metadata_fit_the_schema(name: str) -> None:
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_the_lesson_is_all_there_and_the_added_cells_follow_the_checks(name: str) -> None:
-    lesson = LESSONS[name]
-    book = nbformat.reads(nbgrader_notebook(lesson, points(lesson)), as_version=4)
+    lesson, book = LESSONS[name], for_nbgrader(name)
     own = re.compile(r"[ \t]*### (BEGIN|END) SOLUTION\n?")
     kept = [c for c in book.cells if not c.metadata.get("nbgrader", {}).get("grade")]
     plain = nbformat.reads(notebook(lesson), as_version=4)
@@ -371,9 +381,8 @@ def test_the_lesson_is_all_there_and_the_added_cells_follow_the_checks(name: str
 def test_between_the_marks_stands_only_the_beginning_of_an_exercise() -> None:
     """nbgrader puts its own line there; the rest of the cell must stay."""
     marks = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.S)
-    for lesson in LESSONS.values():
-        book = nbformat.reads(nbgrader_notebook(lesson, points(lesson)), as_version=4)
-        for cell in book.cells:
+    for name in LESSONS:
+        for cell in for_nbgrader(name).cells:
             if cell.metadata.get("nbgrader", {}).get("solution"):
                 inside = marks.findall(cell.source)
                 assert inside
@@ -401,7 +410,7 @@ def is_exercise(cell: nbformat.NotebookNode) -> bool:
 
 
 def test_the_value_of_the_cell_is_the_points(tmp_path: Path, capfd) -> None:
-    book = nbformat.reads(nbgrader_notebook(LESSON, points(LESSON)), as_version=4)
+    book = for_nbgrader(LESSON.name)
     loud = "import sys, warnings\nprint('x', file=sys.stderr)\nwarnings.warn('careful')\n"
     broken = {"3.2": lambda text: text.replace("mean", "sum")}
     solved(book, LESSON, lambda id, text: loud + broken.get(id, str)(text))
