@@ -134,12 +134,14 @@ def parse(code: str, filename: str) -> ast.Module:
 class Statement:
     """A statement at the top level: the names that it changes and those that it uses.
 
-    `code` is the SyntaxError of its cell where that is not Python.
+    `code` is the SyntaxError of its cell where that is not Python; `defines` is said of functions,
+    classes and imports.
     """
 
     code: CodeType | SyntaxError
     gives: frozenset[str]
     takes: frozenset[str] = frozenset()
+    defines: bool = False
 
 
 def statements(code_cells: list[str]) -> list[Statement]:
@@ -165,7 +167,12 @@ def statements(code_cells: list[str]) -> list[Statement]:
                 gives |= {alias.name for alias in node.names} & {"*"}
             else:
                 gives |= _changed_in_place(node) - imported
-            found.append(Statement(one, frozenset(gives), frozenset(_names(one, "LOAD_"))))
+            defines = isinstance(
+                node,
+                (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom),
+            )
+            taken = frozenset(_names(one, "LOAD_"))
+            found.append(Statement(one, frozenset(gives), taken, defines))
     return found
 
 
@@ -226,14 +233,22 @@ def definition(code_cells: list[str], name: str) -> Any:
 
 
 def _needed(every: list[Statement], name: str) -> list[Statement]:
-    """The statements that give `name` a value, and those that these need, in the file's order."""
+    """The statements that give `name` a value, and those that these need, in the file's order.
+
+    What a lesson assigns after the answer (`bar = …` of a figure) does not take the place of what
+    was there before it; a function that is written anew does.
+    """
     chosen: set[int] = set()
     asked, names = {name}, [name]
+    answer = max((i for i, one in enumerate(every) if name in one.gives), default=0)
     while names:
         wanted = names.pop()
-        for i, one in enumerate(every):
-            if i not in chosen and (wanted in one.gives or "*" in one.gives):
+        givers = [i for i, one in enumerate(every) if wanted in one.gives or "*" in one.gives]
+        if any(i < answer and wanted in every[i].gives for i in givers):
+            givers = [i for i in givers if i <= answer or every[i].defines]
+        for i in givers:
+            if i not in chosen:
                 chosen.add(i)
-                names += one.takes - asked
-                asked |= one.takes
+                names += every[i].takes - asked
+                asked |= every[i].takes
     return [every[i] for i in sorted(chosen)]

@@ -201,3 +201,17 @@ def test_what_is_no_notebook_is_told(text, tmp_path):
     path.write_text(text)
     with pytest.raises(UnreadableSubmission, match="is not a notebook"):
         read_submission(path)
+
+
+def test_what_is_assigned_after_the_answer_does_not_take_its_place():
+    cells = [
+        "factor = 2",
+        "def helper(M): return 1 * M",
+        "def scale(M): return factor * helper(M)",
+        "factor = [3, 4]\nfactor[0] = 7",
+        "later = 5",
+    ]
+    assert verdict_on_code(cells).status == "passed"
+    again = [*cells, "def helper(M): return 3 * M"]
+    assert verdict_on_code(again).status == "wrong"  # a function written anew counts
+    assert verdict_on_code(["def scale(M): return factor * M", "factor = 2"]).status == "passed"
