@@ -418,7 +418,7 @@ def test_version_numbers_are_compared_as_numbers() -> None:
 
 DOCS = sorted(Path(__file__).parents[1].glob("docs/*.md"))
 OTHER_PROGRAMS = {"--nproc-per-node", "--requeue", "--help"}  # torchrun, sbatch, every program
-CALL = re.compile(r"camlite (" + "|".join(GROUP.commands) + r")\b((?:\\\n|[^\n`])*)")
+CALL = re.compile(r"camlite (" + "|".join(COMMANDS) + r")\b((?:\\\n|[^\n`])*)")
 
 
 def test_every_option_in_the_page_of_evaluate_exists() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from camlite.cli.console import TEACH, Command, app, friendly, say, show_picture
+from camlite.grading.similar import THRESHOLD
 
 
 @app.command(cls=Command, rich_help_panel=TEACH)
@@ -20,7 +21,7 @@ def report(
     similarity: Annotated[
         float,
         typer.Option(help="Pairs of answers that share so much of what is their own are shown."),
-    ] = 0.6,
+    ] = THRESHOLD,
 ) -> None:
     """Draw a class: scores, mistakes, what to add, similar answers. Example: camlite report marks
 

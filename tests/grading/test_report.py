@@ -267,6 +267,18 @@ def test_a_renamed_copy_is_shown_and_an_honest_other_answer_is_not():
     assert flagged(mine, DISGUISED, HONEST, code_of("3.3", IN_TURN)) == [("a", "b")]
 
 
+def test_what_can_be_renamed_or_left_out_leaves_no_token():
+    bare = "def f(a, b):\n    return a.mean(dim=1) + 2 * b\n"
+    dressed = (
+        'def g(x: "Tensor", other: int | None) -> dict[str, float]:\n    """Text."""\n'
+        "    # a comment\n    return (x.mean(dim = 7)\n            + 0.5*other)\n"
+    )
+    assert tokens_of(dressed) == tokens_of(bare)
+    assert tokens_of(bare.replace("mean", "sum")) != tokens_of(bare)
+    assert tokens_of(bare.replace("dim", "axis")) != tokens_of(bare)
+    assert tokens_of(bare.replace("+", "-")) != tokens_of(bare)
+
+
 def test_two_who_wrote_the_published_solution_are_not_shown():
     lesson = find_lesson(3)
     text = re.search(r"def normalize.*?### END SOLUTION", lesson.text, re.S)[0]
