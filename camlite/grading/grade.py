@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +32,7 @@ from camlite.course.runner import verdict_on
 from camlite.course.submission import UnreadableSubmission, cells_of
 from camlite.grading.feedback import write_feedback
 from camlite.grading.marks import Mark, MarksLog, read_log, read_marks, write_csv
+from camlite.grading.names import file_names
 from camlite.grading.plain import pack
 from camlite.grading.points import points
 from camlite.grading.remote import observed
@@ -118,28 +120,23 @@ def finish(out: Path) -> None:
     students: dict[str, list[Mark]] = {}
     for mark in marks:
         students.setdefault(mark.student, []).append(mark)
+    names = file_names(students)
     for name, theirs in students.items():
-        write_feedback(out, name, theirs)
+        write_feedback(out, name, theirs, names[name])
 
 
 def keep_files(students: Iterable[Student], lessons: Iterable[int], out: Path) -> None:
-    """A copy of what is graded, for the class report: OUT/submitted/<number>/<lesson>.py."""
-    names = {}
-    for number, one in enumerate(students, start=1):
-        folder = f"{number:04d}"
-        names[folder] = one.name
-        for lesson in lessons:
-            files = answers_to(find_lesson(lesson), one)
-            if not files:
-                continue
-            try:
-                code = "\n\n# %%\n".join(cells_of(files[0].name, files[0].data))
-            except UnreadableSubmission:
-                continue
-            path = out / "submitted" / folder / f"{find_lesson(lesson).name}.py"
-            if not path.exists():
-                write_whole(path, code.encode("utf-8", "replace").decode())
-    write_whole(out / "submitted/students.json", json.dumps(names, indent=1, ensure_ascii=False))
+    """A copy of what is graded, for the class report: OUT/submitted/<student>/<lesson>.py."""
+    students = list(students)
+    names = file_names(one.name for one in students)
+    for one in students:
+        for lesson in map(find_lesson, lessons):
+            path = out / "submitted" / names[one.name] / f"{lesson.name}.py"
+            files = answers_to(lesson, one)
+            with suppress(UnreadableSubmission):
+                if files and not path.exists():
+                    code = "\n\n# %%\n".join(cells_of(files[0].name, files[0].data))
+                    write_whole(path, code.encode("utf-8", "replace").decode())
 
 
 # ------------------------------------------------------------------ processes that judge
