@@ -27,18 +27,31 @@ def right(lesson: Lesson) -> str:
     return re.sub(r"^[ \t]*### (?:BEGIN|END) SOLUTION\n", "", lesson.text, flags=re.M)
 
 
+_LOADED = """
+def declared():
+    import sys
+    from types import ModuleType
+
+    module = sys.modules["checks"] = ModuleType("checks")
+    exec({source!r}, vars(module))
+    return {{e.id: e for e in vars(module).values() if isinstance(e, module.Exercise)}}
+
+
+known = declared()
+"""
+
+
 def wrong(lesson: Lesson, chosen: dict[str, int]) -> str:
     """A file in which exercise `id` is answered by its declared wrong answer number `chosen[id]`.
 
     The check file is handed in with it: that is where these answers stand.
     """
-    text = lesson.checks.read_text(encoding="utf-8")
+    source = lesson.checks.read_text(encoding="utf-8")
     lines = [
-        f"{lesson.exercises[id].name} = [e for e in list(globals().values()) if isinstance(e, "
-        f"Exercise) and e.id == {id!r}][0].wrong_answers[{n}].answer"
+        f"{lesson.exercises[id].name} = known[{id!r}].wrong_answers[{n}].answer"
         for id, n in chosen.items()
     ]
-    return "\n\n".join([text, *lines])
+    return "\n".join([_LOADED.format(source=source), *lines])
 
 
 def submissions(lesson: Lesson, count: int, seed: int = 0) -> Iterator[tuple[str, str]]:
