@@ -956,7 +956,7 @@ print(f"energy on the motif {energy_on_motif.mean():.0%}, a flat map has {motif_
 # **Where to read on.** The CAM paper's section on text and on visual question answering. The
 # Grad-CAM paper's section on captions, where an LSTM writes. For attention as an explanation: S.
 # Jain, B. C. Wallace, *Attention is not Explanation*, NAACL 2019, arXiv 1902.10186. In the library:
-# `camlite.tokens_to_map`, and `docs/` for signals.
+# `camlite.tokens_to_map`, `camlite.data.signals`.
 #
 # **Words.** *signal*: tín hiệu · 信号 · 訊號 · 信号. *token*: token · 词元 · 詞元 · トークン.
 # *attention*: cơ chế chú ý · 注意力 · 注意力 · アテンション. *embedding*: vectơ nhúng · 嵌入 · 嵌入 · 埋め込み.
