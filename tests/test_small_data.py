@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from camlite import data
-from camlite.data.small import COLOURS
+from camlite.data.small import BAD, COLOURS, GOOD
 
 
 def test_shapes_are_where_the_masks_are_and_have_their_colours():
@@ -72,3 +72,43 @@ def test_actions_lie_in_their_spans_and_the_hand_shakes_in_the_other_half():
     assert torch.equal(a.signals[:7], data.actions(60, seed=5).signals[:7])
     with pytest.raises(ValueError, match="-2"):
         data.actions(-2)
+
+
+def test_the_two_columns_of_a_table_tell_the_class():
+    rows, kind, first = data.table(600, seed=3)
+    assert rows.shape == (600, 12)
+    n = torch.arange(600)
+    left, right = rows[n, first], rows[n, first + 1]
+    assert (left[kind == 0] >= 1.5).all()
+    assert (left[kind == 1] <= -1.5).all()
+    assert torch.equal(right[kind < 2], -left[kind < 2])
+    assert rows[kind == 2].std() == pytest.approx(1, abs=0.05)  # nothing but noise
+    with pytest.raises(ValueError, match="-1"):
+        data.table(-1)
+
+
+def test_one_word_of_a_sentence_tells_the_class_and_the_copies_differ_in_one_word():
+    s = data.sentences(40, seed=4)
+    for n, (text, turned, renamed) in enumerate(zip(s.texts, s.opposite, s.renamed, strict=True)):
+        at = int(s.deciding[n])
+        assert text[at] in (BAD, GOOD)[int(s.labels[n])]
+        assert turned[at] in (GOOD, BAD)[int(s.labels[n])]
+        assert turned[:at] + turned[at + 1 :] == text[:at] + text[at + 1 :]
+        assert [a != b for a, b in zip(text, renamed, strict=True)].count(True) == 1
+        assert renamed[at] == text[at]
+    assert s.texts == data.sentences(40, seed=4).texts != data.sentences(40, seed=5).texts
+    assert data.sentences(0).texts == []
+    with pytest.raises(ValueError, match="-3"):
+        data.sentences(-3)
+
+
+def test_word_pieces_join_the_most_frequent_pair():
+    texts = [["low", "lower"], ["low", "now"]]
+    assert data.word_pieces(texts, 0)["low"] == ["l", "o", "w"]
+    assert data.word_pieces(texts, 1) == {
+        "low": ["l", "ow"],
+        "lower": ["l", "ow", "e", "r"],
+        "now": ["n", "ow"],
+    }
+    assert data.word_pieces(texts, 2)["lower"] == ["low", "e", "r"]
+    assert data.word_pieces(texts, 99)["lower"] == ["lower"]

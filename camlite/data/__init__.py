@@ -15,7 +15,7 @@ from camlite.data.files import (
     photos,
 )
 from camlite.data.generated import Parts, Scenes, lookalikes, mosaic, parts, scenes, signals, twins
-from camlite.data.small import actions, printed_words, shapes
+from camlite.data.small import actions, printed_words, sentences, shapes, table, word_pieces
 
 __all__ = [
     "Parts",
@@ -34,7 +34,10 @@ __all__ = [
     "photos",
     "printed_words",
     "scenes",
+    "sentences",
     "shapes",
     "signals",
+    "table",
     "twins",
+    "word_pieces",
 ]

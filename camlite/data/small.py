@@ -1,11 +1,13 @@
-"""Small data for lesson 19: shapes to ask about, printed words to find, movements of a hand.
+"""Small data for lesson 19: shapes to ask about, words to find, movements, a table, sentences.
 
 All of it is drawn from a seed: same seed, same pixels. What is where is known.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -176,3 +178,121 @@ def actions(count: int = 600, seed: int = 0) -> Signals:
         x[n, :, start[n] : start[n] + 24] += size[n] * move
         x[n, :, shake[n] : shake[n] + 24] += 0.7 * torch.randn(2, 24, generator=rng)
     return Signals(x, labels, torch.stack([start, start + 24], 1), list(moves))
+
+
+def table(count: int = 300, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows (count, 12) of random numbers, two neighbouring columns of which may tell the class.
+
+    With them the classes (count,): 0 fall, high and then low; 1 rise, low and then high; 2 none,
+    nothing planted. And for each row the first of the two columns, (count,); of class 2 ignore it.
+    Raises ValueError for a negative count.
+    """
+    if count < 0:
+        raise ValueError(f"count must be at least 0, not {count}")
+    rng = torch.Generator().manual_seed(seed)
+    rows = torch.randn(count, 12, generator=rng)
+    kind, first = torch.arange(count) % 3, torch.randint(11, (count,), generator=rng)
+    size = (1.5 + torch.rand(count, generator=rng)) * (1 - 2.0 * kind)
+    n = (kind < 2).nonzero()[:, 0]
+    rows[n, first[n]], rows[n, first[n] + 1] = size[n], -size[n]
+    return rows, kind, first
+
+
+# Four of the beginnings are good with -ful, four with -less; of both some end in e: no piece of a
+# word tells the class alone.
+GOOD = [
+    "hopeful",
+    "careful",
+    "useful",
+    "thankful",
+    "harmless",
+    "fearless",
+    "blameless",
+    "wasteless",
+]
+BAD = [
+    "hopeless",
+    "careless",
+    "useless",
+    "thankless",
+    "harmful",
+    "fearful",
+    "blameful",
+    "wasteful",
+]
+_THINGS = ["film", "letter", "garden", "song", "journey"]
+_HOW = ["very", "rather", "quite", "almost", "really"]
+_BEFORE = ["", "in spring", "after lunch", "as we know", "on monday"]
+_AFTER = ["", "said the doctor", "and nobody left", "but it was long", "with some tea"]
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """`texts`, lists of words, say whether something is good: `labels` (N,), 0 bad, 1 good.
+
+    One word tells it, the one at `deciding` (N,). `opposite` are the same texts with the opposite
+    of that word, `renamed` with another thing (a film becomes a letter).
+    """
+
+    texts: list[list[str]]
+    labels: Tensor
+    deciding: Tensor
+    opposite: list[list[str]]
+    renamed: list[list[str]]
+
+
+def sentences(count: int = 100, seed: int = 0) -> Sentences:
+    """Sentences of five to eleven words; classes take turns. Raises ValueError below 0."""
+    if count < 0:
+        raise ValueError(f"count must be at least 0, not {count}")
+    rng = torch.Generator().manual_seed(seed)
+
+    def any_of(choices: list[str]) -> str:
+        return choices[int(torch.randint(len(choices), (), generator=rng))]
+
+    texts = [
+        f"{any_of(_BEFORE)} the {any_of(_THINGS)} was {any_of(_HOW)} "
+        f"{any_of((BAD, GOOD)[n % 2])} {any_of(_AFTER)}".split()
+        for n in range(count)
+    ]
+    turned = dict(zip(GOOD + BAD, BAD + GOOD, strict=True))
+    other = dict(zip(_THINGS, _THINGS[1:] + _THINGS[:1], strict=True))
+    deciding = [next(i for i, word in enumerate(text) if word in turned) for text in texts]
+    return Sentences(
+        texts,
+        torch.arange(count) % 2,
+        torch.tensor(deciding, dtype=torch.long),
+        [[turned.get(word, word) for word in text] for text in texts],
+        [[other.get(word, word) for word in text] for text in texts],
+    )
+
+
+def word_pieces(texts: list[list[str]], joins: int) -> dict[str, list[str]]:
+    """Byte pair encoding: how each word of the texts is cut, {word: its pieces}.
+
+    It begins with letters and joins the most frequent pair of neighbours, `joins` times; of equally
+    frequent ones the last in the alphabet. Ends earlier when no word has two pieces.
+    """
+    times = Counter(word for text in texts for word in text)
+    pieces = {word: list(word) for word in times}
+    for _ in range(joins):
+        pairs: Counter[tuple[str, str]] = Counter()
+        for word, cut in pieces.items():
+            for pair in itertools.pairwise(cut):
+                pairs[pair] += times[word]
+        if not pairs:
+            break
+        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        pieces = {word: _joined(cut, best) for word, cut in pieces.items()}
+    return pieces
+
+
+def _joined(pieces: list[str], pair: tuple[str, str]) -> list[str]:
+    """Wherever the two pieces of `pair` stand side by side, they become one."""
+    joined: list[str] = []
+    for piece in pieces:
+        if joined and (joined[-1], piece) == pair:
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined

@@ -21,9 +21,10 @@ NUMPY = (
     "one of it."
 )
 ONE_CLASS = (
-    "This works for one class only. c can also hold a class for each image of the batch: W[c] is "
+    "This works for one class only. c can also hold a class for each series or sentence: W[c] is "
     "then (N, K)."
 )
+CLASS_OF_EACH = "This works for a class of each series or sentence only. c can also be one int: W[c] is then (K,)."
 
 # ------------------------------------------------------------------ 19.1
 
@@ -83,29 +84,15 @@ cam_1d.teaches(
 cam_1d.wrongs(
     numpy_array=(lambda F, W, c: weighted(F, W, c).numpy(), NUMPY),
     one_class_for_all=(lambda F, W, c: torch.einsum("k,nkl->nl", W[c], F), ONE_CLASS),
+    class_of_each_only=(lambda F, W, c: torch.einsum("nk,nkl->nl", W[c], F), CLASS_OF_EACH),
     relu=(
         lambda F, W, c: weighted(F, W, c).relu(),
         "You cut the negative values off. CAM has no ReLU, with one index neither.",
-    ),
-    scaled=(
-        lambda F, W, c: (
-            lambda M: (M - M.amin(1, keepdim=True)) / (M.amax(1) - M.amin(1))[:, None]
-        )(weighted(F, W, c)),
-        "You scaled the map. Keep the raw values: their mean explains the logit.",
     ),
     weights_without_an_axis=(
         lambda F, W, c: (W[c] * F).sum(1),
         "W[c] meets the last axis of F, the places. It needs an axis of length 1 after K: "
         "W[c].reshape(-1, K, 1).",
-    ),
-    logit_only=(
-        lambda F, W, c: weighted(F, W, c).mean(1),
-        "You averaged over the places too. That gives the logit without its bias; the map keeps its "
-        "places: (N, L).",
-    ),
-    channels_not_summed=(
-        lambda F, W, c: rows(F, W, c)[:, :, None] * F,
-        "You weighed the channels but did not add them up: the channel axis must disappear.",
     ),
     place_axis_summed=(
         lambda F, W, c: (rows(F, W, c)[:, :, None] * F).sum(2),
@@ -120,17 +107,8 @@ cam_1d.wrongs(
         "You took maps[:, c]: with a class for each series this gives every class for every series. "
         "Series n belongs to class c[n] only.",
     ),
-    divided_by_the_places=(
-        lambda F, W, c: weighted(F, W, c) / F.shape[2],
-        "You divided by the number of places. That is Grad-CAM's scale; CAM's map is not divided.",
-    ),
-    still_a_picture=(
-        lambda F, W, c: weighted(F, W, c)[:, None],
-        "There is one axis too many, of length 1: a map of a series is (N, L).",
-    ),
 )
 cam_1d.accepts_all(
-    einsum=lambda F, W, c: torch.einsum("nk,nkl->nl", rows(F, W, c), F),
     matmul=lambda F, W, c: (rows(F, W, c)[:, None] @ F)[:, 0],
     float64_inside=lambda F, W, c: (rows(F, W.double(), c)[:, :, None] * F.double()).sum(1).float(),
     reshaped=lambda F, W, c: (W[c].reshape(-1, F.shape[1], 1) * F).sum(1),
@@ -169,9 +147,9 @@ def convolution(D, K, width):
 
 @token_map.cases
 def _(rng):
-    E, W = normal(rng, 2, 7, 4), normal(rng, 3, 5)
-    yield Case("two sentences of seven tokens", E, convolution(4, 5, 3), W, 1)
-    yield Case("a class for each sentence", E, convolution(4, 5, 3), W, torch.tensor([2, 0]))
+    E, W = normal(rng, 2, 7, 4), normal(rng, 3, 6)
+    yield Case("two sentences of seven tokens", E, convolution(4, 6, 3), W, 1)
+    yield Case("a class for each sentence", E, convolution(4, 6, 3), W, torch.tensor([2, 0]))
     same = normal(rng, 3, 6, 6)
     yield Case("as many tokens as numbers", same, convolution(6, 4, 3), normal(rng, 2, 4), 0)
     dead = convolution(5, 3, 1)
@@ -180,7 +158,7 @@ def _(rng):
     yield Case(
         "one sentence, a channel that is never active", normal(rng, 1, 3, 5), dead, W[:, :3], 2
     )
-    pair = nn.Sequential(convolution(4, 6, 5), nn.Tanh(), convolution(6, 5, 1))
+    pair = nn.Sequential(convolution(4, 5, 5), nn.Tanh(), convolution(5, 6, 1))
     yield Case("conv is a module of two layers", 3 * E, pair, -W.abs(), torch.tensor([1, 1]))
 
 
@@ -207,7 +185,6 @@ token_map.products(
     then={
         "relu": (torch.relu, ""),
         "no_relu": (lambda F: F, "The ReLU after the convolution is missing."),
-        "absolute": (torch.abs, "You took |F|. The ReLU sets negative values to 0."),
     },
     weigh={
         "W[c]": (weighted, ""),
@@ -228,9 +205,9 @@ token_map.wrongs(
         lambda E, conv, W, c: torch.einsum("k,nkt->nt", W[c], conv(E.mT).relu()),
         ONE_CLASS,
     ),
-    relu_before_conv=(
-        lambda E, conv, W, c: weighted(conv(E.mT.relu()), W, c),
-        "You took the ReLU of the embeddings. It stands after the convolution: conv(…).relu().",
+    class_of_each_only=(
+        lambda E, conv, W, c: torch.einsum("nk,nkt->nt", W[c], conv(E.mT).relu()),
+        CLASS_OF_EACH,
     ),
     first_two_axes=(
         lambda E, conv, W, c: weighted(conv(E.transpose(0, 1)).relu(), W, c),
@@ -248,29 +225,19 @@ token_map.wrongs(
         ),
         "You left the bias of conv out. Call the module itself: conv(…).",
     ),
-    logit_only=(
-        lambda E, conv, W, c: tokens_of()(E, conv, W, c).mean(1),
-        "You averaged over the tokens. The map keeps them: (N, T).",
-    ),
-    no_convolution=(
-        lambda E, conv, W, c: E.relu().sum(2),
-        "You did not use conv. The embeddings go through it first.",
-    ),
     features_only=(
         lambda E, conv, W, c: conv(E.mT).relu(),
         "These are the features F. The map is their weighted sum: (N, T).",
     ),
-    softmax_over_tokens=(
-        lambda E, conv, W, c: tokens_of()(E, conv, W, c).softmax(1),
-        "You made the map a softmax over the tokens. That is attention's custom; CAM keeps the "
-        "values and their sign.",
+    maps_of_all_classes=(
+        lambda E, conv, W, c: torch.einsum("ck,nkt->nct", W, conv(E.mT).relu()),
+        "These are the maps of all classes, (N, C, T). Only the map of class c is asked for.",
     ),
-    class_of_the_first=(
-        lambda E, conv, W, c: tokens_of()(
-            E, conv, W, torch.as_tensor(c).expand(len(E))[:1].expand(len(E))
-        ),
-        "You used the class of the first sentence for all of them.",
-    ),
+)
+token_map.teaches(
+    {
+        "selection: then first for all": "You used the class of the first sentence for all of them.",
+    }
 )
 token_map.accepts_all(
     permuted=lambda E, conv, W, c: torch.einsum(
@@ -330,11 +297,19 @@ def _(answer, M, length):
     return {"result": found}
 
 
-def window(values=lambda M: M, windows=1, stop=0, pick=torch.argmax):
+def starting(start):
+    """The window that starts where `start(M, length)` says."""
+    return lambda M, length: (lambda s: (s, s + length))(int(start(M, length)))
+
+
+def sums(M, length):
+    return M.unfold(0, length, 1).sum(1)
+
+
+def window(values=lambda M: M, windows=1, stop=0):
     def answer(M, length):
         count = max(len(M) - length + windows, 1)
-        sums = torch.stack([values(M)[s : s + length].sum() for s in range(count)])
-        start = int(pick(sums))
+        start = int(sums(values(M), length)[:count].argmax())
         return start, start + length + stop
 
     return answer
@@ -354,7 +329,7 @@ locate_motif.products(
             torch.relu,
             "You cut negative values off. They count against a window: keep them.",
         ),
-        "size": (torch.abs, "You summed |M|. Negative values lower the sum of a window."),
+        "size": (torch.abs, "You summed |M| or M². Negative values lower the sum of a window."),
     },
     windows={
         "all": (1, ""),
@@ -370,66 +345,71 @@ locate_motif.products(
 )
 
 
-def around_the_maximum(M, length):
-    start = int(M.argmax()) - length // 2
-    return start, start + length
+def from_zero(M, length):
+    best, start = 0.0, 0
+    for s, value in enumerate(sums(M, length).tolist()):
+        if value > best:
+            best, start = value, s
+    return start
 
 
+def inside(M, length, start):
+    return min(max(int(start), 0), len(M) - length)
+
+
+AROUND = "You put the window around the largest value. Look for the window with the largest sum."
+FROM = "You started the window at the largest value. Look for the window with the largest sum."
 locate_motif.wrongs(
-    around_the_maximum=(
-        around_the_maximum,
-        "You put the window around the largest value. Look for the window with the largest sum.",
-    ),
+    around_the_maximum=(starting(lambda M, length: M.argmax() - length // 2), AROUND),
     around_the_maximum_inside=(
-        lambda M, length: (lambda s: (s, s + length))(
-            min(max(around_the_maximum(M, length)[0], 0), len(M) - length)
-        ),
-        "You put the window around the largest value. Look for the window with the largest sum.",
+        starting(lambda M, length: inside(M, length, M.argmax() - length // 2)),
+        AROUND,
     ),
-    from_the_maximum=(
-        lambda M, length: (int(M.argmax()), int(M.argmax()) + length),
-        "You started the window at the largest value. Look for the window with the largest sum.",
+    from_the_maximum=(starting(lambda M, length: M.argmax()), FROM),
+    from_the_maximum_inside=(starting(lambda M, length: inside(M, length, M.argmax())), FROM),
+    from_zero=(
+        starting(from_zero),
+        "Your best sum so far begins with 0. When all sums are negative none is larger: begin with "
+        "-inf, or with the first window.",
+    ),
+    over_the_end=(
+        starting(lambda M, n: torch.stack([M[s : s + n].sum() for s in range(len(M))]).argmax()),
+        "Your last windows run over the end of the map and are shorter. Windows start at 0 … "
+        "L − length.",
+    ),
+    from_first_to_last_of_the_largest=(
+        lambda M, length: (lambda i: (int(i.min()), int(i.max()) + 1))(M.topk(length).indices),
+        "You went from the first to the last of the largest values. The window has `length` "
+        "places side by side.",
     ),
     start_and_length=(
-        lambda M, length: (window()(M, length)[0], length),
+        lambda M, length: (int(sums(M, length).argmax()), length),
         "You returned the start and the length. The second number is stop = start + length.",
     ),
+    stop_and_start=(
+        lambda M, length: best_window(M, length)[::-1],
+        "You returned (stop, start). The start comes first.",
+    ),
     first_window=(
-        lambda M, length: (0, length),
+        starting(lambda M, length: 0),
         "You returned the first window. Slide it over the map and compare the sums.",
     ),
-    largest_value_in_the_window=(
-        lambda M, length: (lambda s: (s, s + length))(int(M.unfold(0, length, 1).amax(1).argmax())),
-        "You compared the largest value of each window. Compare their sums.",
-    ),
     windows_that_do_not_overlap=(
-        lambda M, length: (lambda s: (s * length, s * length + length))(
-            int(M.unfold(0, length, length).sum(1).argmax())
-        ),
+        starting(lambda M, length: length * M.unfold(0, length, length).sum(1).argmax()),
         "Your windows do not overlap: you moved them by `length`. Move them by one place: "
         "unfold(0, length, 1).",
     ),
     convolution_with_padding=(
-        lambda M, length: (lambda s: (s, s + length))(
-            int(
-                nn.functional.conv1d(
-                    M[None, None], torch.ones(1, 1, length), padding=length // 2
-                ).argmax()
-            )
-        ),
+        starting(lambda M, n: np.convolve(M.numpy(), np.ones(n), "same").argmax()),
         "Your start is the middle of the best window. A convolution with padding gives the middle: "
-        "take no padding, or subtract length // 2.",
+        "take no padding.",
     ),
     start_only=(
-        lambda M, length: window()(M, length)[0],
+        lambda M, length: int(sums(M, length).argmax()),
         "You returned the start only. Return two numbers: start and stop.",
     ),
-    smallest=(
-        window(pick=torch.argmin),
-        "This is the window with the smallest sum. The largest one is asked for.",
-    ),
     last_of_equals=(
-        window(pick=lambda sums: len(sums) - 1 - sums.flip(0).argmax()),
+        starting(lambda M, length: len(M) - length - sums(M, length).flip(0).argmax()),
         "Of two windows with the same sum you took the last one. Take the first.",
     ),
 )
@@ -442,17 +422,12 @@ def with_running_sums(M, length):
     return start, start + length
 
 
-@locate_motif.accepts
-def with_unfold(M, length):
-    start = M.unfold(0, length, 1).sum(1).argmax()
-    return [start, start + length]
-
-
-@locate_motif.accepts
-def with_a_convolution(M, length):
-    sums = nn.functional.conv1d(M[None, None], torch.ones(1, 1, length))[0, 0]
-    best = max(range(len(sums)), key=lambda s: float(sums[s]))
-    return best, best + length
+locate_motif.accepts_all(
+    a_loop=starting(
+        lambda M, n: max(range(len(M) - n + 1), key=lambda s: float(M[s : s + n].sum()))
+    ),
+    a_convolution=starting(lambda M, n: np.convolve(M.numpy(), np.ones(n), "valid").argmax()),
+)
 
 
 def test_lesson(proof):
