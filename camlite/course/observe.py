@@ -244,7 +244,7 @@ def explain(error: BaseException) -> str:
         return error.detail
     try:
         text = f"{type(error).__name__}: {error}".strip().split("\n")[0][:300]
-    except Exception:  # a learner's own exception, which cannot be printed
+    except BaseException:  # a learner's own exception, which cannot be printed
         text = type(error).__name__
     own = [
         f

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from camlite.course.exercises import Exercise
 from camlite.course.judge import Verdict
 from camlite.course.lessons import Lesson, all_lessons, find_exercise, find_lesson
+from camlite.course.observe import Observation
 from camlite.course.runner import verdict_on
 from camlite.course.submission import UnreadableSubmission, cells_of
 from camlite.grading.feedback import write_feedback
@@ -40,7 +41,7 @@ from camlite.grading.sandbox import Sandbox, Stopped, protection
 from camlite.grading.submissions import File, Student, answers_to, find_students
 from camlite.paths import write_whole
 
-TRIES = 3  # of a job whose judging process ends
+LONGEST = 4000  # characters of a message
 REMEMBERED = 2000  # verdicts of one process: many students hand in the same mistake
 
 
@@ -154,7 +155,8 @@ def _graded(todo: list[Job], assignment: Assignment, jobs: int) -> Iterator[list
             running: dict[Future[list[Mark]], int] = {}
             try:
                 while left or running:
-                    while left and len(running) < 2 * jobs:  # in order: few sandboxes are started
+                    # in order: few sandboxes are started
+                    while left and len(running) < _room([*running.values(), left[0]], tries, jobs):
                         running[pool.submit(_grade, todo[left[0]])] = left[0]
                         left.pop(0)
                     ready, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -163,12 +165,18 @@ def _graded(todo: list[Job], assignment: Assignment, jobs: int) -> Iterator[list
                         running.pop(future)
                         yield marks
             except BrokenProcessPool:
-                for i in running.values():
+                suspects = list(running.values())  # each is tried again, alone
+                lost = suspects if len(suspects) == 1 and tries[suspects[0]] else []
+                for i in suspects:
                     tries[i] += 1
-                lost = [i for i in running.values() if tries[i] >= TRIES]
-                left = [i for i in running.values() if i not in lost] + left
+                left = [i for i in suspects if i not in lost] + left
                 for i in lost:
                     yield _none(todo[i], assignment, "crashed", "It ended the grading process.")
+
+
+def _room(chosen: list[int], tries: list[int], jobs: int) -> int:
+    """How many jobs may run at once: one that was there when a process ended runs alone."""
+    return 1 if any(tries[i] for i in chosen) else 2 * jobs
 
 
 def _slots(jobs: int) -> Any:
@@ -239,7 +247,7 @@ def _mark(
         exercise=id,
         status=status,
         max_points=assignment.points[id],
-        message="\n".join([message, *notes]),
+        message="\n".join([message[:LONGEST], *notes]),
         file=file,
         **{"points": 0.0} | more,
     )
@@ -256,13 +264,20 @@ def _marks(job: Job, lesson: Lesson, code: list[str], assignment: Assignment) ->
                 session.until = begin + exercise.seconds * assignment.slower
                 try:
                     seen, _ = observed(session, exercise, assignment.seed, code)
-                except Stopped as stop:
+                    seconds = time.monotonic() - begin
+                    status, message, more = _judged(exercise, seen, assignment)
+                except Exception as error:  # a class is not left without marks for one answer
+                    stop = error if isinstance(error, Stopped) else _unforeseen(error)
                     seconds = time.monotonic() - begin
                     yield _mark(job, assignment, id, stop.status, stop.why, seconds=seconds)
                     break
-                seconds = time.monotonic() - begin
-                status, message, more = _judged(exercise, seen, assignment)
                 yield _mark(job, assignment, id, status, message, seconds=seconds, **more)
+
+
+def _unforeseen(error: Exception) -> Stopped:
+    kind = type(error).__name__
+    why = f"What your code gave back cannot be judged ({kind}). Ask the person who teaches."
+    return Stopped("crashed", why)
 
 
 def _judged(
@@ -273,12 +288,17 @@ def _judged(
     if refused:
         return "refused", refused.detail.removeprefix("WriteItYourself: "), {}
     verdict = _verdict(exercise, seen, assignment.seed)
-    if any(one.error == "MemoryError" for one in seen):
+    if any(map(_no_memory, seen)):
         return "memory", "Your code asked for more memory than there is.", {}
     if verdict.status == "passed":
         return "graded", "Right.", {"points": assignment.points[exercise.id]}
     diagnosis = "todo" if verdict.status == "todo" else verdict.diagnosis or ""
     return "graded", verdict.without_values or verdict.message, {"diagnosis": diagnosis}
+
+
+def _no_memory(one: Observation) -> bool:
+    """As Python, numpy and torch say it."""
+    return one.error.endswith("MemoryError") or "can't allocate memory" in one.detail
 
 
 def _verdict(exercise: Exercise, seen: list[Any], seed: int) -> Verdict:

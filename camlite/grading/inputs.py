@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from symtable import symtable
 
 from camlite.course.exercises import Exercise
 from camlite.grading.plain import is_plain
@@ -74,7 +75,17 @@ def _told(node: ast.stmt, made: Collection[str]) -> list[tuple[str, str]]:
 
 
 def _names(nodes: Iterable[ast.stmt]) -> set[str]:
-    return {n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)}
+    """Names of the file that statements use. A variable of a function is none, whatever it is
+    called: one of the name of a right answer once took that answer along.
+    """
+    tables = [symtable(ast.unparse(node), "<statement>", "exec") for node in nodes]
+    found: set[str] = set()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        own = table.get_type() == "module"
+        found |= {s.get_name() for s in table.get_symbols() if own or s.is_global()}
+    return found
 
 
 def _gives(node: ast.stmt) -> set[str]:

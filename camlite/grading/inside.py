@@ -11,6 +11,7 @@ import ctypes
 import importlib
 import os
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -26,7 +27,14 @@ from camlite.course.answer import Printed, answer_of
 from camlite.course.exercises import Exercise
 from camlite.course.observe import Observation, explain, finished, observe
 from camlite.course.state import Shared, changes, condition
-from camlite.grading.plain import random_numbers, receive, send, set_random_numbers
+from camlite.grading.plain import (
+    pack,
+    random_numbers,
+    receive,
+    send,
+    send_packed,
+    set_random_numbers,
+)
 
 DUMPABLE, DEATH_SIGNAL, SUBREAPER = 4, 1, 36  # of prctl(2)
 NEW_USER, NEW_MOUNTS, NEW_PIDS, NEW_IPC = 0x10000000, 0x20000, 0x20000000, 0x08000000
@@ -46,16 +54,22 @@ def main() -> None:
     _warm(hello["imports"])
     _prctl(DUMPABLE, 0)  # no answer may look into this process, or write into it
     _prctl(SUBREAPER, 1)  # what an answer leaves running stays below it, and is found
+    sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]
+    os.chdir(os.environ["HOME"])
     send(control, "ready")
     while True:
         data, lines, _, _ = socket.recv_fds(control, 1, 1)
         if not data:
             return
+        if hello["own_namespaces"]:
+            _empty(os.environ["HOME"])
         child = os.fork()
         if child == 0:
-            control.close()
-            _serve(socket.socket(fileno=lines[0]), exercises, hello)
-            os._exit(0)
+            try:
+                control.close()
+                _serve(socket.socket(fileno=lines[0]), exercises, hello)
+            finally:
+                os._exit(0)  # whatever an answer raises: Python's own end may take for ever
         os.close(lines[0])
         _wait(child)
         control.send(b".")
@@ -69,6 +83,15 @@ def _wait(child: int) -> None:
             if ended != child:
                 continue
         return
+
+
+def _empty(folder: str) -> None:
+    """What an answer left here, where it had no folder of its own."""
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)
 
 
 def _exercises(inputs: str) -> dict[str, Exercise]:
@@ -103,6 +126,7 @@ def _serve(line: socket.socket, exercises: dict[str, Exercise], hello: dict[str,
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if hello["own_namespaces"]:
         _into_own_namespaces()
+    os.chdir(os.environ["HOME"])  # the folder may be a new one of this name
     _limit(hello["limits"])
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
@@ -135,10 +159,19 @@ def _into_own_namespaces() -> None:
         os.waitpid(first, 0)
         os._exit(0)
     _prctl(DEATH_SIGNAL, signal.SIGKILL)
-    libc.mount(b"proc", b"/proc", b"proc", 14, None)  # only its own processes
+    libc.mount(b"proc", b"/proc", b"proc", 14, None)  # its own, where it may
     for folder in (os.environ["HOME"], "/dev/shm"):
         libc.mount(b"tmpfs", folder.encode(), b"tmpfs", 6, ROOM)
-    os.chdir(os.environ["HOME"])
+    with suppress(OSError), open("/proc/sys/user/max_user_namespaces", "w") as file:
+        file.write("0")  # in one more it could mount what it likes: a disk without limit
+    _drop_capabilities(libc)
+
+
+def _drop_capabilities(libc: ctypes.CDLL) -> None:
+    """Whoever makes a namespace is its administrator; an answer is not."""
+    version_3, this_process, none = 0x20080522, 0, (0,) * 6
+    header, sets = (ctypes.c_uint32 * 2)(version_3, this_process), (ctypes.c_uint32 * 6)(*none)
+    libc.capset(header, sets)
 
 
 def _limit(limits: dict[str, int]) -> None:
@@ -175,7 +208,15 @@ class _Submission:
             do = {"define": self.define, "observe": self.observe, "call": self.call}[request["do"]]
             with redirect_stdout(self.printed), redirect_stderr(Printed()):
                 reply = do(request)
-            send(self.line, reply | {"printed": self.printed.beginning()})
+            self.send(reply | {"printed": self.printed.beginning()})
+
+    def send(self, reply: dict[str, Any]) -> None:
+        """The reply; where its result is none that can be looked at, that it is none."""
+        try:
+            data = pack(reply)
+        except Exception as error:
+            data = pack({k: v for k, v in reply.items() if k != "result"} | failed(error))
+        send_packed(self.line, data)
 
     def define(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run the code that gives a name its value: what it is, or why it is nothing to call."""
@@ -209,13 +250,18 @@ class _Submission:
         try:
             reply = {"result": finished(self.answer(*args, **kwargs))}
         except BaseException as error:
-            bases = [base.__name__ for base in type(error).__mro__]
-            reply = {"error": type(error).__name__, "bases": bases, "detail": explain(error)}
+            reply = failed(error)
         reply |= {"random": random_numbers(), "shared": self.shared.restore()}
         generators = any(isinstance(value, torch.Generator) for value in given)
         if generators or changes(before, condition(given, "given")):
             reply["given"] = given
         return reply
+
+
+def failed(error: BaseException) -> dict[str, Any]:
+    """An error as part of a reply."""
+    bases = [base.__name__ for base in type(error).__mro__]
+    return {"error": type(error).__name__, "bases": bases, "detail": explain(error)}
 
 
 if __name__ == "__main__":

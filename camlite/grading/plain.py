@@ -11,6 +11,7 @@ import math
 import random
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from torch import Tensor
 
 KINDS = {"?", "|b1", "|u1", "|i1"} | {f"<{k}{n}" for k in "iufc" for n in (2, 4, 8, 16)}
 MOST_BYTES = 256 * 2**20  # of one message
+MOST_JSON = 8 * 2**20  # bytes of its tree: Python makes twenty times as many of them
 MOST_NODES = 20_000  # of one tree
+MOST_TEXT = 2**20  # characters
 HEAD = 8  # bytes that hold a length
 
 
@@ -48,7 +51,7 @@ def pack(value: Any) -> bytes:
 def _tree(value: Any, arrays: list[np.ndarray], depth: int) -> Any:
     kind = type(value)
     if value is None or kind in (bool, str):
-        return value[:100_000] if kind is str else value
+        return value[:MOST_TEXT] if kind is str else value
     if kind is int:
         return {"int": str(value)} if value.bit_length() < 4096 else {"strange": "int"}
     if kind is float:
@@ -89,24 +92,29 @@ def unpack(data: bytes) -> Any:
     """What `pack` packed. Raises `Garbled` for anything else."""
     try:
         end = HEAD + int.from_bytes(data[:HEAD], "big")
+        if end > MOST_JSON:
+            raise Garbled("a tree that is too long")
         message = json.loads(data[HEAD:end])
         arrays, at = [], end
         for kind, shape in message["arrays"]:
             if kind not in KINDS or not all(isinstance(n, int) and n >= 0 for n in shape):
                 raise Garbled(f"an array of {str(kind)[:50]}")
+            if math.prod(n or 1 for n in shape) > MOST_BYTES:
+                raise Garbled("an array of a huge shape")
             size = math.prod(shape) * np.dtype(kind).itemsize
             if at + size > len(data):
                 raise Garbled("an array longer than the message")
             arrays.append(np.frombuffer(data, kind, math.prod(shape), at).reshape(shape).copy())
             at += size
-        return _value(message["tree"], arrays, [0])
+        return _value(message["tree"], iter(arrays), [0])
     except Garbled:
         raise
     except Exception as error:  # of whatever kind: it was no message
         raise Garbled(f"no message: {type(error).__name__}") from None
 
 
-def _value(tree: Any, arrays: list[np.ndarray], count: list[int]) -> Any:
+def _value(tree: Any, arrays: Iterator[np.ndarray], count: list[int]) -> Any:
+    """The arrays are taken in their order, each one once: a copy of each is all that is made."""
     count[0] += 1
     if count[0] > MOST_NODES:
         raise Garbled("a tree of too many values")
@@ -121,7 +129,7 @@ def _value(tree: Any, arrays: list[np.ndarray], count: list[int]) -> Any:
     if "tensor" in tree:
         return _tensor(tree, arrays)
     if "numpy" in tree:
-        array = arrays[tree["numpy"]]
+        array = next(arrays)
         return array[()] if tree["scalar"] and array.ndim == 0 else array
     if "generator" in tree:
         generator = torch.Generator().manual_seed(tree["seed"])
@@ -134,9 +142,12 @@ def _value(tree: Any, arrays: list[np.ndarray], count: list[int]) -> Any:
     return kind(_value(v, arrays, count) for v in tree[kind.__name__])
 
 
-def _tensor(tree: dict[str, Any], arrays: list[np.ndarray]) -> Tensor:
-    dtype = getattr(torch, tree["dtype"])
-    value = torch.from_numpy(arrays[tree["tensor"]]).to(dtype)
+def _tensor(tree: dict[str, Any], arrays: Iterator[np.ndarray]) -> Tensor:
+    dtype, value = getattr(torch, tree["dtype"]), torch.from_numpy(next(arrays))
+    if dtype is torch.bfloat16 and value.dtype is torch.float32:
+        value = value.to(dtype)
+    if value.dtype is not dtype:
+        raise Garbled("a tensor of another kind of numbers")
     value.requires_grad_(
         bool(tree["requires_grad"]) and (dtype.is_floating_point or dtype.is_complex)
     )
@@ -163,9 +174,16 @@ def random_numbers() -> list[Any]:
 
 
 def set_random_numbers(states: list[Any]) -> None:
-    """As `random_numbers` gave them."""
+    """As `random_numbers` gave them. Raises `Garbled` for what would lead numpy out of its memory.
+
+    torch and random look at it themselves.
+    """
+    name, key, position, has_gauss, gauss = states[1]
+    kinds = [type(one) for one in (key, position, has_gauss, gauss)]
+    if kinds != [np.ndarray, int, int, float] or name != "MT19937" or not 0 <= position <= len(key):
+        raise Garbled("no random numbers")
     torch.set_rng_state(states[0])
-    np.random.set_state(tuple(states[1]))
+    np.random.set_state((name, key, position, has_gauss, gauss))
     version, numbers, gauss = states[2]
     random.setstate((version, tuple(numbers.tolist()), gauss))
 
@@ -173,9 +191,14 @@ def set_random_numbers(states: list[Any]) -> None:
 # ------------------------------------------------------------------ messages on a socket
 
 
-def send(line: socket.socket, value: Any) -> None:
-    """Send one message."""
-    data = pack(value)
+def send(line: socket.socket, value: Any, until: float | None = None) -> None:
+    """Send one message. Raises TimeoutError after `until`: the other side may not listen."""
+    line.settimeout(None if until is None else max(0.001, until - time.monotonic()))
+    send_packed(line, pack(value))
+
+
+def send_packed(line: socket.socket, data: bytes) -> None:
+    """Send what `pack` made."""
     line.sendall(len(data).to_bytes(HEAD, "big") + data)
 
 

@@ -30,10 +30,11 @@ def observed(
     """What was seen of one exercise's answer, and what it printed. Raises `Stopped`."""
     reply = session.ask("define", code=code, name=exercise.name)
     if "error" in reply:
-        return [Observation(error=str(reply["error"]), detail=str(reply["detail"]))], ""
+        return _checked([[{}, reply["error"], reply.get("detail")]], 1), ""
     if exercise.id in session.sandbox.inside:
         reply = session.ask("observe", id=exercise.id, seed=seed)
-        return _checked(reply.get("seen")), str(reply["printed"])
+        count = len(exercise.draw_cases(seed))
+        return _checked(reply.get("seen"), count), str(reply.get("printed"))
     remote = Remote(session)
     seen = observe(exercise, remote, seed, RemoteShared(remote))
     if remote.stopped:
@@ -41,15 +42,15 @@ def observed(
     return seen, remote.printed
 
 
-def _checked(seen: Any) -> list[Observation]:
-    """Observations that came from the other side, of the right kinds."""
+def _checked(seen: Any, count: int) -> list[Observation]:
+    """So many observations that came from the other side, of the right kinds."""
     try:
         found = [Observation(dict(parts), str(e)[:100], str(d)[:1000]) for parts, e, d in seen]
         values = [item for one in found for item in one.parts.items()]
         known = all(isinstance(n, str) and isinstance(v, (np.ndarray, str)) for n, v in values)
     except (TypeError, ValueError):
-        known = False
-    if not known or len(values) > MOST_PARTS:
+        raise Stopped("crashed", "Your code sent what is no result.") from None
+    if not known or len(values) > MOST_PARTS or len(found) != count:
         raise Stopped("crashed", "Your code sent what is no result.")
     return found
 
@@ -112,11 +113,19 @@ def retold(name: str, bases: Iterable[str], detail: str) -> Retold:
     known = (getattr(builtins, str(base), None) for base in bases)
     errors = [b for b in known if isinstance(b, type) and issubclass(b, Exception)]
     base = errors[0] if errors else Exception
-    kinds = (Retold,) if base is Exception else (Retold, base)
-    kind: Any = type(name[:60], kinds, {})
-    error: Retold = kind.__new__(kind)
+    error = _instance(name[:60], (Retold,) if base is Exception else (Retold, base))
     error.detail = detail[:1000]
     error.args = (detail.split("\n")[0].partition(": ")[2],)
+    return error
+
+
+def _instance(name: str, bases: tuple[type, ...]) -> Retold:
+    """An error that was not told what it is about: some kinds ask for that."""
+    kind: Any = type(name, bases, {"__init__": lambda self: None})
+    try:
+        error: Retold = kind()
+    except TypeError:  # a group of errors
+        return _instance(name, (Retold,))
     return error
 
 

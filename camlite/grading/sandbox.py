@@ -8,6 +8,7 @@ What bubblewrap does not limit (memory, processes, time) is watched from here.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
@@ -35,7 +36,8 @@ from camlite.grading.view import uses_the_methods, write_view
 from camlite.paths import DATASETS, ROOT
 
 START_SECONDS = 120.0
-FIRST_UID = 61_000  # of a sandbox that root starts: nobody's, one for each sandbox
+FIRST_UID, UIDS = 61_000, 2000  # of a sandbox that root starts: nobody's, one for each sandbox
+SUBREAPER = 36  # of prctl(2)
 MOST_PROCESSES = 32
 LIMITS = {"NOFILE": 64, "FSIZE": 16 * 2**20, "CORE": 0, "NPROC": 4 * MOST_PROCESSES}
 HOME = "/answer"  # of submitted code, where bubblewrap holds it
@@ -99,7 +101,8 @@ def _bubblewrap(view: Path, environment: dict[str, str]) -> list[str]:
         *(word for path in folders for word in ("--ro-bind", str(path), str(path))),
         *(word for path in covered for word in ("--tmpfs", str(path), "--remount-ro", str(path))),
         *(word for path in readable[-2:] for word in ("--ro-bind", str(path), str(path))),
-        *["--dev", "/dev", "--proc", "/proc", "--perms", "1777", "--tmpfs", HOME],
+        *["--dev", "/dev", "--remount-ro", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"],
+        *["--proc", "/proc", "--perms", "1777", "--tmpfs", HOME],
         *["--remount-ro", "/tmp", "--remount-ro", "/", "--chdir", HOME],
     ]
 
@@ -121,7 +124,10 @@ def imports_of(lesson: Lesson) -> list[str]:
 
 
 class Sandbox:
-    """A warm process for the submissions of one lesson; `slot` numbers those that run at once."""
+    """A warm process for the submissions of one lesson; `slot` numbers those that run at once.
+
+    One at a time in a process: what a submission leaves running is looked for below this one.
+    """
 
     def __init__(self, lesson: Lesson, slot: int = 0, memory: int = 2000) -> None:
         self.lesson, self.slot, self.memory = lesson, slot, memory
@@ -129,9 +135,8 @@ class Sandbox:
         self.inside = {e.id for e in lesson.exercises.values() if runs_inside(e)}
         self.folder = tempfile.TemporaryDirectory(prefix="camlite-grading-")
         self.view = Path(self.folder.name) / "view"
-        write_view(self.view, uses_the_methods(lesson))
-        _readable(Path(self.folder.name))
         self.control: socket.socket | None = None
+        _collect_orphans()
         self.start()
 
     def start(self) -> None:
@@ -139,25 +144,30 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         self.errors = (Path(self.folder.name) / "errors.txt").open("w+b")
         command = [sys.executable, "-B", "-m", "camlite.grading.inside"]
-        work, environment = HOME, None
+        environment = None
+        self.uid = _free_uid(self.slot) if os.getuid() == 0 else 0
+        self.trusted = {p.pid for p in _all_below()}
+        shutil.rmtree(self.view, ignore_errors=True)  # a submission of this user may have written
+        write_view(self.view, uses_the_methods(self.lesson))
+        _readable(Path(self.folder.name))
         if self.kind == "bubblewrap":
             command = [*_bubblewrap(self.view, self._environment(HOME)), *command]
         else:
-            work = str(_emptied(Path(self.folder.name) / "work"))
-            environment = self._environment(work)
+            work = _emptied(Path(self.folder.name) / "work")
+            environment = self._environment(str(work))
         self.process = subprocess.Popen(
             command,
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=self.errors,
-            cwd="/" if self.kind == "bubblewrap" else work,
+            cwd="/",  # Python looks there for modules: nothing that an answer may write to
             env=environment,
             start_new_session=True,
         )
         theirs.close()
         self.control = ours
         hello = {
-            "uid": FIRST_UID + self.slot if os.getuid() == 0 else 0,
+            "uid": self.uid,
             "inputs": inputs_only(self.lesson.checks, self.inside),
             "own_namespaces": self.kind == "bubblewrap",
             "limits": LIMITS | {"AS": 2 * self.memory * 2**20},
@@ -170,8 +180,9 @@ class Sandbox:
             words = self._last_words()
             self.close()
             raise RuntimeError(f"the process for submitted code did not start: {words}") from None
-        self.trusted = {self.process.pid, *(p.pid for p in self._below())}
-        self.baseline = sum(_own_memory(p) for p in self._below()[-1:])
+        warm = self.running()
+        self.trusted |= {p.pid for p in warm}
+        self.baseline = max(map(_own_memory, warm))
 
     def _environment(self, home: str) -> dict[str, str]:
         """All that submitted code sees of the environment."""
@@ -191,14 +202,9 @@ class Sandbox:
         lines = self.errors.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1][:300] if lines else f"exit code {self.process.poll()}"
 
-    def _below(self) -> list[psutil.Process]:
-        with suppress(psutil.NoSuchProcess):
-            return psutil.Process(self.process.pid).children(recursive=True)
-        return []
-
     def running(self) -> list[psutil.Process]:
-        """The processes of the submission."""
-        return [p for p in self._below() if p.pid not in self.trusted]
+        """The processes of the submission, also where it ended the warm process above it."""
+        return [p for p in _all_below() if p.pid not in self.trusted]
 
     def session(self) -> Session:
         """A fork for one submission. The sandbox is started anew if it has ended."""
@@ -230,6 +236,7 @@ class Sandbox:
             self.start()
         if self.kind == "limits":
             _emptied(Path(self.folder.name) / "work")
+            _remove_files_of(self.uid)
 
     def end_all(self) -> None:
         """Kill the submission's processes, and those that they start meanwhile."""
@@ -238,6 +245,8 @@ class Sandbox:
             for process in left:
                 with suppress(psutil.Error):
                     process.kill()
+                with suppress(psutil.Error):
+                    process.wait(0)  # where it is an orphan, nobody else does
             if not [p for p in left if _alive(p)]:
                 return
             time.sleep(0.01)
@@ -246,10 +255,11 @@ class Sandbox:
         """End the process; `keep` its folder for a new start."""
         if self.control is not None:
             self.control.close()
-        self.end_all() if hasattr(self, "trusted") else None
-        for process in [*self._below(), psutil.Process(self.process.pid)]:
-            with suppress(psutil.Error):
+        self.end_all()
+        with suppress(psutil.Error):
+            for process in psutil.Process(self.process.pid).children(recursive=True):
                 process.kill()
+        self.process.kill()
         self.process.wait()
         self.errors.close()
         if not keep:
@@ -281,7 +291,7 @@ class Session:
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
         """One request. Raises `Stopped` where no good reply comes before `until`."""
         try:
-            send(self.line, {"do": do, **request})
+            send(self.line, {"do": do, **request}, self.until)
             reply = receive(self.line, self.until)
             if not isinstance(reply, dict):
                 raise Garbled("no reply")
@@ -330,10 +340,42 @@ class Session:
 
 def _own_memory(process: psutil.Process) -> int:
     """Bytes that a process does not share with files."""
-    with suppress(psutil.Error):
-        memory = process.memory_info()
-        return int(memory.rss - getattr(memory, "shared", 0))
+    with suppress(OSError, psutil.Error):
+        if sys.platform != "linux":
+            return int(process.memory_info().rss)
+        status = Path(f"/proc/{process.pid}/status").read_text(errors="replace")
+        return 1024 * sum(map(int, re.findall(r"^Rss(?:Anon|Shmem):\s*(\d+)", status, re.M)))
     return 0
+
+
+def _all_below() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def _collect_orphans() -> None:
+    """What runs below this process stays below it, where the one between them ends (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+
+
+def _free_uid(slot: int) -> int:
+    """A user who owns no process: one for each sandbox, also of two gradings at once."""
+    taken = {p.info["uids"].real for p in psutil.process_iter(["uids"]) if p.info["uids"]}
+    first = FIRST_UID + (os.getpid() + slot) % UIDS
+    return next(uid for uid in range(first, first + UIDS) if uid not in taken)
+
+
+def _remove_files_of(uid: int) -> None:
+    """What a sandbox's user, who is nobody else, left in folders that all may write to."""
+    for folder in filter(os.path.isdir, ("/tmp", "/var/tmp", "/dev/shm") if uid else ()):
+        for entry in os.scandir(folder):
+            with suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_uid != uid:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -8,17 +8,23 @@ a path here. Links are not followed.
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from camlite.course.lessons import Lesson, all_lessons
 from camlite.course.submission import UnreadableSubmission, cells_of
 
 MOST_BYTES = 20 * 2**20  # of one file, unpacked
+MOST_CODE = 2**20  # of it, without the outputs of a notebook
+MOST_UNPACKED = 200 * 2**20  # of one student's zips
 MOST_FILES = 500  # of one student
+MOST_PROBLEMS = 5
 DEEPEST = 3  # zips in zips
 SKIPPED = ("__MACOSX", "__pycache__", "node_modules", ".ipynb_checkpoints")
 _MOODLE = re.compile(r"^(?P<student>.+?)_(?P<id>\d+)_assignsubmission_\w+?(?:_(?P<rest>.*))?$")
@@ -93,6 +99,7 @@ def find_students(path: Path) -> list[Student]:
             "names begin with the student"
         )
     for one in students.values():
+        one.problems = list(dict.fromkeys(one.problems))[:MOST_PROBLEMS]
         one.files = [f for f in one.files if f.name.lower().endswith((".py", ".ipynb"))]
     return [students[name] for name in sorted(students)]
 
@@ -100,7 +107,7 @@ def find_students(path: Path) -> list[Student]:
 def _entries(path: Path, top: Student) -> Iterator[File]:
     """Every file below a folder or in a zip; what is in zips comes below the zip's name."""
     if path.is_file():
-        yield from _expanded(File(path.name, path.read_bytes()), top, whole=True)
+        yield from _expanded(File(path.name, path.read_bytes()), top, _Room(), whole=True)
         return
     for one in sorted(path.rglob("*")):
         where = one.relative_to(path)
@@ -108,14 +115,23 @@ def _entries(path: Path, top: Student) -> Iterator[File]:
             if not any(map(_skipped, where.parts)):
                 top.problems.append(f"{where.as_posix()}\0{where.name} is a link: not followed")
             continue
-        if not one.is_file() or any(map(_skipped, where.parts)):
+        if any(map(_skipped, where.parts)):
+            continue
+        if one.is_dir():
+            if not any(one.iterdir()):
+                yield File(f"{where.as_posix()}/nothing", b"")  # the student exists
+            continue
+        if not one.is_file():
+            top.problems.append(f"{where.as_posix()}\0{where.name} is no file")
             continue
         status = one.stat()
         if status.st_nlink > 1 or status.st_size > 10 * MOST_BYTES:
             what = "a hard link" if status.st_nlink > 1 else "too large"
             top.problems.append(f"{where.as_posix()}\0{where.name} is {what}: not read")
             continue
-        yield from _expanded(File(where.as_posix(), one.read_bytes(), (int(status.st_mtime),)), top)
+        data = one.read_bytes() if _is_read(where.name) else b""
+        when = (int(status.st_mtime),)
+        yield from _expanded(File(where.as_posix(), data, when), top, _Room())
 
 
 def _parents(path: Path, top: Path) -> Iterable[Path]:
@@ -126,46 +142,92 @@ def _skipped(part: str) -> bool:
     return part in SKIPPED or part.startswith(("._", ".DS_Store", ".git", ".camlite"))
 
 
-def _expanded(file: File, top: Student, depth: int = 0, whole: bool = False) -> Iterator[File]:
+@dataclass
+class _Room:
+    """How many bytes and members may still be unpacked of one student's zips."""
+
+    bytes: int = MOST_UNPACKED
+    members: int = 10 * MOST_FILES
+
+
+def _is_read(name: str) -> bool:
+    """Whether what is in a file matters; of others it is enough that they are there."""
+    return name.lower().endswith((".py", ".ipynb", ".zip"))
+
+
+def _expanded(
+    file: File, top: Student, room: _Room, depth: int = 0, whole: bool = False
+) -> Iterator[File]:
     """The file itself, or what is in it if it is a zip."""
     if not file.path.lower().endswith(".zip"):
-        yield file
+        yield from _code_of(file, top)
         return
     below = "" if whole else file.path.removesuffix(PurePosixPath(file.path).suffix) + "/"
     try:
         with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
-            yield from _members(archive, below, top, depth)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+            yield from _members(archive, below, top, room, depth, whole)
+    except Exception as error:  # zipfile raises a dozen kinds for what is no zip
         name = PurePosixPath(file.path).name
         top.problems.append(f"{below or file.path}\0{name} cannot be unpacked: {error}"[:300])
         if not whole:
             yield File(f"{below}{name}", b"")  # the student exists
 
 
-def _members(archive: zipfile.ZipFile, below: str, top: Student, depth: int) -> Iterator[File]:
-    unpacked = 0
-    for member in archive.infolist()[: 20 * MOST_FILES]:
+def _code_of(file: File, top: Student) -> Iterator[File]:
+    """A file without what is not code: pictures in a notebook are most of its bytes."""
+    data, name = file.data, PurePosixPath(file.path).name
+    if name.lower().endswith(".ipynb") and len(data) <= MOST_BYTES:
+        with suppress(ValueError, RecursionError):
+            data = json.dumps(code_only(json.loads(data.decode("utf-8-sig")))).encode()
+    if len(data) > MOST_CODE:
+        top.problems.append(f"{file.path}\0{name} is too large")
+        yield File(f"{file.path}.too large", b"")  # the student exists
+        return
+    yield File(file.path, data, file.when)
+
+
+def code_only(book: Any) -> Any:
+    """A notebook's cells of code, without their outputs; what is no notebook stays as it is."""
+    cells = book.get("cells") if isinstance(book, dict) else None
+    if not isinstance(cells, list):
+        return book
+    kinds = ("cell_type", "source")
+    kept = [{k: c.get(k) for k in kinds} for c in cells if isinstance(c, dict)]
+    return {"cells": [c for c in kept if c["cell_type"] == "code"]}
+
+
+def _members(
+    archive: zipfile.ZipFile, below: str, top: Student, room: _Room, depth: int, whole: bool
+) -> Iterator[File]:
+    """In a zip of the whole class each member has room of its own."""
+    for member in archive.infolist():
         where = f"{below}{_safe(member.filename)}"
         name = PurePosixPath(where).name
         if member.is_dir() or any(map(_skipped, PurePosixPath(where).parts)):
             continue
-        is_zip = name.lower().endswith(".zip")
-        if not is_zip and not name.lower().endswith((".py", ".ipynb")):
+        room = _Room() if whole else room
+        room.members -= 1
+        if room.members < 0 or room.bytes <= 0:
+            top.problems.append(f"{where}\0more than can be unpacked: the rest was not looked at")
+            return
+        if not _is_read(name):
             yield File(where, b"", member.date_time)  # it shows that the student handed in
             continue
         if (member.external_attr >> 16) & 0o170000 == 0o120000:
             top.problems.append(f"{where}\0{name} is a link: not followed")
             continue
+        is_zip = name.lower().endswith(".zip")
         if is_zip and depth == DEEPEST:
             top.problems.append(f"{where}\0{name} lies too deep in other zips")
             continue
+        most = 10 * MOST_BYTES if is_zip else MOST_BYTES
         with archive.open(member) as packed:
-            data = packed.read(10 * MOST_BYTES + 1 if is_zip else MOST_BYTES + 1)
-        unpacked += len(data)
-        if len(data) > (10 * MOST_BYTES if is_zip else MOST_BYTES) or unpacked > 2**31:
+            data = packed.read(most + 1)
+        room.bytes -= len(data)
+        if len(data) > most:
             top.problems.append(f"{where}\0{name} is too large")
             continue
-        yield from _expanded(File(where, data, member.date_time), top, depth + 1)
+        yield from _expanded(File(where, data, member.date_time), top, room, depth + 1)
 
 
 def _safe(name: str) -> str:
