@@ -285,8 +285,8 @@ print(f"share of the images that are birds: {(c == 1).float().mean():.0%}")
 
 # %% [markdown]
 # **Your guess:** Fake-CAM wins, on all three networks, and by far; the increase too. A map that
-# says *everything matters* leaves the picture as it is, and loses nothing. (Its one pixel hardly moves the
-# probability, upwards in about half of the images. IC does not ask how far.)
+# says *everything matters* leaves the picture as it is, and loses nothing. (Its one pixel hardly
+# moves the probability, upwards in about half of the images. IC does not ask how far.)
 #
 # And the others? Nearly all of them lose about 75 %, the best maps, the edges and the random
 # weights. Such a number should make you suspicious. The lines below the table explain it: nearly
@@ -303,7 +303,7 @@ grown = [
     float(average_drop(y, probability(net, seen_through(x, L, mean), c)))
     for net, L, y in zip(networks, roots, Y, strict=True)
 ]
-table("", lambda name: grown, ["fourth root"])
+print("fourth root   " + "".join(f"{v:{10 if i == 0 else 6}.1f}" for i, v in enumerate(grown)))
 
 # %% [markdown]
 # Now there are differences. And look at the **blob**, a spot in the middle of every picture: its
@@ -602,7 +602,8 @@ print(f"a small spot in the middle: energy {spot_energy:.1f}")
 #
 # The mosaic is a better test: four animals in one picture, one of each class, and we ask for one of
 # them. Now the middle is worth nothing, and neither is "where something is". How much of the map's
-# energy lies in the quarter of the animal that we ask for? Chance: 25 %. (Without the two slow ones.)
+# energy lies in the quarter of the animal that we ask for? Chance: 25 %. (Without the two slow
+# ones.)
 
 # %%
 tiles = data.mosaic(8 if fast else 24, seed=3)
@@ -705,11 +706,11 @@ on_1 = {name: 100 * float(adcc(*three_of(name, 1)).mean()) for name in ("Grad-CA
 print(f"network 1: Grad-CAM {on_1['Grad-CAM']:.1f}, blob {on_1['blob']:.1f}")
 
 # %% [markdown]
-# Fake-CAM is punished, with nearly 0: its complexity is nearly 1. But look at the **blob**: on network 0
-# it has the best ADCC of all eleven maps. (On network 1 Grad-CAM has a better one.) Its coherency
-# is 1, the best possible: it never changes, because it does not look at the picture. A number that
-# rewards stability rewards whoever does not listen. (Random pixels have coherency 1 for the same
-# reason: the same noise each time.)
+# Fake-CAM is punished, with nearly 0: its complexity is nearly 1. But look at the **blob**: on
+# network 0 it has the best ADCC of all eleven maps. (On network 1 Grad-CAM has a better one.) Its
+# coherency is 1, the best possible: it never changes, because it does not look at the picture. A
+# number that rewards stability rewards whoever does not listen. (Random pixels have coherency 1 for
+# the same reason: the same noise each time.)
 #
 # ## Who wins?
 #
@@ -784,12 +785,11 @@ plt.show()
 
 # %% [markdown]
 # The floors do not make the disagreement: the six methods alone have no less. Read a row: no map is
-# best everywhere. Read a column: the bright fields below the line are the
-# cheats. Fake-CAM is first in the drop, the blob in ADCC. The intervals are wide where methods are
-# close: a table with two decimals and 40 pictures says more than it knows. So which number
-# convinces? One that keeps the floors down. In deletion with the mean colour or the blurred
-# picture, in ROAD and in energy no floor is among the first three. (Here. And energy was just
-# cheated by a map drawn by hand.)
+# best everywhere. Read a column: the bright fields below the line are the cheats. Fake-CAM is first
+# in the drop, the blob in ADCC. The intervals are wide where methods are close: a table with two
+# decimals and 40 pictures says more than it knows. So which number convinces? One that keeps the
+# floors down. In deletion with the mean colour or the blurred picture, in ROAD and in energy no
+# floor is among the first three. (Here. And energy was just cheated by a map drawn by hand.)
 #
 # ## A network that cannot have looked elsewhere
 #
@@ -1009,11 +1009,12 @@ print(f"mean over the classes {by_class.mean():.3f}, over the images {hits_of_ed
 # numbers, without looking at the network? Add it to `FLOORS`, and run
 # from the race on.
 #
-# **Where to read on.** Parts instead of pixels: FunnyBirds (R. Hesse, S. Schaub-Meyer, S. Roth, ICCV
-# 2023, arXiv 2308.06248) removes whole parts, such as the beak, from drawn birds, and compares what
-# is lost with the map's order of the parts. `camlite evaluate parts` does so with our scenes, and
-# `camlite evaluate difull` asks for the energy in the cell; both put the floors beside the methods.
-# Boxes: J. Choe et al., CVPR 2020, arXiv 2001.07437. Options: the page of `camlite.metrics`.
+# **Where to read on.** Parts instead of pixels: FunnyBirds (R. Hesse, S. Schaub-Meyer, S. Roth,
+# ICCV 2023, arXiv 2308.06248) removes whole parts, such as the beak, from drawn birds, and compares
+# what is lost with the map's order of the parts. `camlite evaluate parts` does so with our scenes,
+# and `camlite evaluate difull` asks for the energy in the cell; both put the floors beside the
+# methods. Boxes: J. Choe et al., CVPR 2020, arXiv 2001.07437. Options: the page of
+# `camlite.metrics`.
 #
 # **Words.** *average drop*: mức giảm trung bình · 平均下降 · 平均下降 · 平均低下率. *increase of confidence*:
 # mức tăng độ tin cậy · 置信度提升 · 置信度增量 · 信頼度の増加. *faithfulness*: tính trung thực · 忠实度 · 忠實度 · 忠実性.

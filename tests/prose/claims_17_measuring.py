@@ -111,7 +111,9 @@ def _(run):
     assert gap.min() > 0.3
 
 
-@says("made with the mean colour instead, it does worse with black, and better with the mean colour")
+@says(
+    "made with the mean colour instead, it does worse with black, and better with the mean colour"
+)
 def _(run):
     by_black = [float(run.areas["occlusion", fill][0]) for fill in ("black", "mean colour")]
     assert run.by_mean[0] > by_black[0] + 3
