@@ -153,6 +153,10 @@ increase_in_confidence.wrongs(
         lambda before, after: 100 * (after - before).clamp(min=0).mean(),
         "You measured how much is gained. This number counts how often.",
     ),
+    not_equal=(
+        lambda before, after: 100 * (before != after).float().mean(),
+        "You counted every change. Only a higher score after masking counts: <, not ≠.",
+    ),
     mean_is_compared=(
         lambda before, after: 100 * (before.mean() < after.mean()).float(),
         "You compared the two means. Compare image by image, then take the mean.",
@@ -174,7 +178,8 @@ deletion_curve = Exercise(
     "deletion_curve",
     patience=3,  # each answer runs the network many times
     seconds=60.0,
-    formula="y_i = P_c(x with its round(i·H·W/S) most important pixels filled), i = 0 … S",
+    formula="y_i = P_c(x with its round(i·H·W/S) most important pixels filled, equal ones in reading "
+    "order), i = 0 … S",
     hints=(
         "Give every pixel its rank: 0 for the most important one. After step i all pixels with a "
         "rank below round(i · P / steps) show the fill. Ask the network once for each step.",
@@ -221,8 +226,8 @@ def _(rng):
     yield Case("one image, all values negative, one step", small_net(), x, 0, M, 1, pictures)
 
 
-def rank_of(M, descending=True):
-    return M.flatten(1).argsort(dim=1, descending=descending, stable=True).argsort(dim=1)
+def rank_of(M):
+    return M.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
 
 
 def probability_of(logits, c):
@@ -253,41 +258,56 @@ def curve(
     return answer
 
 
-@deletion_curve.reference
+@deletion_curve.reference  # in plain steps: the search changes them one by one
 def _(f, x, c, M, steps, fill):
-    return curve()(f, x, c, M, steps, fill)
+    classes, columns = torch.as_tensor(c).expand(len(x)), []
+    rank = M.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    for i in range(steps + 1):
+        gone = (rank < round(i * M[0].numel() / steps)).view(len(M), 1, *M.shape[1:])
+        Y = f(torch.where(gone, fill, x)).softmax(1)
+        columns.append(Y[torch.arange(len(x)), classes])
+    return torch.stack(columns, 1)
 
 
+deletion_curve.teaches(
+    {
+        "abs(M)": "You sorted by the absolute value. A negative value is less important than 0: "
+        "sort by M.",
+        "M: first for all": "You used the order of the first map for all images. Each image has "
+        "its own.",
+        "comparison: le": "One pixel too many is gone in each step: a rank below the count, "
+        "rank < count.",
+        "comparison: ge": "You began with the fill and put the pixels back: that is insertion. "
+        "torch.where(gone, fill, x) takes the fill where gone is true.",
+        "zeros for fill": "The removed pixels are black in your answer. They show the fill.",
+        "rounding: left out": "You rounded the number of pixels up. After step i it is "
+        "round(i · P / steps).",
+    }
+)
+AFTER_STEP = "After step i it is round(i · P / steps)."
+DESCENDING = "Sort with descending=True, stable=True."
 deletion_curve.products(
     curve,
     rank={
         "most important first": (rank_of, ""),
         "least_important_first": (
-            lambda M: rank_of(M, descending=False),
+            lambda M: rank_of(-M),
             "You removed the least important pixels first. Sort with descending=True.",
         ),
         "ties_in_reverse": (
             lambda M: rank_of(M.flatten(1).flip(1)).flip(1),
             "Equal values go in the reverse of the reading order in your answer (an ascending sort "
-            "that is flipped does so). Sort with descending=True, stable=True.",
+            f"that is flipped does so). {DESCENDING}",
         ),
         "order_instead_of_rank": (
-            lambda M: M.flatten(1).argsort(dim=1, descending=True, stable=True),
+            lambda M: rank_of(M).argsort(dim=1),
             "You compared the order with the count. The order lists pixel numbers; you need the rank "
             "of each pixel: argsort the order once more.",
-        ),
-        "absolute_map": (
-            lambda M: rank_of(M.abs()),
-            "You sorted by the absolute value. A negative value is less important than 0: sort by M.",
         ),
         "all_images_sorted_together": (
             lambda M: rank_of(M.flatten()[None]).view(len(M), -1),
             "You sorted the pixels of all images together. Each image has its own order: flatten(1) "
             "and argsort over axis 1.",
-        ),
-        "one_order_for_all": (
-            lambda M: rank_of(M[:1]).expand(len(M), -1),
-            "You used the order of the first map for all images. Each image has its own.",
         ),
     },
     score={
@@ -304,95 +324,99 @@ deletion_curve.products(
     },
 )
 deletion_curve.wrongs(
+    **{
+        name: (curve(**{part: other}), sentence)
+        for part, others in {
+            "rank": {
+                "ties_by_columns": (
+                    lambda M: rank_of(M.mT).view(M.mT.shape).mT.reshape(len(M), -1),
+                    f"Equal values go column by column in your answer. They go row by row. {DESCENDING}",
+                ),
+                "ties_together": (
+                    lambda M: (M.flatten(1)[:, None] > M.flatten(1)[:, :, None]).sum(2),
+                    "Equal values share one rank in your answer, so they go together (as with a "
+                    f"threshold). They go one by one, in reading order. {DESCENDING}",
+                ),
+            },
+            "score": {
+                "all_classes_from_all": (
+                    lambda Y, c: Y.softmax(1)[:, c],
+                    "[:, c] with one class for each image takes all these classes from every image. You "
+                    "need one from each row: [rows, classes].",
+                ),
+            },
+            "count": {
+                "rounded_down": (
+                    lambda i, P, S: i * P // S,
+                    f"You rounded the number of pixels down. {AFTER_STEP}",
+                ),
+                "half_up": (
+                    lambda i, P, S: int(i * P / S + 0.5),
+                    "You round every half up. Python's round takes the even one, as here: round(4.5) is 4.",
+                ),
+                "equal_steps": (
+                    lambda i, P, S: i * (P // S),
+                    "You remove P // steps pixels in each step, so some are left at the end. "
+                    f"{AFTER_STEP}",
+                ),
+                "rounded_before": (
+                    lambda i, P, S: i * round(P / S),
+                    f"You rounded P / steps, and multiplied by i then. Round last. {AFTER_STEP}",
+                ),
+            },
+            "points": {
+                "first_point_missing": (
+                    lambda S: range(1, S + 1),
+                    "Column 0 is missing: the whole image, with no pixel removed.",
+                ),
+                "last_point_missing": (
+                    range,
+                    "The last column is missing: there are steps + 1 points, and in the last one all "
+                    "pixels are gone. range(steps + 1).",
+                ),
+            },
+            "mix": {
+                "fill_added": (
+                    lambda gone, fill, x: x + fill * gone,
+                    "You added the fill to the picture. It takes the pixel's place.",
+                ),
+                "fill_added_everywhere": (
+                    lambda gone, fill, x: x * ~gone + fill,
+                    "You added the fill everywhere. It belongs where a pixel is gone.",
+                ),
+                "one_colour_only": (
+                    lambda gone, fill, x: torch.cat(
+                        [torch.where(gone, fill, x)[:, :1], x[:, 1:]], 1
+                    ),
+                    "Only the first colour of a pixel is removed. All colours of a pixel go together.",
+                ),
+            },
+            "keep": {
+                "steps_first": (
+                    torch.stack,
+                    "The table is turned: images are the rows, points the columns. Stack along axis 1.",
+                ),
+                "a_list": (
+                    list,
+                    "You returned a list. Stack the columns: torch.stack(scores, dim=1).",
+                ),
+                "mean_of_images": (
+                    lambda columns: torch.stack(columns, 1).mean(0),
+                    "You took the mean over the images. Each image has its own curve.",
+                ),
+                "relative": (
+                    lambda columns: torch.stack(columns, 1) / columns[0][:, None],
+                    "You divided by the first point. The probability itself is asked for.",
+                ),
+            },
+        }.items()
+        for name, (other, sentence) in others.items()
+    },
     no_colour_axis=(
         lambda f, x, c, M, steps, fill: f(torch.where(rank_of(M).view_as(M) < 1, fill, x)),
         "`gone` is (N, H, W) and has no axis for the colours, so it does not fit x. Give it one: "
         "(N, 1, H, W), with gone[:, None].",
     ),
-)
-deletion_curve.wrongs(
-    **{
-        name: (curve(**parts), sentence)
-        for name, (parts, sentence) in {
-            "rounded_down": (
-                {"count": lambda i, P, S: i * P // S},
-                "You rounded the number of pixels down. After step i it is round(i · P / steps).",
-            ),
-            "rounded_up": (
-                {"count": lambda i, P, S: -(-i * P // S)},
-                "You rounded the number of pixels up. After step i it is round(i · P / steps).",
-            ),
-            "equal_steps": (
-                {"count": lambda i, P, S: i * (P // S)},
-                "You remove P // steps pixels in each step, so some are left at the end. After step "
-                "i it is round(i · P / steps).",
-            ),
-            "equal_large_steps": (
-                {"count": lambda i, P, S: i * -(-P // S)},
-                "You remove the same number in each step, rounded up. After step i it is "
-                "round(i · P / steps).",
-            ),
-            "one_pixel_a_step": (
-                {"count": lambda i, P, S: i},
-                "You remove one pixel in each step. After step i it is round(i · P / steps).",
-            ),
-            "one_pixel_too_many": (
-                {"count": lambda i, P, S: round(i * P / S) + 1},
-                "One pixel too many is gone in each step: a rank below the count, rank < count.",
-            ),
-            "first_point_missing": (
-                {"points": lambda S: range(1, S + 1)},
-                "Column 0 is missing: the whole image, with no pixel removed.",
-            ),
-            "last_point_missing": (
-                {"points": lambda S: range(S)},
-                "The last column is missing: there are steps + 1 points, and in the last one all "
-                "pixels are gone. range(steps + 1).",
-            ),
-            "insertion": (
-                {"mix": lambda gone, fill, x: torch.where(gone, x, fill)},
-                "You began with the fill and put the pixels back: that is insertion. torch.where(gone, "
-                "fill, x) takes the fill where gone is true.",
-            ),
-            "always_black": (
-                {"mix": lambda gone, fill, x: x * ~gone},
-                "The removed pixels are black in your answer. They show the fill.",
-            ),
-            "fill_added": (
-                {"mix": lambda gone, fill, x: x + fill * gone},
-                "You added the fill to the picture. It takes the pixel's place.",
-            ),
-            "one_colour_only": (
-                {
-                    "mix": lambda gone, fill, x: torch.cat(
-                        [torch.where(gone, fill, x)[:, :1], x[:, 1:]], 1
-                    )
-                },
-                "Only the first colour of a pixel is removed. All colours of a pixel go together.",
-            ),
-            "steps_first": (
-                {"keep": torch.stack},
-                "The table is turned: images are the rows, points the columns. Stack along axis 1.",
-            ),
-            "a_list": (
-                {"keep": list},
-                "You returned a list. Stack the columns: torch.stack(scores, dim=1).",
-            ),
-            "mean_of_images": (
-                {"keep": lambda columns: torch.stack(columns, 1).mean(0)},
-                "You took the mean over the images. Each image has its own curve.",
-            ),
-            "relative": (
-                {"keep": lambda columns: torch.stack(columns, 1) / columns[0][:, None]},
-                "You divided by the first point. The probability itself is asked for.",
-            ),
-            "all_classes_from_all": (
-                {"score": lambda Y, c: Y.softmax(1)[:, c]},
-                "[:, c] with one class for each image takes all these classes from every image. You "
-                "need one from each row: [rows, classes].",
-            ),
-        }.items()
-    }
 )
 
 
@@ -471,6 +495,10 @@ area_under_curve.wrongs(
         lambda y: y[:, :-1].mean(1),
         "You took the mean without the last point: rectangles. Use trapezoids.",
     ),
+    last_not_halved=(
+        lambda y: (y.sum(1) - y[:, 0] / 2) / (y.shape[1] - 1),
+        "Your last point counts in full. Both end points belong to one trapezoid only: half each.",
+    ),
 )
 area_under_curve.accepts_all(
     mean_of_heights=lambda y: heights(y).mean(1),
@@ -507,12 +535,14 @@ def _(rng):
     ] = ~hits  # the place of one map is no use to others
     mask[torch.arange(4), place] = hits
     yield Case("four maps of 5×7, two hits", M, mask.view(4, 5, 7))
-    edge = torch.zeros(2, 3, 4)
-    edge[0, :, 2:] = 1  # several equal maxima: the first is at row 0, column 2
-    edge[1, 1:, 1] = 5
-    mask = torch.zeros(2, 3, 4).bool()
-    mask[0, 0, 2] = mask[0, 1, 1] = mask[1, 2, 1] = True
-    yield Case("equal maxima: one first on the mask, one not", edge, mask)
+    top = torch.tensor(
+        [[0, 0, 2, 0], [0, 2, 0, 0], [1, 0, 0, 2]]
+    )  # first by rows, by columns, last
+    mask = torch.zeros(3, 3, 4).bool()
+    mask[[0, 1, 2], [0, 1, 2], [2, 1, 3]] = True
+    yield Case(
+        "three equal maxima: the first on the mask, or another", top.expand(3, 3, 4) * 1.0, mask
+    )
     flat = torch.stack([torch.full((2, 5), 3.0), torch.zeros(2, 5), -torch.eye(2, 5)])
     yield Case(
         "two maps that are the same everywhere, one without a positive value", flat, flat > -9
@@ -548,6 +578,11 @@ def last(M):
     return P - 1 - M.flatten(1).flip(1).argmax(1)
 
 
+pointing_hit.teaches(
+    {
+        "result: mean 0": "You returned the share of hits. One truth value for each image is asked for."
+    }
+)
 pointing_hit.wrongs(
     rows_forgotten=(
         lambda M, mask: mask.flatten(1)[M.flatten(1).argmax(1)],
@@ -575,6 +610,14 @@ pointing_hit.wrongs(
         lambda M, mask: looked_up(M, mask, last(M)) & pointing(M),
         "You took the last of several equal maxima. The first in reading order counts.",
     ),
+    first_by_columns=(
+        lambda M, mask: looked_up(M.mT, mask.mT, M.mT.flatten(1).argmax(1)) & pointing(M),
+        "You took the first of several equal maxima column by column. Reading order is row by row.",
+    ),
+    joined_by_or=(
+        lambda M, mask: looked_up(M, mask, M.flatten(1).argmax(1)) | pointing(M),
+        "You joined the two conditions with |, or. Both must hold: &.",
+    ),
     minimum=(
         lambda M, mask: looked_up(M, mask, M.flatten(1).argmin(1)) & pointing(M),
         "You took the place of the smallest value. The brightest point is argmax.",
@@ -592,10 +635,6 @@ pointing_hit.wrongs(
         lambda M, mask: looked_up(M, mask, int(M.argmax()) % M[0].numel()) & pointing(M),
         "You took one maximum for all maps together. Each map has its own: argmax over axis 1 of the "
         "flattened maps.",
-    ),
-    share_of_hits=(
-        lambda M, mask: (looked_up(M, mask, M.flatten(1).argmax(1)) & pointing(M)).float().mean(),
-        "You returned the share of hits. One truth value for each image is asked for.",
     ),
     no_hit_without_positive=(
         lambda M, mask: (

@@ -40,17 +40,41 @@ def _(run):
             assert max(run.names, key=lambda name, i=i: found[name][3 + i]) == "Fake-CAM"
 
 
-@says("Nearly all of them lose 75 %, the best maps and the noise")
+@says("upwards in about half of the images")
+def _(run):
+    for found in (run.on_black, run.on_mean):
+        assert all(25 < v < 70 for v in found["Fake-CAM"][3:])
+    seen = run.seen_through(run.x, run.maps[0]["Fake-CAM"], run.mean)
+    assert (run.probability(run.networks[0], seen, run.c) - run.Y[0]).abs().max() < 1e-3
+
+
+@says("Nearly all of them lose about 75 %, the best maps, the edges and the random weights")
 def _(run):
     values = [v for name in run.names if name != "Fake-CAM" for v in run.on_black[name][:3]]
     assert sum(abs(v - 75) < 5 for v in values) > 0.7 * len(values)
-    assert abs(run.on_black["random pixels"][1] - 75) < 5
+    for name in ("Grad-CAM", "Ablation-CAM", "Eigen-CAM", "edges", "random weights"):
+        assert max(abs(v - 75) for v in run.on_black[name][:3]) < 2
 
 
-@says("network 0 calls the darkened pictures bird", "the birds, one quarter, keep everything")
+@says("nearly all that these masks leave on black, network 0 calls bird", "the birds, one quarter")
 def _(run):
-    assert run.called.unique().tolist() == [1]
+    assert run.said_bird > 0.97
     assert share(run.c == 1) == 0.25
+
+
+@says("Grad-CAM again, scaled, and its fourth root taken", "knows no more than Grad-CAM, and beats")
+def _(run):
+    for i in range(3):
+        assert run.grown[i] + 3 < run.on_mean["blob"][i] < run.on_mean["Grad-CAM"][i]
+        assert run.roots[i].mean() > 2 * run.scaled(run.maps[i]["Grad-CAM"]).mean()
+
+
+@says("the random pixels are as large as the blob, on average")
+def _(run):
+    for i, M in enumerate(run.maps):
+        sizes = [float(run.scaled(M[name]).mean()) for name in ("random pixels", "blob")]
+        assert abs(sizes[0] - sizes[1]) < 0.05
+        assert run.on_mean["random pixels"][i] > run.on_mean["blob"][i] + 20
 
 
 @says("its drop is much smaller than that of Grad-CAM, on all three networks")
@@ -87,11 +111,20 @@ def _(run):
     assert gap.min() > 0.3
 
 
-@says("Here noise is the worst map of all (network 0)")
+@says(
+    "made with the mean colour instead, it does worse with black, and better with the mean colour"
+)
+def _(run):
+    by_black = [float(run.areas["occlusion", fill][0]) for fill in ("black", "mean colour")]
+    assert run.by_mean[0] > by_black[0] + 3
+    assert run.by_mean[1] < by_black[1] - 3
+
+
+@says("Here noise and Fake-CAM are the worst maps (network 0)", "and little is lost")
 def _(run):
     order = sorted(run.names, key=lambda name: float(run.road[name].mean()))
-    assert order[-1] == "random pixels"
-    assert run.road["random pixels"].mean() > 0.8
+    assert set(order[-2:]) == {"random pixels", "Fake-CAM"}
+    assert run.Y[0].mean() - run.road["random pixels"].mean() < 0.1
 
 
 @says("The blob and the edges hit about nine of ten animals, as the good methods do")
@@ -119,6 +152,11 @@ def _(run):
     assert min(run.in_quarter["Grad-CAM"]) > 0.6
 
 
+@says("The gradient is hardly better")
+def _(run):
+    assert all(0.24 < v < 0.35 for v in run.in_quarter["gradient"])
+
+
 @says("All its answers here are wrong: fish on grass are called frog")
 def _(run):
     truth = run.shown.labels[run.fooled]
@@ -139,7 +177,7 @@ def _(run):
     assert run.judged["A"][2] + 3 < run.judged["noise"][2] < run.judged["B"][2] - 3
 
 
-@says("Fake-CAM is punished, with 0: its complexity is nearly 1")
+@says("Fake-CAM is punished, with nearly 0: its complexity is nearly 1")
 def _(run):
     assert run.ADCC["Fake-CAM"].max() < 0.01
     assert run.three["Fake-CAM"][1].min() > 0.999
@@ -162,6 +200,11 @@ def _(run):
 @says("Each number has another winner")
 def _(run):
     assert len({int(best) for best in run.rank.argmin(0)}) >= 5
+
+
+@says("The floors do not make the disagreement: the six methods alone have no less")
+def _(run):
+    assert run.real_ones > run.all_of_them
 
 
 @says("no map is best everywhere", "Fake-CAM is first in the drop, the blob in ADCC")
