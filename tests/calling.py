@@ -21,7 +21,8 @@ CHEAP = {
     "groups": 3,
     "clusters": 3,
 }
-CLASSLESS = ("eigen_cam", "lafam", "random_cam", "center_gaussian")  # they ask for no class
+# They ask for no class.
+CLASSLESS = ("eigen_cam", "kpca_cam", "lafam", "random_cam", "center_gaussian")
 
 
 def parameters(method: str) -> dict[str, inspect.Parameter]:

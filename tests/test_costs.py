@@ -105,6 +105,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "rise": ({"samples": 30}, {"samples": 8, "cells": 3}),
     "eigen_cam": ({}, {"center": True}),
     "eigen_grad_cam": ({}, {"pooled": True}),
+    "kpca_cam": ({}, {"kernel": "rbf"}),
     "center_gaussian": ({}, {"sigma": 0.5}),
 }
 SAME = ({}, {})  # no option, or only relu and generator

@@ -10,7 +10,7 @@ camlite, `images` are two pictures of its pond, a frog and a bird:
 (torch.Size([2, 3, 48, 48]), tensor([0, 1]))
 """
 
-from camlite.methods.eigen import eigen_cam, eigen_grad_cam, lafam
+from camlite.methods.eigen import eigen_cam, eigen_grad_cam, kpca_cam, lafam
 from camlite.methods.floors import center_gaussian, random_cam
 from camlite.methods.gradient import (
     cam,
@@ -60,6 +60,7 @@ __all__ = [
     "integrated_grad_cam",
     "integrated_gradients",
     "is_cam",
+    "kpca_cam",
     "lafam",
     "layer_cam",
     "occlusion",

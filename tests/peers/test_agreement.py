@@ -136,6 +136,26 @@ def test_eigen_cam(model):
 
 @shows(
     AGREEMENTS,
+    method="KPCA-CAM",
+    what="each kernel, up to the sign",
+    paper="Karmani 2024",
+    camlite="kpca_cam(kernel=…, gamma=…)",
+    pgc="KPCA_CAM",
+)
+@NETS
+@pytest.mark.parametrize("kernel", ["sigmoid", "rbf", "poly", "linear"])
+def test_kpca_cam(model, kernel):
+    x = pictures()
+    theirs = pgc_raw("KPCA_CAM", model, x, C, kernel=kernel, gamma=0.1)
+    ours = camlite.kpca_cam(model, "conv2", x, C, kernel=kernel, gamma=0.1)
+    size = float(ours.abs().max())
+    assert all(
+        min(far(t, o), far(-t, o)) < 1e-4 * max(size, 1) for t, o in zip(theirs, ours, strict=True)
+    )
+
+
+@shows(
+    AGREEMENTS,
     method="EigenGrad-CAM",
     what="centred, up to the sign",
     paper="no paper",

@@ -242,6 +242,31 @@ CARDS = (
         ),
     ),
     Card(
+        function=methods.kpca_cam,
+        title="KPCA-CAM: Eigen-CAM with a kernel",
+        short="KPCA-CAM",
+        family="components",
+        layers="one",
+        paper="Karmani, Sivakaran, Prasad, Ali, Yang, Tang. KPCA-CAM: Visual Explainability of "
+        "Deep Computer Vision Models using Kernel PCA. 2024. arXiv 2410.00267",
+        equation="C = k(O_i, O_j), centred; C u_1 = λ_1 u_1, L = √λ_1 u_1",
+        needs="nothing: no gradient, no class",
+        passes=lambda s, o: Cost(forwards_before=1),
+        caveats=(
+            "The same map for every class: it shows what stands out, object or background.",
+            "(h·w)² numbers and (h·w)³ steps for each image: only for deep layers.",
+            "Features twice as large give another map; where γ x·y is large, tanh leaves few "
+            "levels.",
+            "Formula from pytorch-grad-cam's code (commit 084273b); the paper was not read.",
+        ),
+        variants=(
+            'kernel="sigmoid" (default), "rbf", "poly", as scikit-learn\'s KernelPCA has them.',
+            'kernel="linear": eigen_cam(center=True).',
+            "The sign follows the mean feature map; pytorch-grad-cam makes the largest value "
+            "positive.",
+        ),
+    ),
+    Card(
         function=methods.lafam,
         title="LaFAM: the mean of the feature maps",
         short="LaFAM",
