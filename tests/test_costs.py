@@ -91,6 +91,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "finer_cam": ({}, {"rivals": 1, "weighted": False}),
     "poly_cam": ({}, {"variant": "-"}),
     "refine_cam": ({}, {"root": True}),
+    "winsor_cam": ({}, {"percentile": 50.0, "importance": "max"}),
     "score_cam": ({}, {"baseline": None, "batch_size": 2}),
     "ss_cam": ({"samples": 2}, {"samples": 3, "variant": "input"}),
     "is_cam": ({}, {"steps": 2, "batch_size": 3}),

@@ -25,7 +25,7 @@ from camlite.methods.gradient import (
     xgrad_cam,
 )
 from camlite.methods.groups import group_cam
-from camlite.methods.layers import full_grad, poly_cam, refine_cam, zoom_cam
+from camlite.methods.layers import full_grad, poly_cam, refine_cam, winsor_cam, zoom_cam
 from camlite.methods.pixels import (
     deconvnet,
     guided_backprop,
@@ -75,6 +75,7 @@ __all__ = [
     "smooth_grad",
     "smooth_grad_cam_plus_plus",
     "ss_cam",
+    "winsor_cam",
     "xgrad_cam",
     "zoom_cam",
 ]

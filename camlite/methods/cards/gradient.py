@@ -373,4 +373,28 @@ CARDS = (
         caveats=("Zero as soon as one layer has its minimum there.",),
         variants=("root=True: the n-th root of the product of n maps.",),
     ),
+    Card(
+        function=methods.winsor_cam,
+        title="Winsor-CAM: all layers, with outlying weights cut",
+        short="Winsor-CAM",
+        family="several layers",
+        layers="several",
+        paper="Wall, Wang, Rizk, Santosh. Winsor-CAM: Human-Tunable Visual Explanations from Deep "
+        "Networks via Layer-Wise Winsorization. 2025. arXiv 2507.10846",
+        equation="a_l = ReLU(mean_k GAP(G_lk)), w_l in [0.1, 1] from min(a_l, percentile of a), "
+        "L = Σ_l w_l Up(s(Grad-CAM of layer l))",
+        needs="a differentiable network after the first layer",
+        passes=lambda s, o: Cost(forwards=1, backwards_after=1),
+        caveats=(
+            "A layer whose mean gradient is negative is left out; where all are, the map is 0.",
+            "The weakest layer gets 0.1 for any percentile above 0, and 1 at 0: a jump.",
+            "Averaged gradients of shallow layers say little, and here they are added.",
+            "Formula from the authors' code (commit 578db68); equations not checked in the paper.",
+        ),
+        variants=(
+            "percentile: 99 is the default of the authors' code, 90 that of its README.",
+            'importance="max": the largest channel weight of a layer instead of the mean.',
+            "layer=None: one layer for each resolution; the paper takes all convolutions.",
+        ),
+    ),
 )
