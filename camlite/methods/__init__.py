@@ -10,6 +10,7 @@ camlite, `images` are two pictures of its pond, a frog and a bird:
 (torch.Size([2, 3, 48, 48]), tensor([0, 1]))
 """
 
+from camlite.methods.attention import grad_attention, legrad
 from camlite.methods.eigen import eigen_cam, eigen_grad_cam, kpca_cam, lafam
 from camlite.methods.floors import center_gaussian, random_cam
 from camlite.methods.gradient import (
@@ -51,6 +52,7 @@ __all__ = [
     "expected_grad_cam",
     "finer_cam",
     "full_grad",
+    "grad_attention",
     "grad_cam",
     "grad_cam_plus_plus",
     "group_cam",
@@ -63,6 +65,7 @@ __all__ = [
     "kpca_cam",
     "lafam",
     "layer_cam",
+    "legrad",
     "occlusion",
     "poly_cam",
     "random_cam",

@@ -105,7 +105,9 @@ def winsor_cam(
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) ≥ 0 at the largest layer's resolution.
     Source: Wall et al. 2025, arXiv 2507.10846, as in the authors' code (commit 578db68, the
-    README there takes percentile 90); equation numbers were not checked in the paper.
+    README there takes percentile 90); equation numbers were not checked in the paper. That code
+    takes a map that is wider than it has channels (early layers) for one with its channels last;
+    here the channels are always the second axis.
 
     >>> maps = camlite.winsor_cam(model, ["features.5", "features.11"], images, percentile=50)
     >>> maps.shape
