@@ -229,7 +229,7 @@ def blocks(model: nn.Module, images: Tensor) -> list[str]:
     """The names of the blocks: the outermost modules with one attention and as many tokens after
     it as before. In the order in which they run; the first image passes the model once.
 
-    Raises ArchitectureError where there is none.
+    Raises ArchitectureError where there is none, and where attention is taken in windows.
     """
     begun: dict[str, int] = {}
     found: list[str] = []
@@ -260,6 +260,8 @@ def blocks(model: nn.Module, images: Tensor) -> list[str]:
     finally:
         for handle in handles:
             handle.remove()
+    for A in kept.A:
+        _by_image(A, 1)
     inside = [name for name in found if any(name.startswith(f"{other}.") for other in found)]
     outermost = [name for name in found if name not in inside]
     if not outermost or len(set(outermost)) < len(outermost):

@@ -37,7 +37,8 @@ def grad_attention(
     None takes a square.
 
     Doubts: attention says how tokens mix, not what the linear layers between make of them; a head
-    whose gradient is negative counts nothing; the skip connections weigh 1 whatever they carry.
+    whose gradient is negative counts nothing; the skip connections weigh 1 whatever they carry. An
+    attention that only pools, with fewer rows than columns (SigLIP, CaiT), is not looked at.
 
     Shapes: images (N, C, H, W) -> maps (N, h, w) ≥ 0. Works on networks that compute
     softmax(QKᵀ/√d): torchvision's and timm's ViT, `nets.TinyViT`. Raises ArchitectureError for
@@ -62,7 +63,8 @@ def grad_attention(
         R = I.expand(len(images), -1, -1)
         for A_l, G_l in zip(A, G, strict=True):
             finite("the gradient of the score", G_l)
-            R = R + (G_l * A_l.detach()).relu().mean(1) @ R  # Eq. 5 and 6
+            bar = (G_l * A_l.detach()).relu().mean(1)  # Eq. 5
+            R = R + bar.to(R.dtype) @ R  # Eq. 6; some networks take the softmax in float32
     rows = R[:, 0] if read == "class" else (R - I)[:, first:].mean(1)
     return rows[:, first:].unflatten(1, (h, w))
 
@@ -114,4 +116,4 @@ def legrad(
     for G_l in G:
         finite("the gradient of the score", G_l)
     L = torch.stack([G_l.relu().mean((1, 2)) for G_l in G]).mean(0)  # (N, T)
-    return L[:, first:].unflatten(1, (h, w))
+    return L[:, first:].unflatten(1, (h, w)).to(images.dtype)
