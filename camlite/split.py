@@ -96,7 +96,7 @@ def split_at(model: nn.Module, layer: Layer, images: Tensor) -> tuple[Stage, Sta
     if isinstance(layer, (list, tuple)) and len(layer) > 1:
         raise ValueError(
             f"this method takes one layer, not {len(layer)}; methods over several layers are "
-            "layer_cam, zoom_cam, poly_cam and refine_cam"
+            "layer_cam, zoom_cam, poly_cam, refine_cam and winsor_cam"
         )
     features, classifier = split_at_all(model, layer, images, otherwise=last_spatial_layer)
     return features, classifier

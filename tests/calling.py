@@ -21,7 +21,10 @@ CHEAP = {
     "groups": 3,
     "clusters": 3,
 }
-CLASSLESS = ("eigen_cam", "lafam", "random_cam", "center_gaussian")  # they ask for no class
+# All but those for transformers: tests/methods/test_attention.py holds these to the same.
+METHODS = {name: card for name, card in camlite.METHODS.items() if card.family != "attention"}
+# They ask for no class.
+CLASSLESS = ("eigen_cam", "kpca_cam", "lafam", "random_cam", "center_gaussian")
 
 
 def parameters(method: str) -> dict[str, inspect.Parameter]:

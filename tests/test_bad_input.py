@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from calling import CLASSLESS, Plain, build, call, parameters, pictures, takes_layers
+from calling import CLASSLESS, METHODS, Plain, build, call, parameters, pictures, takes_layers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from camlite import METHODS, LayerNotFound
+from camlite import LayerNotFound
 
 pytestmark = pytest.mark.parametrize("method", METHODS)
 few = settings(

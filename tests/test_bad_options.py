@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from calling import CLASSLESS, Plain, build, call, parameters, pictures
+from calling import CLASSLESS, METHODS, Plain, build, call, parameters, pictures
 from PIL import Image
 from torch import Tensor, nn
 
 import camlite
-from camlite import METHODS, metrics, sanity
+from camlite import metrics, sanity
 from camlite.data.files import load_image
 from camlite.perturb import fill_name, filled
 

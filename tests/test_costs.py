@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from camlite import nets
 from camlite.cutting.fused import fused
 from camlite.methods.cards import METHODS, RESNET50, Cost, Shape, shape_of
 
@@ -51,6 +52,51 @@ class Counting(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         F = self.conv2(self.pool(self.conv1(self.start(x))))
         return self.head(self.end(F).mean((2, 3)))
+
+
+class CountingViT(nets.TinyViT):
+    """A transformer that counts the same: before its blocks, and behind its first one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Counter[str] = Counter()
+        self.blocks[0] = Marked(self.blocks[0], self.count)
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.count["forwards start"] += len(images)
+        return super().forward(images)
+
+
+class Marked(nn.Module):
+    """A block whose output counts the images that pass it, forwards and backwards."""
+
+    def __init__(self, block: nn.Module, count: Counter[str]) -> None:
+        super().__init__()
+        self.block, self.count = block, count
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        out: Tensor = self.block(tokens)
+        self.count["forwards end"] += len(out)
+        if out.requires_grad:
+            out.register_hook(self.backward)
+        return out
+
+    def backward(self, gradient: Tensor) -> None:
+        self.count["backwards end"] += len(gradient)
+
+
+@pytest.mark.parametrize("name", [m for m, c in METHODS.items() if c.family == "attention"])
+def test_the_cost_on_a_transformer_is_what_is_counted(name: str) -> None:
+    """Backwards the passes are counted behind the first block: in it they end at its attention."""
+    net, found = CountingViT().eval(), []
+    for n in (1, 2):
+        net.count.clear()
+        x = torch.rand(1, 3, 24, 24).repeat(n, 1, 1, 1)
+        METHODS[name].function(net, *([None] if METHODS[name].layers == "several" else []), x)
+        found.append(Counter(net.count))
+    expected = passes(METHODS[name].cost())
+    expected["backwards start"] = 0
+    assert found[1] - found[0] == +Counter(expected)
 
 
 @pytest.fixture(scope="module", params=HEADS)
@@ -91,6 +137,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "finer_cam": ({}, {"rivals": 1, "weighted": False}),
     "poly_cam": ({}, {"variant": "-"}),
     "refine_cam": ({}, {"root": True}),
+    "winsor_cam": ({}, {"percentile": 50.0, "importance": "max"}),
     "score_cam": ({}, {"baseline": None, "batch_size": 2}),
     "ss_cam": ({"samples": 2}, {"samples": 3, "variant": "input"}),
     "is_cam": ({}, {"steps": 2, "batch_size": 3}),
@@ -105,13 +152,14 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "rise": ({"samples": 30}, {"samples": 8, "cells": 3}),
     "eigen_cam": ({}, {"center": True}),
     "eigen_grad_cam": ({}, {"pooled": True}),
+    "kpca_cam": ({}, {"kernel": "rbf"}),
     "center_gaussian": ({}, {"sigma": 0.5}),
 }
 SAME = ({}, {})  # no option, or only relu and generator
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["usual", "other"])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [m for m, c in METHODS.items() if c.family != "attention"])
 def test_the_cost_is_what_is_counted(name: str, which: int, net: Counting) -> None:
     if name == "cam" and isinstance(net.head, nn.Sequential):
         pytest.skip("CAM needs one linear layer")

@@ -49,6 +49,10 @@ def test_every_method_has_its_place_on_the_wall():
     panels = [drawn.panel(one, 3, name, progress=False) for name in METHODS]
     assert [p.method for p in panels] == list(METHODS)
     for panel in panels:
+        if METHODS[panel.method].family == "attention":
+            assert panel.note.startswith("needs a transformer")
+            assert panel.heat is None
+            continue
         assert panel.note in ("", "nothing positive"), panel
         assert panel.heat.shape == (28, 28), panel.method
         assert panel.heat.isfinite().all(), panel.method

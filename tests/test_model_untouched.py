@@ -13,6 +13,7 @@ import sklearn.cluster  # noqa: F401  its first import draws from Python's rando
 import torch
 from calling import (
     CLASSLESS,
+    METHODS,
     MODELS,
     Plain,
     build,
@@ -24,7 +25,7 @@ from calling import (
 )
 from torch import Tensor, nn
 
-from camlite import METHODS, metrics, sanity
+from camlite import metrics, sanity
 from camlite.metrics.shared import classes_of
 
 every_method = pytest.mark.parametrize("method", METHODS)

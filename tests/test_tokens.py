@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
-from calling import call, parameters, takes_layers
+from calling import METHODS, call, parameters, takes_layers
 from torch import Tensor, nn
 
 import camlite
-from camlite import METHODS, ArchitectureError, LayerNotFound, tokens_to_map
+from camlite import ArchitectureError, LayerNotFound, tokens_to_map
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::camlite.SplitByHook", "ignore::camlite.LayerChosen"

@@ -69,6 +69,21 @@ class _ThroughMap(nn.Module):
         return torch.cat([tokens[:, :first], patches], 1)
 
 
+def patch_grid(T: int, grid: tuple[int, int] | None) -> tuple[tuple[int, int], int]:
+    """(h, w) of the patches among T tokens, and how many tokens stand in front of them.
+
+    Raises ArchitectureError where they do not fit: without `grid`, unless T is h² or h² + 1.
+    """
+    h, w = (math.isqrt(T), math.isqrt(T)) if grid is None else grid
+    first = T - h * w
+    if first < 0 or min(h, w) < 1 or (grid is None and first > 1):
+        raise ArchitectureError(
+            f"{T} tokens do not fit the grid {h}×{w}: give grid=(h, w); tokens in front of the "
+            "patches (class token, registers) may be more"
+        )
+    return (h, w), first
+
+
 def _square(tokens: Tensor) -> tuple[int, int]:
     """h = w, T = h² or h² + 1. Registers, or pictures that are not square, need `grid`."""
     if tokens.dim() != 3:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from camlite.methods.cards import METHODS, find_card
 
 FLOORS = ("random_cam", "center_gaussian", "fake_cam", "sobel_edges")
-ONE_FORWARD = tuple(name for name, card in METHODS.items() if card.quick and name not in FLOORS)
+ONE_FORWARD = tuple(  # the networks that are evaluated have no attention
+    name
+    for name, card in METHODS.items()
+    if card.quick and name not in FLOORS and card.family != "attention"
+)
 
 
 def method_name(name: str) -> str:

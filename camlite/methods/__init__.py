@@ -10,7 +10,8 @@ camlite, `images` are two pictures of its pond, a frog and a bird:
 (torch.Size([2, 3, 48, 48]), tensor([0, 1]))
 """
 
-from camlite.methods.eigen import eigen_cam, eigen_grad_cam, lafam
+from camlite.methods.attention import grad_attention, legrad
+from camlite.methods.eigen import eigen_cam, eigen_grad_cam, kpca_cam, lafam
 from camlite.methods.floors import center_gaussian, random_cam
 from camlite.methods.gradient import (
     cam,
@@ -25,7 +26,7 @@ from camlite.methods.gradient import (
     xgrad_cam,
 )
 from camlite.methods.groups import group_cam
-from camlite.methods.layers import full_grad, poly_cam, refine_cam, zoom_cam
+from camlite.methods.layers import full_grad, poly_cam, refine_cam, winsor_cam, zoom_cam
 from camlite.methods.pixels import (
     deconvnet,
     guided_backprop,
@@ -51,6 +52,7 @@ __all__ = [
     "expected_grad_cam",
     "finer_cam",
     "full_grad",
+    "grad_attention",
     "grad_cam",
     "grad_cam_plus_plus",
     "group_cam",
@@ -60,8 +62,10 @@ __all__ = [
     "integrated_grad_cam",
     "integrated_gradients",
     "is_cam",
+    "kpca_cam",
     "lafam",
     "layer_cam",
+    "legrad",
     "occlusion",
     "poly_cam",
     "random_cam",
@@ -74,6 +78,7 @@ __all__ = [
     "smooth_grad",
     "smooth_grad_cam_plus_plus",
     "ss_cam",
+    "winsor_cam",
     "xgrad_cam",
     "zoom_cam",
 ]

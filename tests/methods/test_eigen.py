@@ -1,4 +1,4 @@
-"""Eigen-CAM, EigenGrad-CAM, LaFAM: the direction by other means, its sign, its symmetries."""
+"""Eigen-CAM and its relatives: the direction by other means, its sign, its symmetries."""
 
 from __future__ import annotations
 
@@ -78,6 +78,138 @@ def test_eigen_cam_knows_no_class_but_eigen_grad_cam_does():
     assert all(torch.equal(same[0], other) for other in same)
     a, b = (camlite.eigen_grad_cam(model, layer, x, c) for c in (0, 3))
     assert not torch.allclose(a, b)
+
+
+def kernel_by_loop(f, kernel, γ):
+    """The kernel between all positions of one image, in float64, number by number."""
+    rows = f.flatten(1).T.numpy()
+    rows = rows - rows.mean(0)
+    C = np.zeros((len(rows), len(rows)))
+    for i, x in enumerate(rows):
+        for j, y in enumerate(rows):
+            if kernel == "sigmoid":
+                C[i, j] = np.tanh(γ * sum(x * y) + 1)
+            elif kernel == "rbf":
+                C[i, j] = np.exp(-γ * sum((x - y) ** 2))
+            elif kernel == "poly":
+                C[i, j] = (γ * sum(x * y) + 1) ** 3
+            else:
+                C[i, j] = sum(x * y)
+    H = np.eye(len(C)) - 1 / len(C)
+    return H @ C @ H
+
+
+def strongest_eigenvector(C):
+    """√λ u of the largest λ, by squaring C again and again; C may have negative eigenvalues."""
+    power = C + np.abs(C).sum(1).max() * np.eye(len(C))  # all positive, in the same order
+    for _ in range(40):
+        power = power @ power
+        power /= np.linalg.norm(power)
+    u = power @ np.random.default_rng(0).standard_normal(len(C))
+    u /= np.linalg.norm(u)
+    return np.sqrt(u @ C @ u) * u
+
+
+@pytest.mark.parametrize("gamma", [None, 0.3])
+@pytest.mark.parametrize("kernel", ["sigmoid", "rbf", "poly", "linear"])
+@pytest.mark.parametrize("name", ["gap", "silu", "before relu", "by data", "signal"])
+def test_kpca_cam_is_the_strongest_eigenvector_of_the_centred_kernel(name, kernel, gamma):
+    model, layer, x = CASES[name]()
+    (F,), _ = maps_and_gradients(model, [layer], x, logit(0))
+    M = camlite.kpca_cam(model, layer, x, kernel=kernel, gamma=gamma)
+    for f, m in zip(F, M, strict=True):
+        C = kernel_by_loop(f, kernel, 1 / len(f) if gamma is None else gamma)
+        slow = torch.tensor(strongest_eigenvector(C)).view_as(m)
+        along = (f.sum(0) - f.sum(0).mean()) * slow
+        slow = slow if along.sum() > 0 else -slow
+        torch.testing.assert_close(m, slow, rtol=1e-4, atol=1e-6)
+    positive = camlite.kpca_cam(model, layer, x, 2, kernel=kernel, gamma=gamma, relu=True)
+    torch.testing.assert_close(positive, M.relu())
+
+
+@pytest.mark.parametrize("kernel", ["sigmoid", "rbf", "poly", "linear"])
+@pytest.mark.parametrize("gamma", [None, 0.05])
+def test_kpca_cam_agrees_with_scikit_learn_up_to_the_sign(kernel, gamma):
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    F = torch.randn(2, 6, 5, 4, generator=torch.Generator().manual_seed(7)).double()
+    M = camlite.kpca_cam(Features(6), "features", F, kernel=kernel, gamma=gamma)
+    for f, m in zip(F, M, strict=True):
+        rows = f.flatten(1).T.numpy()
+        pca = decomposition.KernelPCA(1, kernel=kernel, gamma=gamma, eigen_solver="dense")
+        theirs = torch.tensor(pca.fit_transform(rows - rows.mean(0))).view_as(m)
+        torch.testing.assert_close(theirs * (theirs * m).sum().sign(), m)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_kpca_cam_with_a_linear_kernel_is_eigen_cam_of_centred_features(name):
+    model, layer, x = CASES[name]()
+    linear = camlite.kpca_cam(model, layer, x, kernel="linear", gamma=9)
+    torch.testing.assert_close(linear, camlite.eigen_cam(model, layer, x, center=True))
+
+
+def test_kpca_cam_of_weak_features_nears_eigen_cam():
+    """tanh(1 + ε) is a line for small ε: the map is Eigen-CAM's, up to its size."""
+    F = torch.randn(2, 6, 5, 4, generator=torch.Generator().manual_seed(4)).double() / 1000
+    M = camlite.kpca_cam(Features(6), "features", F)
+    E = camlite.eigen_cam(Features(6), "features", F, center=True)
+    torch.testing.assert_close(camlite.minmax(M), camlite.minmax(E), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("kernel", ["sigmoid", "rbf", "poly"])
+def test_kpca_cam_of_weak_features_survives_float32(kernel):
+    """In float32 tanh(1 + 1e-8) is tanh(1): the kernel is taken in float64."""
+    F = torch.randn(2, 6, 5, 4, generator=torch.Generator().manual_seed(4)) / 10000
+    exact = camlite.kpca_cam(Features(6), "features", F.double(), kernel=kernel)
+    single = camlite.kpca_cam(Features(6).float(), "features", F, kernel=kernel)
+    assert single.dtype == torch.float32
+    assert (single - exact).abs().max() < 1e-3 * exact.abs().max()
+
+
+@pytest.mark.parametrize("kernel", ["sigmoid", "rbf", "poly"])
+def test_kpca_cam_of_strong_features_is_another_map(kernel):
+    F = torch.randn(1, 6, 5, 4, generator=torch.Generator().manual_seed(4)).double()
+    weak, strong = (
+        camlite.minmax(camlite.kpca_cam(Features(6), "features", s * F, kernel=kernel))
+        for s in (1, 4)
+    )
+    assert (weak - strong).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("kernel", ["sigmoid", "rbf", "poly", "linear"])
+def test_kpca_cam_batch_mirror_order_and_constant_maps(kernel):
+    def of_kernel(F):
+        return camlite.kpca_cam(Features(F.shape[1]), "features", F, kernel=kernel)
+
+    g = torch.Generator().manual_seed(6)
+    F = torch.randn(3, 6, 5, 4, generator=g).double() + 0.2
+    M = of_kernel(F)
+    torch.testing.assert_close(torch.cat([of_kernel(f[None]) for f in F]), M)
+    torch.testing.assert_close(of_kernel(F.flip(-1)), M.flip(-1))
+    torch.testing.assert_close(of_kernel(F[:, torch.randperm(6, generator=g)]), M)
+    torch.testing.assert_close(M.sum((1, 2)), torch.zeros(3).double())  # the kernel is centred
+    assert not of_kernel(torch.full((2, 4, 3, 3), 0.37).double()).any()
+    assert not of_kernel(torch.rand(1, 4, 1, 1).double()).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kernel": "cosine"}, "kernel must be one of 'sigmoid', 'rbf', 'poly', 'linear'"),
+        ({"gamma": 0}, "gamma must be a finite number, more than 0"),
+        ({"gamma": float("nan")}, "gamma must be a finite number"),
+        ({"gamma": "scale"}, "gamma must be a finite number"),
+    ],
+)
+def test_kpca_cam_wrong_options(options, message):
+    model, layer, x = CASES["gap"]()
+    with pytest.raises(ValueError, match=message):
+        camlite.kpca_cam(model, layer, x, **options)
+
+
+def test_kpca_cam_of_endless_products_is_an_error_not_a_map():
+    F = 1e80 * torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0)).double()
+    with pytest.raises(ValueError, match="kernel between the positions"):
+        camlite.kpca_cam(Features(3), "features", F, kernel="poly")
 
 
 @pytest.mark.parametrize("name", CASES)

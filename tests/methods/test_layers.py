@@ -37,6 +37,9 @@ METHODS = {
     "zoom_cam": camlite.zoom_cam,
     "refine_cam": camlite.refine_cam,
     "refine_cam root": lambda *a, **k: camlite.refine_cam(*a, root=True, **k),
+    "winsor_cam": camlite.winsor_cam,
+    "winsor_cam 40": lambda *a, **k: camlite.winsor_cam(*a, percentile=40, **k),
+    "winsor_cam max": lambda *a, **k: camlite.winsor_cam(*a, importance="max", **k),
     "poly_cam +": lambda *a, **k: camlite.poly_cam(*a, variant="+", **k),
     "poly_cam -": lambda *a, **k: camlite.poly_cam(*a, variant="-", **k),
     "poly_cam +-": camlite.poly_cam,
@@ -104,6 +107,91 @@ def test_refine_cam_is_the_product(ladder, root):
             expected = expected * resize(scaled(M), maps[0].shape)
         expected = expected ** (1 / len(maps)) if root else expected
         torch.testing.assert_close(result[n], expected)
+
+
+def winsor_by_loop(model, layers, x, percentile, importance):
+    """Winsor-CAM of one image: Grad-CAM maps, numpy's percentile, one layer at a time."""
+    F, G = maps_and_gradients(model, layers, x, logit(CLASS))
+    maps, a = [], []
+    for f, g in zip(F, G, strict=True):
+        α = [float(g[0, k].mean()) for k in range(g.shape[1])]
+        M = sum(α_k * f_k for α_k, f_k in zip(α, f[0], strict=True)).clamp(min=0)
+        maps.append(resize(scaled(M), F[0].shape[2:]))
+        a.append(max(0.0, max(α) if importance == "max" else float(np.mean(α))))
+    positive = [a_l for a_l in a if a_l > 0]
+    if not positive:
+        return torch.zeros_like(maps[0]), a
+    cut = [min(a_l, float(np.percentile(positive, percentile))) for a_l in a]
+    low, high = min(c for c in cut if c > 0), max(cut)
+    L = torch.zeros_like(maps[0])
+    for M, c in zip(maps, cut, strict=True):
+        if c > 0:
+            L += (1.0 if high == low else 0.1 + 0.9 * (c - low) / (high - low)) * M
+    return L, a
+
+
+@pytest.mark.parametrize("importance", ["mean", "max"])
+@pytest.mark.parametrize("percentile", [0, 30, 50.5, 99, 100])
+def test_winsor_cam_is_the_weighted_sum_of_grad_cams(ladder, percentile, importance):
+    model, layers, x = ladder
+    result = camlite.winsor_cam(
+        model, layers, x, CLASS, percentile=percentile, importance=importance
+    )
+    for n in range(len(x)):
+        expected, _ = winsor_by_loop(model, layers, x[n : n + 1], percentile, importance)
+        torch.testing.assert_close(result[n], expected)
+    assert result.min() >= 0
+
+
+def test_winsor_cam_leaves_out_layers_with_a_negative_mean_gradient():
+    """What the docstring warns of does happen: layers that are left out, and images with none."""
+    left_out = 0
+    for name in LADDERS:
+        model, layers, x = LADDERS[name]()
+        for n in range(len(x)):
+            _, a = winsor_by_loop(model, layers, x[n : n + 1], 99, "mean")
+            left_out += a.count(0.0)
+            if not any(a):
+                assert not camlite.winsor_cam(model, layers, x[n : n + 1], CLASS).any()
+    assert left_out > 0
+
+
+def test_winsor_cam_of_one_layer_is_grad_cam_scaled():
+    model, x = ready(GapHead()), pictures(2)
+    W = model.fc.weight.data
+    W[CLASS] += 0.1 - W[CLASS].mean()  # a mean gradient above 0
+    M = camlite.grad_cam(model, "features", x, CLASS)
+    assert torch.equal(camlite.winsor_cam(model, "features", x, CLASS), camlite.minmax(M))
+
+
+@pytest.mark.parametrize(
+    ("a", "percentile", "w"),
+    [
+        ([1.0, 2.0, 3.0, 100.0], 0, [1.0, 1.0, 1.0, 1.0]),
+        ([1.0, 2.0, 3.0, 101.0], 100, [0.1, 0.109, 0.118, 1.0]),
+        ([0.0, 1.0, 2.0, 100.0], 50, [0.0, 0.1, 1.0, 1.0]),
+        ([1.0, 3.0, 100.0], 1e-9, [0.1, 1.0, 1.0]),  # the jump that the docstring names
+        ([4.0, 4.0, 0.0], 70, [1.0, 1.0, 0.0]),
+        ([0.0, 0.0], 70, [0.0, 0.0]),
+    ],
+)
+def test_winsorized_weights_by_hand(a, percentile, w):
+    found = camlite.methods.layers._winsorized(torch.tensor(a).double(), percentile)
+    torch.testing.assert_close(found, torch.tensor(w).double())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"percentile": -1}, "percentile must be a finite number, 0 or more and 100 or less"),
+        ({"percentile": 101}, "percentile must be a finite number"),
+        ({"percentile": "high"}, "percentile must be a finite number"),
+        ({"importance": "median"}, "importance must be one of 'mean', 'max'"),
+    ],
+)
+def test_winsor_cam_wrong_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        camlite.winsor_cam(ready(GapHead()), "features", pictures(1), **options)
 
 
 def poly_by_loop(model, layers, x, variant, local_norm=True, authors=False):

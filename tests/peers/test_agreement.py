@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from declared import AGREEMENTS, shows
+import torchvision
+from declared import AGREEMENTS, peer, shows
 from nets import far, features_and_gradient, flatten_net, net, pgc_raw, pictures, tc_raw
 from torch import nn
 
@@ -136,6 +137,23 @@ def test_eigen_cam(model):
 
 @shows(
     AGREEMENTS,
+    method="KPCA-CAM",
+    what="each kernel, up to the sign",
+    paper="Karmani 2024",
+    camlite="kpca_cam(kernel=…, gamma=…)",
+    pgc="KPCA_CAM",
+)
+@NETS
+@pytest.mark.parametrize("kernel", ["sigmoid", "rbf", "poly", "linear"])
+def test_kpca_cam(model, kernel):
+    x = pictures()
+    theirs = pgc_raw("KPCA_CAM", model, x, C, kernel=kernel, gamma=0.1)
+    ours = camlite.kpca_cam(model, "conv2", x, C, kernel=kernel, gamma=0.1)
+    assert all(min(far(t, o), far(-t, o)) < 1e-4 for t, o in zip(theirs, ours, strict=True))
+
+
+@shows(
+    AGREEMENTS,
     method="EigenGrad-CAM",
     what="centred, up to the sign",
     paper="no paper",
@@ -221,3 +239,39 @@ def test_literal_features_are_right():
     F, G = features_and_gradient(model, x, C)
     ours = camlite.hires_cam(model, "conv2", x, C)
     assert far(ours.double(), (F * G).sum(1)) < 1e-5
+
+
+def small_vit() -> nn.Module:
+    """torchvision's ViT, with weights far from its usual start, at which the head is 0."""
+    g = torch.Generator().manual_seed(1)
+    model = torchvision.models.VisionTransformer(
+        image_size=16,
+        patch_size=4,
+        num_layers=3,
+        num_heads=2,
+        hidden_dim=8,
+        mlp_dim=12,
+        num_classes=4,
+    )
+    for p in model.parameters():
+        p.data = 0.4 * torch.randn(p.shape, generator=g)
+    return model.eval()
+
+
+@shows(
+    AGREEMENTS,
+    method="LeGrad",
+    what="mean over the given blocks, not scaled",
+    paper="Bousselham 2025",
+    camlite="legrad",
+    tc="LeGrad",
+)
+@pytest.mark.parametrize("last", [1, 2, 3])
+def test_legrad(last):
+    model = small_vit()
+    if not hasattr(peer("tc").methods, "LeGrad"):
+        pytest.skip("this torchcam has no LeGrad yet")
+    x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+    layers = [f"encoder.layers.encoder_layer_{i}" for i in range(3)][-last:]
+    ours = camlite.legrad(model, layers, x, C)
+    assert far(tc_raw("LeGrad", model, x, C, layers), ours) < 1e-5

@@ -63,8 +63,8 @@ def page() -> str:
                 differ,
             ),
             "\n## They agree, to 1e-5 of the largest value\n",
-            "Raw maps are compared, before resizing and scaling. Eigen-CAM and EigenGrad-CAM: "
-            "1e-4.\n",
+            "Raw maps are compared, before resizing and scaling. Eigen-CAM, EigenGrad-CAM and "
+            "KPCA-CAM: 1e-4.\n",
             table(
                 ["method", "with", "paper", "camlite", "pytorch-grad-cam", "torch-cam", "test"],
                 agree,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 
-from camlite.methods.cards import gradient, pixels, score
+from camlite.methods.cards import attention, gradient, pixels, score
 from camlite.methods.cards.card import RESNET50, Card, Cost, Family, Layers, Shape, shape_of
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 METHODS: dict[str, Card] = {
-    card.name: card for card in (*gradient.CARDS, *score.CARDS, *pixels.CARDS)
+    card.name: card for card in (*gradient.CARDS, *score.CARDS, *pixels.CARDS, *attention.CARDS)
 }
 """Every method's card, by the function's name."""
 

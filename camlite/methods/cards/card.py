@@ -23,6 +23,7 @@ Family = Literal[
     "score",  # weights from scores of changed images or feature maps
     "groups",  # the same, for groups of channels
     "several layers",
+    "attention",  # the attention of transformers, and nothing else
     "pixels",  # maps at the resolution of the image
     "floor",  # knows nothing of the decision: to compare with
 ]

@@ -242,6 +242,31 @@ CARDS = (
         ),
     ),
     Card(
+        function=methods.kpca_cam,
+        title="KPCA-CAM: Eigen-CAM with a kernel",
+        short="KPCA-CAM",
+        family="components",
+        layers="one",
+        paper="Karmani, Sivakaran, Prasad, Ali, Yang, Tang. KPCA-CAM: Visual Explainability of "
+        "Deep Computer Vision Models using Kernel PCA. 2024. arXiv 2410.00267",
+        equation="C = k(O_i, O_j), centred; C u_1 = λ_1 u_1, L = √λ_1 u_1",
+        needs="nothing: no gradient, no class",
+        passes=lambda s, o: Cost(forwards_before=1),
+        caveats=(
+            "The same map for every class: it shows what stands out, object or background.",
+            "(h·w)² numbers and (h·w)³ steps for each image: only for deep layers.",
+            "Features twice as large give another map; where γ x·y is large, tanh leaves few "
+            "levels.",
+            "Formula from pytorch-grad-cam's code (commit 084273b); the paper was not read.",
+        ),
+        variants=(
+            'kernel="sigmoid" (default), "rbf", "poly", as scikit-learn\'s KernelPCA has them.',
+            'kernel="linear": eigen_cam(center=True).',
+            "The sign follows the mean feature map; pytorch-grad-cam makes the largest value "
+            "positive.",
+        ),
+    ),
+    Card(
         function=methods.lafam,
         title="LaFAM: the mean of the feature maps",
         short="LaFAM",
@@ -347,5 +372,29 @@ CARDS = (
         passes=lambda s, o: Cost(forwards=1, backwards_after=1),
         caveats=("Zero as soon as one layer has its minimum there.",),
         variants=("root=True: the n-th root of the product of n maps.",),
+    ),
+    Card(
+        function=methods.winsor_cam,
+        title="Winsor-CAM: all layers, with outlying weights cut",
+        short="Winsor-CAM",
+        family="several layers",
+        layers="several",
+        paper="Wall, Wang, Rizk, Santosh. Winsor-CAM: Human-Tunable Visual Explanations from Deep "
+        "Networks via Layer-Wise Winsorization. 2025. arXiv 2507.10846",
+        equation="a_l = ReLU(mean_k GAP(G_lk)), w_l in [0.1, 1] from min(a_l, percentile of a), "
+        "L = Σ_l w_l Up(s(Grad-CAM of layer l))",
+        needs="a differentiable network after the first layer",
+        passes=lambda s, o: Cost(forwards=1, backwards_after=1),
+        caveats=(
+            "A layer whose mean gradient is negative is left out; where all are, the map is 0.",
+            "The weakest layer gets 0.1 for any percentile above 0, and 1 at 0: a jump.",
+            "Averaged gradients of shallow layers say little, and here they are added.",
+            "Formula from the authors' code (commit 578db68); equations not checked in the paper.",
+        ),
+        variants=(
+            "percentile: 99 is the default of the authors' code, 90 that of its README.",
+            'importance="max": the largest channel weight of a layer instead of the mean.',
+            "layer=None: one layer for each resolution; the paper takes all convolutions.",
+        ),
     ),
 )
