@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 
+from camlite.cli.grade import MOST_NAMES, _counts, _nothing_graded
 from camlite.course.lessons import all_lessons
 from camlite.grading.marks import COLUMNS, Mark, MarksLog, read_log, read_marks, write_csv
 from camlite.grading.points import points
@@ -130,3 +132,25 @@ def test_every_exercise_has_as_many_points_as_dots():
         found = points(lesson)
         assert list(found) == list(lesson.exercises)
         assert all(1 <= n <= 5 for n in found.values()), json.dumps(found)
+
+
+# ------------------------------------------------------------------ what the command prints
+
+
+def test_every_mark_is_counted_once_also_without_points():
+    nothing = replace(mark(points=0.0, diagnosis="todo"), max_points=0.0)
+    lost = replace(mark(points=0.0), status="timeout")
+    copied = mark(points=0.0, by_hand=True, checked=2.0)
+    marks = [mark(), mark(points=1.0), nothing, lost, copied]
+    assert _counts(marks) == [2, 1, 1, 1]
+
+
+def test_who_has_no_file_is_named():
+    without = replace(mark(points=0.0), status="no_file")
+    many = [replace(without, student=f"s{i:02}") for i in range(MOST_NAMES + 2)]
+    (line,) = _nothing_graded([mark("an"), *many, replace(many[0], exercise="3.2")])
+    assert line.startswith("No file of lesson 3: s00 · s01 ·")
+    assert line.endswith("s09 · and 2 more")
+    assert _nothing_graded([mark(), replace(without, by_hand=True)]) == []
+    broken = replace(without, status="not_parsable", student="a\x1b[31m\nb")
+    assert _nothing_graded([broken]) == ["No file that can be read of lesson 3: a b"]
