@@ -31,6 +31,7 @@ class System(str, Enum):
     github_workflow = "github-workflow"
     github_summary = "github-summary"
     junit = "junit"
+    totals = "totals"
 
 
 FILES = {
@@ -41,6 +42,7 @@ FILES = {
     System.github_workflow: "camlite.yml",
     System.github_summary: "summary.md",
     System.junit: "junit.xml",
+    System.totals: "totals.csv",
 }
 ONE_STUDENT = {System.gradescope, System.classroom50, System.prairielearn}
 
@@ -179,7 +181,7 @@ def _write_setup(
 def _write_marks(
     to: System, target: Path, out: Path, lessons: list[int], student: str | None
 ) -> None:
-    from camlite.grading.exports import common, github, junit
+    from camlite.grading.exports import common, github, junit, totals
     from camlite.grading.marks import read_marks
     from camlite.paths import write_whole
 
@@ -190,6 +192,8 @@ def _write_marks(
         write_whole(target, junit.document(found))
     elif to is System.github_summary:
         write_whole(target, github.summary(found))
+    elif to is System.totals:
+        write_whole(target, totals.document(found))
     else:
         write_whole(target, json.dumps(_result(to, found), indent=2) + "\n")
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from camlite.cli.console import TEACH, Command, app, friendly, out, say, words
+
+if TYPE_CHECKING:
+    from camlite.grading.marks import Mark
+
+MOST_NAMES = 10  # of students without a file
 
 
 @app.command(cls=Command, rich_help_panel=TEACH)
@@ -79,15 +84,39 @@ def grade(
     table = Table("exercise", "right", "not right", "not written", "no verdict", "points (mean)")
     for id in dict.fromkeys(mark.exercise for mark in marks):
         of = [mark for mark in marks if mark.exercise == id]
-        verdicts = [mark for mark in of if mark.status == "graded"]
-        todo = sum(mark.diagnosis == "todo" for mark in verdicts)
-        right = sum(mark.points == mark.max_points for mark in verdicts)
         mean = sum(mark.points for mark in of) / len(of)
-        numbers = (right, len(verdicts) - right - todo, todo, len(of) - len(verdicts))
-        table.add_row(id, *map(str, numbers), f"{mean:.2f} of {of[0].max_points:g}")
+        table.add_row(id, *map(str, _counts(of)), f"{mean:.2f} of {of[0].max_points:g}")
     out.print(table)
+    say(*((line, "yellow") for line in _nothing_graded(marks)))
     say(
         (f"{count} students. Seed of the inputs: {assignment.seed}", ""),
         (f"Marks: {folder}/marks.csv, pages for students: {folder}/feedback/", "bold"),
         (f"The class as a whole: camlite report {folder}", "dim"),
     )
+
+
+def _counts(marks: list[Mark]) -> list[int]:
+    """How many are right, not right, not written, without a verdict."""
+    from camlite.grading.feedback import kind_of
+
+    kinds = [kind_of(mark) for mark in marks]
+    counts = [kinds.count(kind) for kind in ("right", "wrong", "todo")]
+    return [*counts, len(marks) - sum(counts)]
+
+
+def _nothing_graded(marks: list[Mark]) -> list[str]:
+    """Whom to ask: students without a file that can be read, at most ten names for each reason."""
+    from camlite.grading.text import one_line
+
+    lines = []
+    for status, told in (("no_file", "No file"), ("not_parsable", "No file that can be read")):
+        found: dict[int, list[str]] = {}
+        for mark in marks:
+            names = found.setdefault(mark.lesson, [])
+            if mark.status == status and not mark.by_hand and mark.student not in names:
+                names.append(mark.student)
+        for lesson, names in found.items():
+            more = [f"and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+            listed = " · ".join([*map(one_line, names[:MOST_NAMES]), *more])
+            lines += [f"{told} of lesson {lesson}: {listed}"] if names else []
+    return lines

@@ -32,6 +32,10 @@ FINITE = (
     "Does the matrix that you decompose (O, for example) hold NaN? Print it: is something divided "
     "by 0, or is it the root or logarithm of a negative number?"
 )
+LETTERS = (
+    "In einsum each tensor needs one letter for each of its axes. Print the shapes: how many "
+    "letters does each one need?"
+)
 INDEX = "An index is too large: the last place is the size minus 1."
 ARGUMENTS = "A function is called with other arguments than it has: see “Called …” above."
 
@@ -47,6 +51,7 @@ MEANINGS = (  # what stands in the error's text, and what it means; the first th
     ("more than one value|more than one element|cannot be converted to Scalar|only length-1", ONE),
     ("elements cannot be converted|only one element", ONE),
     ("algorithm failed to converge|SVD did not converge|Eigenvalues did not converge", FINITE),
+    ("number of subscripts", LETTERS),
     ("index .* out of (range|bounds)", INDEX),
     (r"missing \d+ required|positional arguments? but|unexpected keyword", ARGUMENTS),
 )

@@ -41,7 +41,7 @@ _SAID = {  # status -> what stands beside the exercise, what is told if the chec
     ),
     "no_file": ("!", "no file", "There is no file of this lesson from you."),
     "not_parsable": ("!", "not readable", "Your file is not valid Python, or not a notebook."),
-    "refused": ("!", "not run", "Your file was not run."),
+    "refused": ("!", "refused", "Your code was not accepted."),
 }
 
 
@@ -150,13 +150,15 @@ def _block(mark: Mark, lesson: Lesson | None) -> Block:
 def kind_of(mark: Mark) -> str:
     """What happened, in one word: right, wrong or todo where there is a verdict; else the status.
 
-    Points by hand do not change what the check has seen, but full points count as right.
+    Points by hand do not change what the check has seen, but full points count as right. So a
+    right answer that a person gave no points, because it was copied, is still called right.
     """
     if mark.status != "graded":
         return mark.status
     if mark.diagnosis == "todo":
         return "todo"
-    return "right" if mark.points >= mark.max_points and not mark.diagnosis else "wrong"
+    best = max(mark.points, mark.checked or 0)
+    return "right" if best >= mark.max_points and not mark.diagnosis else "wrong"
 
 
 def sections(lesson: Lesson, exercise: str) -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import textwrap
 import zipfile
 from collections.abc import Callable, Sequence
@@ -27,7 +28,8 @@ from camlite.paths import write_whole_bytes
 Files = dict[str, bytes]  # name, with / between folders -> content
 
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
-TEACHER_KNOWS = "Your teacher tells you how to install camlite. Then type in a terminal"
+TEACHER_KNOWS = "Your teacher tells you how to install camlite. Then type"
+A_FILE = "Your teacher gives you the file {}. Put it beside this README.txt."
 
 
 def chosen(numbers: Sequence[str]) -> list[Lesson]:
@@ -148,13 +150,21 @@ def _readme(lessons: Sequence[Lesson], install: str) -> str:
     exercise = next(iter(first.exercises.values()))
     return README.format(
         contents="\n".join(_contents(one) for one in lessons),
-        install=f"Type in a terminal\n\n    {install}" if install else TEACHER_KNOWS,
+        install=_how_to_install(install),
         number=first.number,
         name=first.name,
         exercise=exercise.id,
         function=exercise.name,
         files="\n".join(f"    lessons/{one.name}.ipynb" for one in lessons),
     )
+
+
+def _how_to_install(command: str) -> str:
+    """The command, and where the file lies that it names, if it is one."""
+    if not command:
+        return TEACHER_KNOWS
+    files = re.findall(r"(?<!\S)\./(\S+\.(?:whl|tar\.gz|zip))(?!\S)", command)
+    return "\n".join([*map(A_FILE.format, files), f"Type\n\n    {command}"])
 
 
 def _contents(lesson: Lesson) -> str:
@@ -176,15 +186,24 @@ Your teacher may give other points.
 INSTALL, ONCE
 
 You need Python 3.10 or newer. You need no graphics card.
+Open a terminal in the folder of this README.txt.
 {install}
 
     camlite doctor
 
 It says whether everything is there, and what to do if not.
 
+If "python" is not found, type python3, or py on Windows. If pip speaks of an
+"externally-managed-environment", make an environment of your own first:
+
+    python3 -m venv ~/camlite-env
+    source ~/camlite-env/bin/activate
+
+In each new terminal, type the second line again.
+
 WORK
 
-Open a terminal in the folder of this file and type
+In the same folder, type
 
     camlite start {number}
 

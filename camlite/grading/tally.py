@@ -183,10 +183,11 @@ def agreeing(marks: Iterable[Mark]) -> list[Agreeing]:
     """Wrong answers without a name that several students share; the most frequent first.
 
     Two agree if they show the same values, to three digits, in the case that the message tells.
+    The values stand in `Mark.evidence`: a student's message holds none.
     """
     of: dict[tuple[str, str, str], list[Mark]] = defaultdict(list)
     for mark in marks:
-        yours = _line(mark.message, "  yours ")
+        yours = _line(mark.evidence, "  yours ")
         if outcome(mark) == "unnamed" and yours:
             case = _line(mark.message, "Case: ")
             of[mark.exercise, case, _NUMBER.sub(_rounded, yours)].append(mark)
@@ -195,8 +196,8 @@ def agreeing(marks: Iterable[Mark]) -> list[Agreeing]:
             exercise,
             tuple(sorted(mark.student for mark in some)),
             case,
-            _line(some[0].message, "  expected "),
-            _line(some[0].message, "  yours "),
+            _line(some[0].evidence, "  expected "),
+            _line(some[0].evidence, "  yours "),
         )
         for (exercise, case, _), some in of.items()
         if len(some) >= AGREE

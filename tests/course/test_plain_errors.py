@@ -40,6 +40,7 @@ REAL = {
     "eigh": (lambda: torch.linalg.eigh(torch.full((4, 4), torch.nan)), "hold NaN"),
     "numpy svd": (lambda: np.linalg.svd(A.numpy() * np.nan), "hold NaN"),
     "place": (lambda: A[7], "An index is too large"),
+    "einsum, letters": (lambda: torch.einsum("k,kx->x", A, A), "one letter for each of its axes"),
     "arguments": (lambda: (lambda F, G: F)(A), "other arguments than it has"),
     "keyword": (lambda: (lambda F: F)(A, center=True), "other arguments than it has"),
 }

@@ -457,6 +457,18 @@ def test_the_summary_of_a_class_names_students_and_stays_below_a_mebibyte():
 
 # ------------------------------------------------------------------ JUnit
 
+
+def test_totals_have_one_row_for_each_student(out):
+    eight = Mark("bi", 8, "8.1", "graded", 1.5, 3.0)
+    write(out, [mark("bi"), mark("bi", "3.2", 0.5), eight, mark("=1+1, an", points=0.0)])
+    camlite(out, "--to", "totals")
+    path = out / "exports" / "totals" / "totals.csv"
+    header = "student,lesson 3,lesson 8,points,max_points\n"
+    assert path.read_text() == f'{header}"\'=1+1, an",0,0,0,1\nbi,1.5,1.5,3,6\n'
+    camlite(out, "--to", "totals", "--lessons", 8)
+    assert path.read_text() == "student,lesson 8,points,max_points\nbi,1.5,1.5,3\n"
+
+
 # After junit-10.xsd of Jenkins' xUnit plugin: element -> (attributes, those needed, children)
 XSD = {
     "testsuites": ({"name", "time", "tests", "failures", "errors"}, set(), {"testsuite"}),

@@ -91,7 +91,7 @@ STATUSES = {
     "memory": "more memory",
     "no_file": "Did you hand one in?",
     "not_parsable": "not valid Python",
-    "refused": "was not run",
+    "refused": "does not refuse it",
 }
 
 
@@ -117,6 +117,15 @@ def test_points_by_hand_are_named_as_such(tmp_path):
     assert "A person gave these points" in text
     page, text = pages(tmp_path, "an", [mark(points=1.5, message="See me.")])
     assert "A person" not in page + text
+
+
+def test_a_right_answer_without_points_is_not_called_wrong(tmp_path):
+    copied = mark(points=0.0, message="Copied.\nRight.", by_hand=True, checked=2.0)
+    page, text = pages(tmp_path, "an", [copied])
+    assert "0 of 2 points" in page
+    assert "not right yet" not in page + text
+    assert kind_of(replace(copied, checked=0.0)) == "wrong"
+    assert kind_of(replace(copied, checked=0.0, points=2.0)) == "right"
 
 
 def test_a_lesson_that_is_gone_still_counts(tmp_path):

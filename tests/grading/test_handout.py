@@ -248,11 +248,21 @@ def test_the_command_prints_the_points_and_what_it_wrote(tmp_path: Path) -> None
 def test_the_readme_names_the_command_only_if_it_is_known() -> None:
     [without] = [v for k, v in unpacked(handout([LESSON], ["zip"])).items() if "README" in k]
     assert b"Your teacher tells you how to install camlite" in without
-    assert b"pip" not in without
+    assert b"pip install" not in without
     told = handout([LESSON], ["zip"], install="python -m pip install ./camlite.whl")
     [readme] = [v for k, v in unpacked(told).items() if "README" in k]
     assert b"\n    python -m pip install ./camlite.whl\n\n    camlite doctor\n" in readme
     assert max(len(line) for line in readme.decode().splitlines()) <= 80
+    place, command = (readme.index(words) for words in (b"Open a terminal in", b"pip install"))
+    assert place < readme.index(b"gives you the file camlite.whl. Put it beside") < command
+
+
+@pytest.mark.parametrize("command", ["pip install camlite", "pip install https://x.edu/a.whl"])
+def test_the_readme_asks_for_no_file_where_the_command_names_none(command: str) -> None:
+    told = handout([LESSON], ["zip"], install=command)
+    [readme] = [v for k, v in unpacked(told).items() if "README" in k]
+    assert command.encode() in readme
+    assert b"gives you the file" not in readme
 
 
 def test_all_lessons_have_a_short_name() -> None:

@@ -200,8 +200,10 @@ def test_equal_wrong_answers_without_a_name_are_put_together(tmp_path):
     other = message.replace("  yours     shape (3, 5, 7): ", "  yours     shape (3, 5, 7): 9.5, ")
     printed = f"{message}\nYour code printed:\n    {EVIL}"
     texts = {"an": message, "bi": printed, "cy": nearly, "do": other, "ed": other[:20]}
-    marks = [mark(student, message=text) for student, text in texts.items()]
-    marks += [mark("named", diagnosis="x", message=message), mark("ok", "3.1", message=message)]
+    told = message.split("\n")[0]
+    marks = [mark(student, message=told, evidence=text) for student, text in texts.items()]
+    named = mark("named", diagnosis="x", message=told, evidence=message)
+    marks += [named, mark("ok", "3.1", message=told, evidence=message)]
     (one,) = agreeing(marks)
     assert one.students == ("an", "bi", "cy")
     folder = tmp_path / "submitted" / "an"
