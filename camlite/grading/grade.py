@@ -293,7 +293,8 @@ def _judged(
     if verdict.status == "passed":
         return "graded", "Right.", {"points": assignment.points[exercise.id]}
     diagnosis = "todo" if verdict.status == "todo" else verdict.diagnosis or ""
-    return "graded", verdict.without_values or verdict.message, {"diagnosis": diagnosis}
+    more = {"diagnosis": diagnosis, "evidence": verdict.message[:LONGEST]}
+    return "graded", verdict.without_values or verdict.message, more
 
 
 def _no_memory(one: Observation) -> bool:
@@ -337,7 +338,9 @@ def assignment_for(
         try:
             table[id] = float(number)
         except ValueError:
-            raise ValueError(f"--points {one}: write it as 3.1=5") from None
+            table[id] = -1
+        if not 0 <= table[id] < 1e6:  # not a number, nan, negative
+            raise ValueError(f"--points {one}: write it as 3.1=5")
     numbers = tuple(dict.fromkeys(lesson.number for lesson in chosen))
     return Assignment(numbers, table, seed, memory, slower)
 

@@ -84,6 +84,12 @@ def test_what_each_got(graded, student, exercise, status, diagnosis):
     assert float(row["points"]) == (points(LESSON)[exercise] if right else 0)
 
 
+def test_the_teacher_sees_what_was_expected(graded):
+    found = {(m.student, m.exercise): m.evidence for m in read_marks(graded[1])}
+    assert "  expected  " in found["o,brien", "9.1"]
+    assert "  yours     " in found["o,brien", "9.1"]
+
+
 def test_students_are_told_what_went_wrong_and_no_input(graded):
     messages = {(m.student, m.exercise): m.message for m in read_marks(graded[1])}
     assert messages["right", "9.1"] == "Right."
@@ -128,6 +134,9 @@ def test_what_is_asked_for(graded, tmp_path):
     assert found.points["9.1"] == 7.5
     with pytest.raises(ValueError, match=r"write it as 3\.1=5"):
         assignment_for(submissions, ["9"], ["9.1=many"], 3, 1000, 1.0)
+    for points_ in ("9.1=nan", "9.1=-2", "9.1="):
+        with pytest.raises(ValueError, match="write it as"):
+            assignment_for(submissions, ["9"], [points_], 3, 1000, 1.0)
     with pytest.raises(ValueError, match="there is no exercise"):
         assignment_for(submissions, ["9"], ["9.9=1"], 3, 1000, 1.0)
     with pytest.raises(ValueError, match="no file was recognised as a lesson"):
