@@ -543,7 +543,7 @@ for text in ("Grad-CAM", "guided"):
         print(f"{text:9} {other:18}", *(f" {r} {v:5.2f}" for r, v in ruled[text, other].items()))
 
 # %% [markdown]
-# Yes. For Grad-CAM the mean of ρ is no more than its floor, but |ρ| and HOG are far above theirs.
+# Yes. For Grad-CAM the mean of ρ is about as low as its floor; |ρ| and HOG are far above theirs.
 # In some images ρ is near 0.8, in others near −0.8: the *places* come from the feature maps, which
 # are still trained; the *sign*, which part speaks for the class, comes from the random layer. **A
 # mean of 0 need not mean "nothing in common".** For guided back-propagation all rulers agree that

@@ -51,7 +51,7 @@ def _(run):
 def _(run):
     for name in ("Grad-CAM", "gradient"):
         assert curve(run, name)[0] < curve(run, "guided")[0] - 0.3
-        assert abs(float(curve(run, name)[0]) - run.floors[name][1]) < 0.25
+        assert abs(float(curve(run, name)[0]) - run.floors[name][1]) < 0.35
         assert run.curves[name][:, 0].amax() - run.curves[name][:, 0].amin() > 0.2
 
 
@@ -70,7 +70,7 @@ def _(run):
     mean, (_, floor) = curve(run, "|gradient|"), run.floors["|gradient|"]
     assert 0.4 < floor < 0.65
     assert (1 - mean[0]) / (1 - floor) > 0.55
-    assert mean[1] < floor + 0.05
+    assert (1 - mean[1]) / (1 - floor) > 0.85
 
 
 @says("Eigen-CAM has exactly 1.00 for two layers")
@@ -136,12 +136,12 @@ def _(run):
 
 
 @says(
-    "the mean of ρ is no more than its floor, but |ρ| and HOG are far above theirs",
+    "the mean of ρ is about as low as its floor; |ρ| and HOG are far above theirs",
     "all rulers agree",
 )
 def _(run):
     broken, floor = (run.ruled["Grad-CAM", k] for k in ("last layer random", "another image"))
-    assert broken["ρ"] < floor["ρ"] + 0.05
+    assert broken["ρ"] < floor["ρ"] + 0.2
     for ruler in ("|ρ|", "HOG"):
         assert broken[ruler] > floor[ruler] + 0.2
     for ruler, value in run.ruled["guided", "last layer random"].items():
