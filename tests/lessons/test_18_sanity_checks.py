@@ -481,6 +481,17 @@ def with_unique(a, b):
     return found
 
 
+@rank_correlation.accepts
+def with_comparisons(a, b):
+    def rank(M):
+        M = M.flatten(1)
+        larger, equal = M[:, :, None] > M[:, None, :], M[:, :, None] == M[:, None, :]
+        return larger.sum(2) + (equal.sum(2) + 1) / 2
+
+    r = torch.stack([rank(a), rank(b)], 1)
+    return torch.stack([torch.corrcoef(pair)[0, 1] for pair in r]).nan_to_num()
+
+
 # ------------------------------------------------------------------ 18.3
 
 cascade = Exercise(
