@@ -963,7 +963,7 @@ print(f"largest difference to the network: {off:.1e}")
 # **Where to read on.** Sections 3.1 to 3.3 of the paper: the method, Guided Grad-CAM,
 # counterfactual explanations. `camlite.grad_cam` has the same steps as your functions; `camlite
 # card grad_cam` lists its needs and caveats. J. Adebayo and others: *Sanity Checks for Saliency
-# Maps*, NeurIPS 2018.
+# Maps*, NeurIPS 2018; lesson 18 makes these checks.
 #
 # **Words** (Tiếng Việt · 简体中文 · 繁體中文 · 日本語)
 #

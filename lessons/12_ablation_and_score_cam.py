@@ -1011,7 +1011,7 @@ print(f"largest value of the map {by_gradient.max():.3f}, largest difference {of
 # * A fill that the network has never seen is an object of its own: here black is a *bird*.
 # * Softmax over channels makes all weights positive, so nothing can speak against the class. With
 #   probabilities it also makes them nearly equal.
-# * Measures that mask the image (average drop) have the same weakness.
+# * Measures that mask the image (average drop) have the same weakness: lesson 17 measures them.
 # * Write down variant, fill and baseline. "Score-CAM" alone does not say it.
 #
 # **Where to read on.** Score-CAM, Sections 3.1-3.3, Equations 6-10 and Algorithm 1; try to find the

@@ -661,7 +661,7 @@ for text in (
 #
 # Look at the floors once more. A blob in the middle knows nothing of the class, and no network
 # was asked. How far from it are the real methods? The average drop rewards a map that covers much;
-# it is not a measure of truth.
+# it is no measure of truth (lesson 17), nor of whether the network was asked (lesson 18).
 #
 # ## Your turn: one page
 #

@@ -864,7 +864,7 @@ print(f"mean part of the animal {by_animal.mean():+.2f}, of the ground {by_groun
 # * Cut the link in the data, and the network must learn something else. It is robust against what
 #   the data varied, and what remains may be the next shortcut.
 # * Where you have no masks and cannot redraw the picture, all of this is harder. Then photograph the
-#   frog on sand.
+#   frog on sand. (And would the map differ if the network knew nothing? Lesson 18 asks.)
 #
 # **Try this.** How many animals must be away from home, so that the network learns animals? Train on
 # `data.scenes("pond", "train", correlation=r)` with r from 1.0 down to 0.5 and draw the accuracy on

@@ -151,8 +151,8 @@ plt.show()
 
 # %% [markdown]
 # **Your guess:** it is B, the edge filter of lesson 7 (Sobel's). A is the size of the gradient, C
-# guided back-propagation. Most people find the filter the most convincing: it has the clearest
-# animal. **The eye cannot check a map.** It likes what looks like the image.
+# guided back-propagation. The filter has the clearest animal of the three, so it is easy to believe.
+# **The eye cannot check a map.** It likes what looks like the image.
 #
 # So we break the network, and let the map show that it noticed.
 #
@@ -189,7 +189,8 @@ print("the copy has new numbers, the original has not:", twin[0].bias.data, pair
 #
 # $$ p = s\,z, \qquad z \sim N(0, 1), \qquad s = \sqrt{\text{mean of } p_{\text{old}}^2} $$
 #
-# with one number $s$ for each parameter. `torch.randn(p.shape, generator=generator)` draws $z$.
+# with one number $s$ for each parameter, that is one for a weight and one for its bias. ($s$ is no
+# standard deviation: no mean is subtracted.) `torch.randn(p.shape, generator=generator)` draws $z$.
 # Take all random numbers from `generator`: the same seed must give the same network. The given
 # model stays as it is.
 
@@ -250,7 +251,7 @@ print(f"as it was: {right[0]:.0%}; chance: 25 %")
 # \tilde r = r - \text{mean of } r $$
 #
 # +1: the same order; 0: no connection; −1: the opposite order. Ties are not rare: after a ReLU half
-# of a map may be exactly 0. One way to ranks with ties goes through `unique`:
+# of a map may be exactly 0. `unique` helps to find ranks with ties:
 
 # %%
 m = torch.tensor([0.0, 5.0, 0.0, 2.0, 0.0, 2.0])
@@ -306,7 +307,8 @@ check("18.2", rank_correlation)
 #
 # `method` is any function `method(model, layer, x, c)` that returns maps (N, h, w). The question
 # `c` stays the same in all steps. The result is a list of floats, one for each step: after 1, 2, …,
-# all layers, the mean of the rank correlation over the images. Use your own two functions.
+# all layers, the mean of the rank correlation over the images. Layers are counted as in 18.1. Use
+# your own two functions, and give them `generator`, from which each step draws on.
 
 
 # %% tags=["exercise", "18.3"]
@@ -404,14 +406,16 @@ for name, rows in curves.items():
 # **Your guess:** read it line by line.
 #
 # 1. **Grad-CAM and the gradient notice.** With one random layer their mean is far below that of
-#    guided back-propagation, and near what two different images have in common. Look at the
-#    brackets: a single draw can be off by 0.2 or more. There are only four classes, and a random
-#    decision may be like the old one or like its opposite.
+#    guided back-propagation, and near that of two different images. Look at the brackets: a single
+#    draw can be off by 0.2 or more. There are only four classes, and a random decision may be like
+#    the old one or like its opposite. (So may single images: see *three rulers* below.)
 # 2. **Guided back-propagation does not notice.** With two random layers, the whole head, the
 #    picture is still nearly the same. It hardly notices another class either. Only when the
 #    *convolutions* become random does it change. So it shows what the filters see in the image, and
 #    not the decision. Adebayo and colleagues found the same on large networks.
-# 3. **|gradient| notices late.** The class was in the sign, and the sign is gone (lesson 7).
+# 3. **|gradient| notices more than its numbers say.** Read its last column: two different images
+#    have about half in common, so only the other half can be lost. One random layer takes most of
+#    it, two take all. Without this floor you would say that it hardly noticed.
 # 4. **Eigen-CAM has exactly 1.00 for two layers.** Of course: it never looks at the layers after
 #    `relu3`. It fails a test that it never claimed to pass. It says where the features are strong,
 #    and as such a picture it may be right. It is wrong only as an answer to "why *frog*?".
@@ -518,28 +522,32 @@ plt.show()
 #   of 3×3 places, a single pair often has a ρ of 0.3 or more by chance. HOG's floor is not 0. So:
 #   never judge by one pair, and print the floor of your ruler.
 #
-# Do they disagree on our networks too?
+# Do they disagree on our networks too? We print |ρ| as well, image by image, before the mean is
+# taken; and below each line its floor, the map of another image.
 
 # %%
-ruled: dict[str, dict[str, float]] = {}
+FOUR = RULERS | {"|ρ|": lambda A, B: sanity.spearman(A, B).abs()}
+ruled: dict[tuple[str, str], dict[str, float]] = {}  # (method, compared with) -> ruler -> mean
 for text in ("Grad-CAM", "guided"):
-    found = {ruler: [] for ruler in RULERS}
+    pairs: dict[str, list] = {"last layer random": [], "another image": []}
     for seed, net in enumerate(networks):
+        M = camlite.heatmap(METHODS[text](net, "relu3", x, c), size)
+        pairs["another image"].append((M, M.roll(1, 0)))
         for draw in DRAWS:
             broken = randomize_from_top(net, 1, torch.Generator().manual_seed(10 * seed + draw))
-            before, after = (
-                camlite.heatmap(METHODS[text](f, "relu3", x, c), size) for f in (net, broken)
-            )
-            for ruler, similarity in RULERS.items():
-                found[ruler].append(float(similarity(before, after).mean()))
-    ruled[text] = {ruler: sum(v) / len(v) for ruler, v in found.items()}
-    print(f"{text:9} last layer random:", *(f" {r} {v:5.2f}" for r, v in ruled[text].items()))
+            other = camlite.heatmap(METHODS[text](broken, "relu3", x, c), size)
+            pairs["last layer random"].append((M, other))
+    for other, both in pairs.items():
+        A, B = (torch.cat(maps) for maps in zip(*both, strict=True))
+        ruled[text, other] = {ruler: float(f(A, B).mean()) for ruler, f in FOUR.items()}
+        print(f"{text:9} {other:18}", *(f" {r} {v:5.2f}" for r, v in ruled[text, other].items()))
 
 # %% [markdown]
-# Yes. For Grad-CAM HOG says "much the same" where ρ says "nothing in common". Both are right: the
-# *places* of the edges come from the feature maps, which are still trained; the *sign*, which part
-# speaks for the class, comes from the random layer. With one ruler only you would have told half of
-# it. For guided back-propagation all three agree that little changed.
+# Yes. For Grad-CAM the mean of ρ is about as low as its floor; |ρ| and HOG are far above theirs.
+# In some images ρ is near 0.8, in others near −0.8: the *places* come from the feature maps, which
+# are still trained; the *sign*, which part speaks for the class, comes from the random layer. **A
+# mean of 0 need not mean "nothing in common".** For guided back-propagation all rulers agree that
+# little changed.
 #
 # ## Labels that mean nothing
 #
@@ -582,8 +590,8 @@ for name, method in METHODS.items():
     print(f"{name:12}" + "".join(f"{cell:>25}" for cell in cells) + f"    {left}")
 
 # %% [markdown]
-# First look at the column *good and good*: it is far from 1. Even two networks that give nearly the
-# same answers have different maps. So the control, and not 1, is the height from which a method can
+# First look at the column *good and good*: it is far from 1. Even two networks that learned the same
+# labels have different maps. So the control, and not 1, is the height from which a method can
 # fall. The last column says how much of it is left (0 % where the likeness is below 0).
 #
 # **Your guess:**
@@ -593,6 +601,8 @@ for name, method in METHODS.items():
 # * **Guided back-propagation:** a large part of it is left. (With other random starts we have seen
 #   from 60 % to 150 %.) What two good pictures have in common, a network that knows nothing about
 #   frogs has too, or much of it: the image.
+# * **|gradient|:** two good networks have no more in common than two different images of one
+#   network (the table before). So its last column says nothing: the floor is as high.
 # * **Noise:** 0 in both columns. Did it pass? No: there was nothing to lose. **A low number is no
 #   pass where the control is as low.** Without the control you would have praised it most.
 # * **Sobel, the blob:** 1.00 and 1.00, everything is left.
@@ -604,16 +614,20 @@ for name, method in METHODS.items():
 
 # %%
 edges = metrics.sobel_edges(x)
-like_edges = {}
+like_edges: dict[str, tuple[float, float]] = {}  # with its own image's edges, with another's
 for name in ("|gradient|", "guided", "Grad-CAM"):
     maps = [METHODS[name](net, "relu3", x, c).abs() for net in networks]
     large = [M if M.shape[1:] == size else camlite.up(M, size) for M in maps]
-    like_edges[name] = sum(float(rank_correlation(M, edges).mean()) for M in large) / len(large)
-    print(f"size of {name:11} and Sobel: {like_edges[name]:.2f}")
+    own, others = (
+        sum(float(rank_correlation(M, E).mean()) for M in large) / len(large)
+        for E in (edges, edges.roll(1, 0))
+    )
+    like_edges[name] = own, others
+    print(f"size of {name:11} and Sobel: {own:.2f}   Sobel of another image: {others:.2f}")
 
 # %% [markdown]
-# No: here it has little in common with the filter. It draws what the *trained filters* respond to,
-# and these are more than edges. So "it is only an edge detector" would be a wrong sentence about
+# No: it has little in common with the filter, and no more than with the filter of another image. It
+# draws what the *trained filters* respond to, and these are more than edges. So "it is only an edge detector" would be a wrong sentence about
 # our networks. "It does not show the decision" is the right one.
 #
 # The use of the filter is another one. Whatever praise you have for a map ("it finds the animal",
@@ -629,7 +643,9 @@ for name in ("|gradient|", "guided", "Grad-CAM"):
 # %%
 net = networks[0]
 A, B = guided(net, "relu3", x, c), guided(liars[0], "relu3", x, c)
-same_number = torch.allclose(rank_correlation(A, B), sanity.spearman(A, B).float(), atol=1e-4)
+same_number = torch.allclose(
+    rank_correlation(A, B).float(), sanity.spearman(A, B).float(), atol=1e-4
+)
 print("18.2 and sanity.spearman agree:", same_number)
 library: dict[str, tuple[Tensor, Tensor]] = {}  # how -> similarity, share of dead maps
 for how in ("reset", "shuffle"):
@@ -656,9 +672,9 @@ print("guided, 18.3    " + " ".join(f"{v:5.2f}" for v in curves["guided"][0]))
 # * **Passing is not enough** (*noise*), and **failing is not always an error** (Eigen-CAM answers
 #   another question; a map that is always in the middle is right where all animals are in the
 #   middle).
-# * **Why do such pictures fail?** Sixt, Granz and Landgraf (*When Explanations Lie*, arXiv
-#   1912.09818) study methods that change the backward pass, as guided back-propagation does: for
-#   several of them the picture tends to no longer depend on the class.
+# * **It is not one method.** Sixt, Granz and Landgraf (*When Explanations Lie*, ICML 2020, arXiv
+#   1912.09818) tried eight methods that change the backward pass, guided back-propagation among
+#   them. All but one (DeepLIFT) gave pictures that did not depend on the later layers' weights.
 # * **Who passed elsewhere?** In the paper gradient and Grad-CAM passed, guided back-propagation and
 #   Guided Grad-CAM failed. Score-CAM's authors report in their Figure 9 that Score-CAM, Grad-CAM
 #   and Grad-CAM++ pass.
@@ -695,13 +711,14 @@ styles = {
 }
 for name, (colour, style) in styles.items():
     rows = torch.cat([torch.ones(len(curves[name]), 1), curves[name]], 1)
-    axis.plot(range(6), rows.mean(0), color=colour, linestyle=style, linewidth=2, label=name)
+    text = f"{name} ({floors[name][1]:.2f})"
+    axis.plot(range(6), rows.mean(0), color=colour, linestyle=style, linewidth=2, label=text)
     axis.fill_between(range(6), rows.amin(0), rows.amax(0), color=colour, alpha=0.15)
 axis.axhline(0, color="grey", linewidth=0.8)
-axis.set(xticks=range(6), ylabel="rank correlation with the trained map", ylim=(-0.45, 1.05))
+axis.set(xticks=range(6), ylabel="rank correlation with the trained map", ylim=(-0.65, 1.05))
 axis.set_xticklabels(names, fontsize=9)
 axis.set_xlabel("layers that are random")
-axis.legend(fontsize=9, loc="upper right", bbox_to_anchor=(1, 0.93))
+axis.legend(fontsize=9, loc="lower left", ncol=2, title="in brackets: two different images")
 curve_part.suptitle(
     "Who notices that the decision is random?\n"
     f"(mean and range: {len(networks)} networks × {len(DRAWS)} draws, n = {N} images)"
@@ -711,8 +728,8 @@ plt.show()
 # %% [markdown]
 # **Today's question: would the map look the same if the network knew nothing?** For guided
 # back-propagation: much the same, as long as the filters stay, and with labels learned by heart a
-# large part of the likeness is left. For Grad-CAM and the gradient, with their signs: no, neither
-# with a random last layer nor with labels learned by heart. And the edge filter, which looked best
+# large part of the likeness is left. For Grad-CAM and the gradient: no, neither with a random last
+# layer, which deals out the signs anew, nor with labels learned by heart. And the edge filter, which looked best
 # to the eye, never asked.
 #
 # ## Once more
@@ -773,7 +790,7 @@ print(f"Sobel                      {density(edges).mean():.2f}")
 #
 # </details>
 #
-# **3.** After one random layer, ρ of a method is −0.2 and HOG's correlation 0.6. How can both be
+# **3.** After one random layer, ρ of a map is −0.8 and HOG's correlation 0.6. How can both be
 # true?
 #
 # <details><summary>Answer</summary>
@@ -808,7 +825,8 @@ print(f"Sobel                      {density(edges).mean():.2f}")
 # * The eye cannot check a map: an edge filter that asked nobody looks best.
 # * **Cascade**: make layers random from the logits down. A map of the decision changes at once.
 # * **Random labels**: a network that learned by heart. Compare with two *good* networks.
-# * ρ sees the order, SSIM brightness and contrast, HOG edges without sign. Print their floors.
+# * ρ sees the order, SSIM brightness and contrast, HOG edges without sign. Print their floors, and
+#   |ρ|: a mean ρ of 0 may be +0.8 and −0.8.
 # * A dead map has similarity 0; count them. One draw is one sample.
 # * To pass is necessary, not enough. To fail means: not about these weights.
 #
@@ -820,7 +838,7 @@ print(f"Sobel                      {density(edges).mean():.2f}")
 # makes one layer random at a time; print `run.layers` and `run.similarity["spearman"].mean(1)`.
 # Then the same for `guided`: which single layer does it need most?
 #
-# **Where to read on.** The paper's Figures 2 to 4 are our figure for large networks. In the
+# **Where to read on.** The paper's Figure 2 is our figure for a large network. In the
 # library: `camlite.sanity`, `camlite card guided_backprop`. Lesson 17 measures whether maps are
 # *right*; today was about whether they are *about the network*.
 #

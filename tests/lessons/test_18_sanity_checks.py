@@ -40,21 +40,18 @@ class Scaled(nn.Module):
 
     def __init__(self, inside):
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor([0.7, -1.2]))
+        self.scale = nn.Parameter(torch.zeros(20))
         self.inside = inside
-
-    def forward(self, x):
-        return self.inside(x) * self.scale[:, None, None]
 
 
 def a_network(rng, norm=False):
-    """Convolutions (some inside others), ReLUs between them, and two linear layers."""
-    first = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6) if norm else nn.ReLU())
-    last = nn.Sequential(nn.Flatten(), nn.Linear(2 * 15, 10), nn.ReLU(), nn.Linear(10, 4))
-    net = nn.Sequential(first, Scaled(nn.Conv2d(6, 2, 3)), nn.ReLU(), last, nn.Identity())
-    with torch.no_grad():
-        for p in net.parameters():  # no tensor is all 0 or all 1, as after a training
-            p += 0.2 * p.square().mean().sqrt().clamp(min=0.1) * normal(rng, *p.shape)
+    """Modules inside others, ReLUs between them. Weights about 0.1; all others about 2 ± 0.1."""
+    first = nn.Sequential(nn.Conv2d(3, 24, 3), nn.BatchNorm2d(24) if norm else nn.ReLU())
+    last = nn.Sequential(nn.Flatten(), nn.Linear(60, 24), nn.ReLU(), nn.Linear(24, 20))
+    net = nn.Sequential(first, Scaled(nn.Conv2d(24, 20, 3)), nn.ReLU(), last, nn.Identity())
+    for p in net.parameters():
+        z = normal(rng, *p.shape)
+        p.detach().copy_(2 + 0.1 * z if p.dim() == 1 else 0.1 * z)
     return net.eval()
 
 
@@ -76,76 +73,79 @@ def _(answer, model, count, seed):
     )
     if not isinstance(got, nn.Module):
         return {"what comes back": NOTHING if got is None else f"a {type(got).__name__}"}
-    new, second, third = (dict(m.named_parameters()) for m in (got, again, other))
+    new, second, third = (
+        {n: p.detach() for n, p in m.named_parameters()} for m in (got, again, other)
+    )
     if list(new) != list(old) or any(new[n].shape != p.shape for n, p in old.items()):
         return {"what comes back": "a network with other layers"}
-    changed = [n for n, p in new.items() if not torch.equal(p, old[n])]
-    mine = {p.data_ptr() for p in model.parameters()}
+    changed = [n for n in new if not torch.equal(new[n], old[n])]
+    mine, repeated = (
+        {p.data_ptr() for p in model.parameters()},
+        all(torch.equal(new[n], second[n]) for n in new),
+    )
     return {
         "what comes back": "the given model itself" if got is model else "another network",
         "changed in the given model": ", ".join(changes(given, condition(model, ""))) or "nothing",
-        "weights shared with the given model": names(
-            n for n, p in new.items() if p.data_ptr() in mine
-        ),
+        "weights shared with the given model": names(n for n in new if new[n].data_ptr() in mine),
         "new weights": names(changed),
-        "the same seed again": "other weights"
-        if any(not torch.equal(p, second[n]) for n, p in new.items())
-        else "the same weights",
+        "the same seed again": "the same weights" if repeated else "other weights",
         "the same in spite of another seed": names(
             n for n in changed if torch.equal(new[n], third[n])
         ),
-        "left of the old weights": names(n for n in changed if alike(new[n], old[n])),
-        "size of the new weights": size_of([new[n] for n in changed], [old[n] for n in changed]),
+        "the new numbers are": "; ".join(kinds({n: (new[n], old[n]) for n in changed})),
     }
-
-
-def alike(p, q):
-    """Do many numbers still follow the old ones?"""
-    if p.numel() < 20 or not p.isfinite().all():
-        return False
-    return float(torch.corrcoef(torch.stack([p.detach().flatten(), q.flatten()]))[0, 1].abs()) > 0.8
 
 
 def names(found):
     return ", ".join(found) or "none"
 
 
-def size_of(new, old):
-    """Of tensors with at least 20 numbers; another distribution of about this size is fine."""
-    if not all(p.isfinite().all() for p in new):
-        return "not finite"
-    pairs = [
-        (p.square().mean() / q.square().mean()).sqrt()
-        for p, q in zip(new, old, strict=True)
-        if p.numel() > 19
-    ]
-    if all(1 / 3 < r < 3 for r in pairs):
-        return "about as before"
-    return "much larger" if max(pairs) > 3 else "much smaller"
+def kinds(pairs):
+    """What is wrong with the numbers, and where. All tensors have at least 20 of them."""
+    found = {}
+    for name, (new, old) in pairs.items():
+        found.setdefault(kind(new.flatten(), old.flatten()), []).append(name)
+    found.pop("", None)
+    return [f"{what}: {', '.join(where)}" for what, where in found.items()] or ["as asked"]
+
+
+def kind(new, old):
+    size = float((new.square().mean() / old.square().mean()).sqrt())
+    if torch.equal(new.sort().values, old.sort().values):
+        return "the old ones in another order"
+    if old.mean() < 1 and torch.corrcoef(torch.stack([new, old]))[0, 1].abs() > 0.5:
+        return "like the old ones"
+    if new.amin() >= 0 and size > 0:
+        return "never negative"
+    return "much larger" if size > 2.5 else "" if size > 1 / 3 else "much smaller"
 
 
 def with_own(model):
     return [m for m in model.modules() if list(m.parameters(recurse=False))]
 
 
+def scale(p):
+    return p.square().mean().sqrt()
+
+
 def normals(p, generator):
-    return p.square().mean().sqrt() * torch.randn(p.shape, generator=generator)
+    return scale(p) * torch.randn(p.shape, generator=generator)
 
 
 def randomizer(
     layers=lambda m, count: with_own(m)[-count:],
     draw=normals,
+    own=lambda module: list(module.parameters(recurse=False)),
+    write=lambda p, new: p.detach().copy_(new),
     copied=copy.deepcopy,
-    own=lambda module: module.parameters(recurse=False),
 ):
     """The answer with other parts."""
 
-    @torch.no_grad()
     def answer(model, count, generator):
         model = copied(model)
         for module in layers(model, count):
             for p in own(module):
-                p.copy_(draw(p, generator))
+                write(p, draw(p.detach(), generator))
         return model
 
     return answer
@@ -155,158 +155,123 @@ right_randomizer = randomizer()
 randomize_from_top.reference(right_randomizer)
 
 
-def leaves(m):
-    return [each for each in m.modules() if not list(each.children())]
+def randn(p, generator):
+    return torch.randn(p.shape, generator=generator)
 
 
-def tensors_alone(model, count, generator):
-    model = copy.deepcopy(model)
-    with torch.no_grad():
-        for p in list(model.parameters())[-count:]:
-            p.copy_(normals(p, generator))
-    return model
-
-
-def nothing_written(model, count, generator):
+def one_scale_for_a_layer(model, count, generator):
     model = copy.deepcopy(model)
     for module in with_own(model)[-count:]:
-        for p in module.parameters(recurse=False):
-            p = normals(p, generator)
+        p = nn.utils.parameters_to_vector(module.parameters(recurse=False)).detach()
+        for own in module.parameters(recurse=False):
+            own.detach().copy_(scale(p) * randn(own, generator))
     return model
 
 
+WHICH = (
+    "These are not the right parameters. All parameters of the last `count` modules that have "
+    "parameters of their own are new, and no others: own[-count:]."
+)
+NUMBERS = (
+    "Each parameter gets s · z: its own s = √(mean p²), and new numbers z ~ N(0, 1) of torch.randn."
+)
+BACK = (
+    "Return a whole network: the copy, copy.deepcopy(model), with new weights in its last layers."
+)
+DRAWN = (
+    "All numbers come from the given generator, as it is: torch.randn(p.shape, generator=generator), "
+    "and no seed of your own. Then the same seed gives the same network, and another seed another."
+)
+LEAVE_IT = (
+    "The given model is no longer as it was. Work on copy.deepcopy(model); copy.copy makes a new "
+    "outside, with the same layers in it."
+)
+
+randomize_from_top.teaches_parts(
+    {
+        "what comes back": BACK,
+        "changed in the given model": LEAVE_IT,
+        "new weights": WHICH,
+        "the same seed again": DRAWN,
+        "the same in spite of another seed": DRAWN,
+        "the new numbers are": NUMBERS,
+    }
+)
+randomize_from_top.each_alone(
+    randomizer,
+    copied={"the_model_itself": (lambda m: m, BACK), "shallow_copy": (copy.copy, LEAVE_IT)},
+    write={
+        "nothing_written": (
+            lambda p, new: None,
+            "Nothing changed in the copy. `p = …` only gives a new tensor the name p; "
+            "p.detach().copy_(…) writes the numbers into the parameter.",
+        ),
+        "without_detach": (
+            lambda p, new: p.copy_(new),
+            "A parameter learns, so PyTorch lets nobody write into it. p.detach() is the same "
+            "memory without the history: p.detach().copy_(…).",
+        ),
+    },
+    layers={
+        "last_modules": (
+            lambda m, n: [e for e in m.modules() if not list(e.children())][-n:],
+            "You counted modules without parameters too, a ReLU for instance. Only modules with "
+            "parameters of their own count.",
+        ),
+        "named_kinds": (
+            lambda m, n: [e for e in m.modules() if isinstance(e, (nn.Conv2d, nn.Linear))][-n:],
+            "You took layers of some kinds only. A parameter can be in any module, under any name: "
+            "ask whether list(module.parameters(recurse=False)) is empty.",
+        ),
+        "last_tensors": (
+            lambda m, n: [nn.ParameterList(list(m.parameters())[-n:])],
+            "You counted tensors: a weight and its bias are two of them. Count modules, and change "
+            "all parameters that a module has.",
+        ),
+        "first_layers": (
+            lambda m, n: with_own(m)[:n],
+            "You began at the image. The top is the end of the network, the logits: take the last "
+            "`count` layers.",
+        ),
+        "only_one_layer": (
+            lambda m, n: with_own(m)[-n:][:1],
+            "Only one layer is new, the one at place `count` from the end. All layers from there to "
+            "the end are new: own[-count:].",
+        ),
+    },
+    own={"weights_without_biases": (lambda m: list(m.parameters(recurse=False))[:1], WHICH)},
+    draw={
+        "not_scaled": (
+            randn,
+            "The random numbers are not scaled. Multiply them by s = √(mean p²), one number for "
+            "each parameter.",
+        ),
+        "standard_deviation": (
+            lambda p, generator: p.std() * randn(p, generator),
+            "p.std() is the spread around the mean. Of a parameter like 2.0, 2.1, 1.9 it is nearly "
+            "0, so this layer would die. Take √(mean p²).",
+        ),
+        "no_root": (lambda p, generator: scale(p) ** 2 * randn(p, generator), NUMBERS),
+        "only_positive": (
+            lambda p, generator: scale(p) * torch.rand(p.shape, generator=generator),
+            NUMBERS,
+        ),
+        "noise_added": (lambda p, generator: p + normals(p, generator), NUMBERS),
+        "generator_not_used": (lambda p, generator: normals(p, None), DRAWN),
+        "own_seed": (lambda p, generator: normals(p, generator.manual_seed(0)), DRAWN),
+    },
+)
 randomize_from_top.wrongs(
-    the_model_itself=(
-        randomizer(copied=lambda m: m),
-        "You changed the given model. Its owner still needs it: work on copy.deepcopy(model).",
-    ),
-    shallow_copy=(
-        randomizer(copied=copy.copy),
-        "You changed the given model: copy.copy makes a new outside, but the layers inside are the "
-        "same. Take copy.deepcopy.",
-    ),
-    nothing_written=(
-        nothing_written,
-        "Nothing changed in the copy. `p = …` only gives a new tensor the name p; "
-        "p.detach().copy_(…) writes the numbers into the parameter.",
-    ),
-    a_list_of_layers=(
-        lambda model, count, generator: with_own(right_randomizer(model, count, generator))[
-            -count:
-        ],
-        "You returned a list of layers. Return the whole network, the copy.",
-    ),
-    last_modules=(
-        randomizer(lambda m, count: leaves(m)[-count:]),
-        "You counted modules without parameters too, a ReLU for instance. Only modules with "
-        "parameters of their own count.",
-    ),
-    children_only=(
-        randomizer(lambda m, count: list(m.children())[-count:], own=lambda m: m.parameters()),
-        "You took the last children of the model. A child can hold several layers, or none with "
-        "parameters: go through model.modules().",
-    ),
     modules_with_any_parameters=(
         randomizer(
-            lambda m, count: [e for e in m.modules() if list(e.parameters())][-count:],
-            own=lambda m: m.parameters(),
+            lambda m, n: [e for e in m.modules() if list(e.parameters())][-n:],
+            own=lambda m: list(m.parameters()),
         ),
         "module.parameters() also gives those of the modules inside, so a container counts as a "
         "layer. Ask for its own: module.parameters(recurse=False).",
     ),
-    last_tensors=(
-        tensors_alone,
-        "You counted tensors: a weight and its bias are two of them. Count modules, and change all "
-        "parameters that a module has.",
-    ),
-    named_kinds_only=(
-        randomizer(
-            lambda m, n: [e for e in m.modules() if isinstance(e, (nn.Conv2d, nn.Linear))][-n:]
-        ),
-        "You took only convolutions and linear layers. Other modules have parameters too: ask "
-        "whether list(module.parameters(recurse=False)) is empty.",
-    ),
-    with_a_weight_only=(
-        randomizer(lambda m, count: [e for e in m.modules() if hasattr(e, "weight")][-count:]),
-        "You took only modules with a `weight`. A parameter can have any name: ask whether "
-        "list(module.parameters(recurse=False)) is empty.",
-    ),
-    first_layers=(
-        randomizer(lambda m, count: with_own(m)[:count]),
-        "You began at the image. The top is the end of the network, the logits: take the last "
-        "`count` layers.",
-    ),
-    only_one_layer=(
-        randomizer(lambda m, count: with_own(m)[-count : len(with_own(m)) - count + 1]),
-        "Only one layer is new, the one at place `count` from the end. All layers from there to the "
-        "end are new: own[-count:].",
-    ),
-    one_too_many=(
-        randomizer(lambda m, count: with_own(m)[-count - 1 :]),
-        "One layer too many is new. The last `count` are own[-count:].",
-    ),
-    one_too_few=(
-        randomizer(lambda m, count: with_own(m)[len(with_own(m)) - count + 1 :]),
-        "One layer too few is new. The last `count` are own[-count:].",
-    ),
-    all_layers=(
-        randomizer(lambda m, count: with_own(m)),
-        "All layers are new. Only the last `count` may change: own[-count:].",
-    ),
-    weights_without_biases=(
-        randomizer(own=lambda m: list(m.parameters(recurse=False))[:1]),
-        "The biases are still the trained ones. All parameters of a layer get new numbers.",
-    ),
-    generator_not_used=(
-        randomizer(draw=lambda p, generator: normals(p, None)),
-        "You did not draw from the generator that was given, so nobody can repeat the experiment. "
-        "Pass it on: torch.randn(p.shape, generator=generator).",
-    ),
-    generator_sown_anew=(
-        randomizer(draw=lambda p, generator: normals(p, generator.manual_seed(0))),
-        "Every seed gives the same weights. Draw from the generator as it is given: set no seed of "
-        "your own.",
-    ),
-    zeros=(
-        randomizer(draw=lambda p, generator: 0 * p),
-        "The new weights are 0, not random. A network of zeros has no map at all.",
-    ),
-    not_scaled=(
-        randomizer(draw=lambda p, generator: torch.randn(p.shape, generator=generator)),
-        "The new weights are much larger than the old ones. Multiply the random numbers by "
-        "s = √(mean p²), one number for each parameter.",
-    ),
-    noise_added=(
-        randomizer(draw=lambda p, generator: p + 0.1 * normals(p, generator)),
-        "You added noise to the trained weights. What they learned is still in them: write new "
-        "numbers, without the old ones.",
-    ),
+    one_scale_for_a_layer=(one_scale_for_a_layer, NUMBERS),
 )
-randomize_from_top.teaches_parts(
-    {
-        "what comes back": "Return the copy, a network with the same layers.",
-        "new weights": "These are not the right parameters. All parameters of the last `count` modules "
-        "that have parameters of their own are new, and no others.",
-        "the same seed again": "Two calls with the same seed give different weights. Draw all "
-        "numbers from the given generator.",
-        "the same in spite of another seed": "Some new weights are the same for every seed. Each of "
-        "them is drawn from the given generator.",
-        "size of the new weights": "The new weights are not about as large as the old ones: the "
-        "random numbers are multiplied by s = √(mean p²).",
-    }
-)
-
-
-@randomize_from_top.accepts
-def shuffled(model, count, generator):
-    model = copy.deepcopy(model)
-    for module in with_own(model)[-count:]:
-        for p in module.parameters(recurse=False):
-            order = torch.randperm(p.numel(), generator=generator)
-            p.data = p.data.flatten()[order].reshape(p.shape)
-            if p.numel() < 7:  # a permutation of few numbers is often the old order
-                p.data = normals(p.data, generator)
-    return model
 
 
 @randomize_from_top.accepts
@@ -321,13 +286,12 @@ def with_normal_(model, count, generator):
 
 @randomize_from_top.accepts
 def by_names(model, count, generator):
-    new = copy.deepcopy(model).requires_grad_(True)
+    new = copy.deepcopy(model)
     top = [n for n, m in new.named_modules() if len(m._parameters)][-count:]
     weights = new.state_dict()
     for name, p in new.named_parameters():
         if name.rpartition(".")[0] in top:
-            z = torch.randn(p.shape, generator=generator)
-            weights[name] = z * p.detach().norm() / p.numel() ** 0.5
+            weights[name] = randn(p, generator) * p.detach().norm() / p.numel() ** 0.5
     new.load_state_dict(weights)
     return new
 
@@ -354,92 +318,94 @@ rank_correlation = Exercise(
 
 @rank_correlation.cases
 def _(rng):
-    a, b = normal(rng, 3, 4, 6), normal(rng, 3, 4, 6)
-    yield Case(
-        "three signed maps of 4×6", a, torch.stack([b[0], a[1] ** 3 + 0.4 * b[1], -a[2] + b[2]])
-    )
+    a, b = normal(rng, 6, 4, 5), normal(rng, 6, 4, 5)
+    yield Case("six signed maps of 4×5", a, b + torch.linspace(-2, 2, 6)[:, None, None] * a**3)
     yield Case("after a ReLU: many pixels share the value 0", a.relu(), (a + b).relu())
-    few = torch.randint(0, 4, (2, 5, 3), generator=rng).float()
+    few = torch.randint(0, 4, (5, 5, 3), generator=rng).float()
     yield Case(
-        "only four different values", few, few + torch.randint(0, 3, (2, 5, 3), generator=rng)
+        "only four different values", few, few - torch.randint(0, 4, (5, 5, 3), generator=rng)
     )
-    flat = torch.stack([torch.zeros(4, 6), a[0], torch.full((4, 6), 2.5)])
-    yield Case(
-        "constant maps, in a, in b, and in both", flat, torch.stack([a[1], 0 * a[1], a[2] * 0 + 1])
-    )
+    flat = torch.stack([torch.zeros(4, 5), a[0], torch.full((4, 5), 2.5), a[1]])
+    yield Case("constant maps, in a, in b, and in both", flat, flat[[1, 0, 0, 1]] ** 3)
     yield Case("one map, the same order, tiny and huge values", 1e-6 * a[:1], 1e5 * a[:1].exp())
     yield Case("one map, the opposite order", a[:1], -(a[:1] ** 3))
 
 
-def ranks(M, method="average"):
-    return torch.from_numpy(
-        scipy.stats.rankdata(M.detach().flatten(1).numpy(), method, axis=1)
-    ).double()
+def ranks(M):
+    """(N, P) -> (N, P)."""
+    larger, equal = M[:, :, None] > M[:, None, :], M[:, :, None] == M[:, None, :]
+    return larger.double().sum(2) + (equal.double().sum(2) + 1) / 2
 
 
-def correlation(A, B, centre=True):
-    A, B = (M.double().flatten(1) for M in (A, B))
-    if centre:
-        A, B = (M - M.mean(1, keepdim=True) for M in (A, B))
-    size = (A.square().sum(1) * B.square().sum(1)).sqrt()
-    return torch.where(size > 0, (A * B).sum(1) / size, 0.0).float()
+def centred(r):
+    return r - r.mean(1, keepdim=True)
+
+
+def flat(M):
+    return M.clone().double().flatten(1)
 
 
 @rank_correlation.reference
 def right_correlation(a, b):
-    return correlation(ranks(a), ranks(b))
+    A, B = (centred(ranks(flat(M))) for M in (a, b))
+    size = (A.square().sum(1) * B.square().sum(1)).sqrt()
+    return torch.where(size > 0, (A * B).sum(1) / size, 0.0).float()
 
 
-def argsort(M):
-    return M.flatten(1).argsort(1, stable=True)
+def of_maps(change):
+    return lambda a, b: right_correlation(change(a), change(b))
 
 
-def constant(M):
-    return M.flatten(1).amax(1) == M.flatten(1).amin(1)
+def of_ranks(rank):
+    def answer(a, b):
+        A, B = (centred(rank(flat(M)).double()) for M in (a, b))
+        size = (A.square().sum(1) * B.square().sum(1)).sqrt()
+        return torch.where(size > 0, (A * B).sum(1) / size, 0.0).float()
+
+    return answer
+
+
+def both_constant(a, b):
+    return (flat(a).std(1) == 0) & (flat(b).std(1) == 0)
 
 
 def by_differences(a, b):
     P = a[0].numel()
-    return (1 - 6 * (ranks(a) - ranks(b)).square().sum(1) / (P * (P**2 - 1))).float()
+    d = ranks(flat(a)) - ranks(flat(b))
+    return (1 - 6 * d.square().sum(1) / (P * (P**2 - 1))).float()
 
 
-def with_nan(a, b):
-    return torch.where(constant(a) | constant(b), torch.nan, right_correlation(a, b))
-
+NO_TIES = (
+    "Equal values got different ranks, as it happens. They share their mean rank; a map after a "
+    "ReLU has many zeros."
+)
 
 rank_correlation.wrongs(
     no_ranks=(
-        correlation,
+        of_ranks(lambda M: M),
         "This is the correlation of the values. Replace each value by its rank first: then one very "
         "bright pixel counts no more than any other.",
     ),
     argsort_once=(
-        lambda a, b: correlation(argsort(a), argsort(b)),
+        of_ranks(lambda M: M.argsort(1)),
         "argsort does not give ranks: it says which pixel comes first, second, … The ranks are the "
         "places of the pixels in this order. (And ties need the mean rank.)",
     ),
-    argsort_twice=(
-        lambda a, b: correlation(
-            a.flatten(1).argsort(1).argsort(1), b.flatten(1).argsort(1).argsort(1)
-        ),
-        "argsort of argsort gives ranks, but equal values get different ones, as it happens. They "
-        "share their mean rank; a map after a ReLU has many zeros.",
-    ),
+    argsort_twice=(of_ranks(lambda M: M.argsort(1).argsort(1)), NO_TIES),
     ties_in_order=(
-        lambda a, b: correlation(ranks(a, "ordinal"), ranks(b, "ordinal")),
-        "Equal values got different ranks, in the order in which they lie in the map. They share "
-        "their mean rank; a map after a ReLU has many zeros.",
+        of_ranks(lambda M: M.argsort(dim=1, stable=True).argsort(dim=1)),
+        NO_TIES,
     ),
-    lowest_rank_for_ties=(
-        lambda a, b: correlation(ranks(a, "min"), ranks(b, "min")),
+    lowest_rank=(
+        of_ranks(lambda M: (M[:, :, None] > M[:, None, :]).sum(2)),
         "Equal values got the lowest of their ranks. They share the mean of them.",
     ),
-    highest_rank_for_ties=(
-        lambda a, b: correlation(ranks(a, "max"), ranks(b, "max")),
-        "Equal values got the highest of their ranks. They share the mean of them.",
+    whole_ranks=(
+        of_ranks(lambda M: ranks(M).ceil()),
+        "Your ranks are whole numbers. (counts − 1)/2 can end in .5: divide with /, not with //.",
     ),
     dense_ranks=(
-        lambda a, b: correlation(ranks(a, "dense"), ranks(b, "dense")),
+        of_ranks(lambda M: torch.stack([m.unique(return_inverse=True)[1] for m in M])),
         "You numbered the different values 1, 2, 3, … A value that occurs ten times takes ten "
         "places: its rank is the mean of these ten.",
     ),
@@ -448,67 +414,44 @@ rank_correlation.wrongs(
         "1 − 6 Σ d² / (P (P² − 1)) is right only without ties. With equal values take the "
         "correlation of the ranks. A constant map has similarity 0.",
     ),
-    not_centred=(
-        lambda a, b: torch.where(
-            constant(a) | constant(b), 0.0, correlation(ranks(a), ranks(b), False)
-        ),
-        "You did not subtract the mean rank. Then all maps look alike, because all ranks are "
-        "positive.",
-    ),
-    constant_is_nan=(
-        with_nan,
-        "A constant map gave NaN: 0 divided by 0. It has no order at all; its similarity is 0.",
-    ),
     constant_is_one=(
-        lambda a, b: torch.where(constant(a) & constant(b), 1.0, right_correlation(a, b)),
+        lambda a, b: torch.where(both_constant(a, b), 1.0, right_correlation(a, b)),
         "Two constant maps got 1. A constant map says nothing, so it agrees with nothing: 0.",
     ),
-    one_number=(
-        lambda a, b: right_correlation(a, b).mean(),
-        "There is one number for all images. Each image has its own.",
-    ),
-    all_images_ranked_together=(
-        lambda a, b: correlation(ranks(a[None]).view(a.shape), ranks(b[None]).view(b.shape)),
+    ranked_together=(
+        of_ranks(lambda M: ranks(M.view(1, -1)).view(len(M), -1)),
         "You ranked the pixels of all images together. Each map has its own order: ranks 1 to h·w "
         "for each.",
     ),
-    absolute_value=(
-        lambda a, b: right_correlation(a, b).abs(),
-        "You took the absolute value. −1, the opposite order, is something else than 1.",
+    one_number_for_all=(
+        lambda a, b: right_correlation(a[None], b[None]).expand(len(a)),
+        "You ranked and correlated all images as one. Each image has its own ρ.",
     ),
     absolute_maps=(
-        lambda a, b: right_correlation(a.abs(), b.abs()),
+        of_maps(torch.abs),
         "You ranked |a| and |b|. The maps keep their signs here.",
     ),
-    squared=(
-        lambda a, b: right_correlation(a, b) ** 2,
-        "You squared it, or you forgot the root. Divide by √(Σ r̃_a² · Σ r̃_b²).",
+    without_negative_values=(
+        of_maps(torch.relu),
+        "You cut off the negative values. They have an order too: the maps keep their signs here.",
     ),
-    not_divided=(
-        lambda a, b: (
-            (
-                (ranks(a) - ranks(a).mean(1, keepdim=True))
-                * (ranks(b) - ranks(b).mean(1, keepdim=True))
-            )
-            .mean(1)
-            .float()
-        ),
+    covariance=(
+        lambda a, b: (centred(ranks(flat(a))) * centred(ranks(flat(b)))).mean(1).float(),
         "This is the covariance of the ranks. Divide by √(Σ r̃_a² · Σ r̃_b²), so that the result "
         "lies between −1 and 1.",
     ),
-    kendall=(
-        lambda a, b: torch.tensor(
-            [
-                np.nan_to_num(scipy.stats.kendalltau(p.flatten(), q.flatten()).statistic)
-                for p, q in zip(a.numpy(), b.numpy(), strict=True)
-            ]
-        ).float(),
-        "This is Kendall's τ, another rank correlation, which counts pairs. Spearman's ρ is the "
-        "correlation of the ranks.",
-    ),
 )
 rank_correlation.teaches(
-    {"result: 1 -": "This is a distance, 1 − ρ. Return the correlation ρ: 1 for the same order."}
+    {
+        "quotient: sub": "Equal values got the highest of their ranks. They share the mean of them.",
+        "comparison: ge": "Equal values got more than the highest of their ranks: the mean is "
+        "(counts − 1)/2 below it.",
+        "mean over axis 1: then minmax": "You did not subtract the mean rank. Then all maps look "
+        "alike, because all ranks are positive.",
+        "product #1: then square": "The root is missing: divide by √(Σ r̃_a² · Σ r̃_b²).",
+        "result: 1 -": "This is a distance, 1 − ρ. Return the correlation ρ: 1 for the same order.",
+        "result: abs": "You took the absolute value. −1, the opposite order, is not 1.",
+    }
 )
 
 
@@ -545,7 +488,7 @@ def with_comparisons(a, b):
         larger, equal = M[:, :, None] > M[:, None, :], M[:, :, None] == M[:, None, :]
         return larger.sum(2) + (equal.sum(2) + 1) / 2
 
-    r = torch.stack([torch.stack([*p]) for p in zip(rank(a), rank(b), strict=True)])
+    r = torch.stack([rank(a), rank(b)], 1)
     return torch.stack([torch.corrcoef(pair)[0, 1] for pair in r]).nan_to_num()
 
 
@@ -568,41 +511,33 @@ cascade = Exercise(
 )
 
 
-def small(rng, wide=False):
-    hidden = [nn.Linear(5, 5), nn.ReLU()] if wide else []
-    net = nn.Sequential(
-        nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(2 * 8, 5), nn.ReLU(), *hidden
-    )
-    net.append(nn.Linear(5, 3))
-    return net.eval()
+def small(hidden):
+    """A convolution and `hidden` + 2 linear layers, some inside others."""
+    inside = nn.Sequential(*[nn.Sequential(nn.Linear(5, 5), nn.ReLU()) for _ in range(hidden)])
+    first = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten())
+    return nn.Sequential(first, nn.Linear(16, 5), nn.ReLU(), inside, nn.Linear(5, 3)).eval()
 
 
 @cascade.cases
 def _(rng):
-    yield Case(
-        "three layers, four images",
-        small(rng),
-        "0",
-        normal(rng, 4, 1, 4, 6),
-        torch.arange(4) % 3,
-        5,
-    )
-    yield Case("four layers, c is one class", small(rng, True), "1", normal(rng, 3, 1, 4, 6), 2, 9)
-    yield Case("one image", small(rng), "1", normal(rng, 1, 1, 4, 6), torch.tensor([1]), 2)
+    x = normal(rng, 4, 1, 4, 6)
+    yield Case("six layers, four images", small(3), "0", x, torch.arange(4) % 3, 5)
+    yield Case("five layers, c is one class", small(2), "1", x[:3], 2, 9)
+    yield Case("four layers, one image", small(1), "1", x[:1], torch.tensor([1]), 2)
 
 
 class Spy:
     """A method with a fixed map for each set of random layers; it writes down what it is asked."""
 
     def __init__(self, model, layer, x, c):
-        self.given, self.asked = (layer, x.clone(), torch.as_tensor(c).clone()), []
+        self.given, self.asked, self.other = (layer, x.clone(), torch.as_tensor(c).clone()), [], []
         self.old = {n: p.detach().clone() for n, p in model.named_parameters()}
-        layers = dict.fromkeys(n.partition(".")[0] for n in self.old)
-        self.number, self.other = {n: i for i, n in enumerate(layers)}, []
+        layers = dict.fromkeys(n.rpartition(".")[0] for n in self.old)
+        self.number = {n: i + 1 for i, n in enumerate(layers)}
 
     def __call__(self, model, layer, x, c):
         new = {
-            self.number[n.partition(".")[0]]
+            self.number[n.rpartition(".")[0]]
             for n, p in model.named_parameters()
             if not torch.equal(p, self.old[n])
         }
@@ -612,15 +547,17 @@ class Spy:
         self.other += [n for n, same in (*named, ("c", same_c)) if not same and n not in self.other]
         return fixed_map(len(self.given[1]), new)
 
-    def kinds(self):
-        return sorted(set(self.asked), key=lambda new: (len(new), new))
+    def shown(self):
+        asked = sorted(set(self.asked), key=lambda new: (len(new), new))
+        texts = [" + ".join(map(str, new)) or "none" for new in asked]
+        return "; ".join(texts) or "`method` was never called"
 
 
 def fixed_map(N, new):
-    """The fewer layers are random, the more alike; after two the last image's map is constant."""
+    """Signed; the fewer layers are random, the more alike. After two the last image's is constant."""
     rng = torch.Generator().manual_seed(17 + sum(2**i for i in new))
     base = torch.randn(N, 3, 5, generator=torch.Generator().manual_seed(1))
-    M = (base + 0.8 * len(new) * torch.randn(N, 3, 5, generator=rng)).relu() ** 3
+    M = (base + 0.5 * len(new) * torch.randn(N, 3, 5, generator=rng)) ** 3
     M[-1] *= len(new) != 2
     return M
 
@@ -628,15 +565,21 @@ def fixed_map(N, new):
 @cascade.probe
 def _(answer, model, layer, x, c, seed):
     spy, given = Spy(model, layer, x, c), condition(model, "")
-    got = answer(model, layer, x, c, spy, torch.Generator().manual_seed(seed))
-    shown = ["none" if not k else " + ".join(f"layer {i + 1}" for i in k) for k in spy.kinds()]
+    generator = torch.Generator().manual_seed(seed)
+    before = generator.get_state()
+    got = answer(model, layer, x, c, spy, generator)
     if isinstance(got, (list, tuple)) and all(torch.is_tensor(v) and v.dim() == 0 for v in got):
         got = [float(v) for v in got]
+    elif isinstance(got, (list, tuple)) and any(torch.is_tensor(v) for v in got):
+        got = "a list of tensors, with a number for each image"
     return {
         "changed in the given model": ", ".join(changes(given, condition(model, ""))) or "nothing",
-        "random layers in the networks that were asked": "; ".join(shown) or "no network was asked",
+        "random layers in the networks that were asked": spy.shown(),
         "the method got another": ", ".join(spy.other) or "nothing",
         "returned": got,
+        "the given generator is": "not used"
+        if torch.equal(generator.get_state(), before)
+        else "used",
     }
 
 
@@ -646,7 +589,7 @@ def steps(model):
 
 def cascades(
     network=right_randomizer,
-    alike=lambda first, M: right_correlation(first, M).mean(),
+    alike=lambda first, M: float(right_correlation(first, M).mean()),
     counts=steps,
     question=lambda model, layer, x, c: (layer, x, c),
     finish=lambda found: found,
@@ -659,7 +602,7 @@ def cascades(
         for count in counts(model):
             random = network(model, count, generator)
             maps.append(method(random, *question(random, layer, x, c)))
-        return finish([float(alike(*pair)) for pair in compared(maps)])
+        return finish([alike(*pair) for pair in compared(maps)])
 
     return answer
 
@@ -667,103 +610,86 @@ def cascades(
 cascade.reference(cascades())
 
 
-def one_layer_alone(model, count, generator):
-    return randomizer(lambda m, n: [with_own(m)[-n]])(model, count, generator)
+def alive_only(first, M):
+    alive = M.flatten(1).std(1) > 0
+    return float(right_correlation(first, M)[alive].sum() / alive.sum().clamp(min=1))
 
 
-def from_the_image(model, count, generator):
-    return randomizer(lambda m, n: with_own(m)[:n])(model, count, generator)
-
-
-cascade.wrongs(
-    compared_with_the_step_before=(
-        cascades(compared=lambda maps: list(itertools.pairwise(maps))),
-        "You compared each map with the one of the step before. Each is compared with the map of "
-        "the given model.",
-    ),
-    begins_with_the_original=(
-        cascades(counts=lambda m: steps(m), finish=lambda found: [1.0, *found]),
-        "Your list begins with the original's likeness to itself. It begins with one random layer.",
-    ),
-    last_step_missing=(
-        cascades(counts=lambda m: range(1, len(with_own(m)))),
-        "The last step is missing, in which all layers are random. range(1, number) stops before "
-        "`number`.",
-    ),
-    only_all_layers=(
-        cascades(counts=lambda m: [len(with_own(m))]),
-        "Only the network with all layers random was asked. The cascade has a step for each layer.",
-    ),
-    tensors_counted=(
-        cascades(counts=lambda m: range(1, len(list(m.parameters())) + 1)),
-        "You made a step for each tensor (weight, bias). There is one step for each module with "
-        "parameters of its own.",
-    ),
-    modules_counted=(
-        cascades(counts=lambda m: range(1, len(list(m.modules())) + 1)),
-        "You made a step for each module, also for those without parameters. Count the modules with "
-        "parameters of their own.",
-    ),
-    one_layer_at_a_time=(
-        cascades(network=one_layer_alone),
-        "Only one layer was random in each step. In a cascade the layers above it stay random too.",
-    ),
-    from_the_image_on=(
-        cascades(network=from_the_image),
-        "You began at the first layer. The cascade begins at the top, with the layer that makes the "
-        "logits.",
-    ),
-    model_not_replaced=(
-        cascades(network=lambda m, count, g: m),
-        "The method always got the given model. Give it the network that randomize_from_top made.",
-    ),
-    class_asked_anew=(
-        cascades(question=lambda m, layer, x, c: (layer, x, m(x).argmax(1))),
-        "You asked the random network for its own class. The question stays the same: c.",
-    ),
-    sum_over_images=(
-        cascades(alike=lambda first, M: right_correlation(first, M).sum()),
-        "You added up the images. Take the mean of the rank correlations.",
-    ),
-    first_image_only=(
-        cascades(alike=lambda first, M: right_correlation(first, M)[0]),
-        "You used one image only. Take the mean over all images.",
-    ),
-    correlation_of_the_values=(
-        cascades(alike=lambda first, M: correlation(first, M).mean()),
-        "You compared the values of the maps. Use rank_correlation of 18.2.",
-    ),
-    correlation_of_mean_maps=(
-        cascades(alike=lambda first, M: right_correlation(first.mean(0, True), M.mean(0, True))),
-        "You took the mean of the maps first. Compare image by image, then take the mean.",
-    ),
-    distance=(
-        cascades(alike=lambda first, M: 1 - right_correlation(first, M).mean()),
-        "This is 1 − ρ, a distance. Return the likeness: 1 is the same order.",
-    ),
-    last_number_only=(
-        cascades(finish=lambda found: found[-1]),
-        "Only one number came back. Return a list, with one number for each step.",
-    ),
-    constant_maps_left_out=(
-        cascades(
-            alike=lambda first, M: (
-                right_correlation(first, M)[~constant(M)].sum() / (~constant(M)).sum().clamp(min=1)
-            )
-        ),
-        "You left out the images whose map is constant. They count, with similarity 0: a map that "
-        "died is not like the original.",
-    ),
-    from_all_layers_down=(
-        cascades(finish=lambda found: found[::-1]),
-        "Your list runs the other way: from all layers to one. It begins with one random layer.",
-    ),
+LAYERS = (
+    "The number of steps is the number of modules with parameters of their own (18.1): not of "
+    "tensors, nor of ReLUs or containers, and it is another one for another model."
+)
+ONE_NUMBER = "Each step gives one number: the rank correlation of every image, then the mean of it."
+AS_GIVEN = (
+    "Compare the maps as the method gives them, with their signs, by rank_correlation (18.2)."
 )
 
+cascade.each_alone(
+    cascades,
+    compared={
+        "with_the_step_before": (
+            lambda maps: list(itertools.pairwise(maps)),
+            "You compared each map with the one of the step before. Each is compared with the map "
+            "of the given model.",
+        )
+    },
+    counts={
+        "tensors": (lambda m: range(1, len(list(m.parameters())) + 1), LAYERS),
+        "modules": (lambda m: range(1, len(list(m.modules())) + 1), LAYERS),
+        "children": (lambda m: range(1, sum(bool([*e.parameters()]) for e in m) + 1), LAYERS),
+        "five_steps": (lambda m: range(1, 6), LAYERS),
+        "last_step_missing": (
+            lambda m: range(1, len(with_own(m))),
+            "The last step is missing, in which all layers are random. range(1, number) stops before "
+            "`number`.",
+        ),
+    },
+    network={
+        "one_layer_at_a_time": (
+            randomizer(lambda m, n: with_own(m)[-n:][:1]),
+            "Only one layer was random in each step. In a cascade the layers above it stay random "
+            "too.",
+        ),
+        "own_generator": (
+            lambda m, count, generator: right_randomizer(m, count, torch.Generator()),
+            "You drew from a generator of your own. Pass the given one on: then whoever calls your "
+            "function chooses the draw.",
+        ),
+    },
+    question={
+        "class_asked_anew": (
+            lambda m, layer, x, c: (layer, x, m(x).argmax(1)),
+            "You asked the random network for its own class. The question stays the same: c.",
+        )
+    },
+    alike={
+        "no_mean": (right_correlation, ONE_NUMBER),
+        "sum": (lambda first, M: float(right_correlation(first, M).sum()), ONE_NUMBER),
+        "first_image": (lambda first, M: float(right_correlation(first, M)[0]), ONE_NUMBER),
+        "mean_maps": (
+            lambda first, M: float(right_correlation(first.mean(0, True), M.mean(0, True))),
+            ONE_NUMBER,
+        ),
+        "the_values": (lambda first, M: float(of_ranks(lambda r: r)(first, M).mean()), AS_GIVEN),
+        "the_sizes": (lambda first, M: float(of_maps(torch.abs)(first, M).mean()), AS_GIVEN),
+        "constant_maps_left_out": (
+            alive_only,
+            "You left out the images whose map is constant. They count, with similarity 0: a map "
+            "that died is not like the original.",
+        ),
+    },
+    finish={
+        "begins_with_the_original": (
+            lambda found: [1.0, *found],
+            "Your list begins with the original's likeness to itself. It begins with one random "
+            "layer.",
+        )
+    },
+)
 cascade.teaches_parts(
     {
-        "random layers in the networks that were asked": "The method is asked for the given model "
-        "once, and then for networks with the last 1, 2, … layers random, until all are.",
+        "random layers in the networks that were asked": "`method`, the given function, is asked for "
+        "the given model, and then for networks with the last 1, 2, … layers random, until all are.",
         "the method got another": "layer, x and c go to the method as they are, in every step.",
     }
 )
