@@ -12,6 +12,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -19,6 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +202,16 @@ def _begin(assignment: Assignment, slots: Any) -> None:
     torch.set_num_threads(1)
     _Process.assignment, _Process.slot, _Process.verdicts = assignment, slots.get(), {}
     atexit.register(_close)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    """Where the grading is killed, nothing that judges or runs an answer goes on."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        _close()
+        os._exit(1)
 
 
 def _close() -> None:

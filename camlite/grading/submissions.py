@@ -82,8 +82,10 @@ def find_students(path: Path) -> list[Student]:
     entries = list(_entries(path, top))
     entries = _below_single_folders(entries)
     students: dict[str, Student] = {}
+    folders: dict[str, list[str]] = {}
     for file in entries:
         name, rest = _owner(file)
+        name = _numbered(name, _identity(file), folders)
         one = students.setdefault(name, Student(name))
         if len(one.files) < MOST_FILES:
             one.files.append(File(rest, file.data, file.when))
@@ -270,6 +272,22 @@ def _owner(file: File) -> tuple[str, str]:
         if name and before.strip(" _-.,"):
             return _cleaned(before.strip(" _-.,")), top
     return _cleaned(stem.split("_")[0] if "_" in stem else stem), top
+
+
+def _identity(file: File) -> str:
+    """What makes a folder's owner another one than that of a folder that looks the same."""
+    top, slash, _ = file.path.partition("/")
+    found = _MOODLE.match(top)
+    return found["id"] if found else top * bool(slash)
+
+
+def _numbered(name: str, identity: str, folders: dict[str, list[str]]) -> str:
+    """`An Li`, and `An Li (2)` for the second of that name: nobody hands in for another one."""
+    known = folders.setdefault(name, [])
+    if identity and identity not in known:
+        known.append(identity)
+    place = known.index(identity) if identity else 0
+    return f"{name} ({place + 1})" if place else name
 
 
 def _cleaned(name: str) -> str:

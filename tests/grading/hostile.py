@@ -62,6 +62,11 @@ class Hostile:
     rest: Row = RIGHT
     not_stopped: str = ""
     slow: bool = False
+    alike: bool = False  # what holds it makes no difference: in one mode it is slow
+
+    def is_slow(self, mode: str) -> bool:
+        """Whether it is left to the slow tests of this mode."""
+        return self.slow or (self.alike and mode == "limits")
 
     def row(self, mode: str) -> Row:
         """The expected row of exercise 9.1."""
@@ -81,6 +86,7 @@ def body(
     slow: bool = False,
     rest: Row = RIGHT,
     more: str = "",
+    alike: bool = False,
 ) -> None:
     """Add a submission whose `hires_cam` has this body."""
     text = (
@@ -91,13 +97,22 @@ def body(
         f"{indent(dedent(code).strip(), '    ')}\n\n{REST}"
     )
     SET.append(
-        Hostile(name, row, limits or row, text, rest=rest, not_stopped=not_stopped, slow=slow)
+        Hostile(
+            name,
+            row,
+            limits or row,
+            text,
+            rest=rest,
+            not_stopped=not_stopped,
+            slow=slow,
+            alike=alike,
+        )
     )
 
 
-def files(name: str, row: Row, write: Callable[[Path], None], rest: Row | None = None) -> None:
+def files(name: str, row: Row, write: Callable[[Path], None], slow: bool = False) -> None:
     """Add a student whose folder `write` fills."""
-    SET.append(Hostile(name, row, row, write=write, rest=rest or row))
+    SET.append(Hostile(name, row, row, write=write, rest=row, slow=slow, alike=True))
 
 
 def steal(name: str, code: str, *, not_stopped: str = "", row: Row = WRONG) -> None:
@@ -467,7 +482,7 @@ for what, value in {
     "the input": "F",
     "what another seed gives": "(torch.randn(F.shape) * torch.randn(F.shape)).sum(1)",
 }.items():
-    body(f"returns {what}", NO_POINTS, f"return {value}")
+    body(f"returns {what}", NO_POINTS, f"return {value}", alike=True)
 body("the right values in 64 bits", RIGHT, "return right.double()")
 body("mutates its input", WRONG, "G.mul_(0)\nreturn right")
 body(
@@ -1232,11 +1247,11 @@ for name, row, code in (
     ("brackets in brackets", NO_POINTS, "x = " + "(" * 50_000),
     ("a long chain", NO_POINTS, "x = a" + ".b" * 100_000),
     ("a long sum", NO_POINTS, "x = " + "1+" * 100_000 + "1"),
-    ("half a million statements", NO_POINTS, "a\n" * 500_000),
+    ("half a million statements", NO_POINTS, "a = 1\n" * 174_000),
     ("a long comment", RIGHT, "#" * 150_000 + "\n" + HONEST),
     ("19 MB of statements", NO_FILE, "a\n" * 9_500_000),
 ):
-    files(name, row, one_file(LESSON, code))
+    files(name, row, one_file(LESSON, code), slow=len(code) >= MEGA)
 files("a file of 300 MB", NO_FILE, large_file)
 files("an empty folder", NO_FILE, lambda folder: folder.mkdir())
 files("only a PDF", NO_FILE, one_file("09_hires_and_xgrad.pdf", b"%PDF-1.4"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import socket
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,29 @@ from pathlib import Path
 import psutil
 import pytest
 
+import camlite.grading.grade
 from camlite.course.lessons import find_lesson
-from camlite.grading.grade import Assignment, grade
+from camlite.grading.grade import Assignment, Job, _graded, _none, grade
 from camlite.grading.marks import Mark, read_marks
 from camlite.grading.points import points
 from camlite.grading.sandbox import FIRST_UID, UIDS, protection
+from camlite.grading.submissions import find_students
 from camlite.paths import ROOT
 from tests.grading.hostile import HONEST, LESSON, SET, Hostile, Row
 
-LIMIT = 4.0  # seconds of an exercise here
+LIMIT = 3.0  # seconds of an exercise here
 MODES = ("bubblewrap", "limits")
-QUICK = [one for one in SET if not one.slow]
-SLOW = [one for one in SET if one.slow]
+QUICK = {mode: [one for one in SET if not one.is_slow(mode)] for mode in MODES}
+SLOW = {mode: [one for one in SET if one.is_slow(mode)] for mode in MODES}
+
+
+def each(chosen: dict[str, list[Hostile]]) -> list:
+    """The parameters (class, submission), with a name for each."""
+    return [
+        pytest.param(mode, one, id=f"{mode}-{ascii(one.name)[1:60]}")
+        for mode in MODES
+        for one in chosen[mode]
+    ]
 
 
 @dataclass
@@ -93,20 +105,33 @@ def graded(folder: Path, mode: str, chosen: list[Hostile]) -> Class:
     )
 
 
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(scope="module")
+def classes():
+    """Those that are graded already: each is graded once."""
+    return {}
+
+
+def made(request, factory: pytest.TempPathFactory, chosen: dict[str, list[Hostile]]) -> Class:
+    """A class, where the machine has what holds it."""
+    mode, known = request.param, request.getfixturevalue("classes")
+    if mode == "bubblewrap" and protection().kind != "bubblewrap":
+        pytest.skip(protection().why)
+    key = mode, id(chosen)
+    if key not in known:
+        known[key] = graded(factory.mktemp(mode), mode, chosen[mode])
+    return known[key]
+
+
+@pytest.fixture(params=MODES)
 def quick(request, tmp_path_factory):
     """The class without those that take long."""
-    if request.param == "bubblewrap" and protection().kind != "bubblewrap":
-        pytest.skip(protection().why)
-    return graded(tmp_path_factory.mktemp(request.param), request.param, QUICK)
+    return made(request, tmp_path_factory, QUICK)
 
 
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(params=MODES)
 def slow(request, tmp_path_factory):
     """Those that take long."""
-    if request.param == "bubblewrap" and protection().kind != "bubblewrap":
-        pytest.skip(protection().why)
-    return graded(tmp_path_factory.mktemp(request.param), request.param, SLOW)
+    return made(request, tmp_path_factory, SLOW)
 
 
 def fits(mark: Mark, row: Row) -> bool:
@@ -120,20 +145,20 @@ def expect(found: Class, one: Hostile) -> None:
     assert all(fits(mark, one.rest) for mark in others), others
 
 
-@pytest.mark.parametrize("one", QUICK, ids=lambda one: ascii(one.name)[1:60])
+@pytest.mark.parametrize(("quick", "one"), each(QUICK), indirect=["quick"])
 def test_hostile(quick, one):
     expect(quick, one)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("one", SLOW, ids=lambda one: ascii(one.name)[1:60])
+@pytest.mark.parametrize(("slow", "one"), each(SLOW), indirect=["slow"])
 def test_slow_and_hostile(slow, one):
     expect(slow, one)
 
 
 def test_the_marks_of_the_honest_are_right(quick):
     honest = [marks for name, marks in quick.marks.items() if "honest" in name]
-    assert len(honest) == len(range(0, len(QUICK), 10))
+    assert len(honest) == len(range(0, len(QUICK[quick.mode]), 10))
     assert all(mark.points == 2 for marks in honest for mark in marks)
 
 
@@ -166,5 +191,56 @@ def test_no_page_obeys_a_student(quick):
 def test_the_table_has_a_row_for_each_exercise_of_each_student(quick):
     with (quick.out / "marks.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))[1:]
-    assert len(rows) == 3 * len(quick.marks) == 3 * (len(QUICK) + len(range(0, len(QUICK), 10)))
+    assert len(rows) == 3 * len(quick.marks) == 3 * len(find_students(quick.out.parent / "in"))
     assert not [row for row in rows if row[0].startswith("=")]
+
+
+def test_a_folder_that_looks_like_another_students_is_another_student(tmp_path):
+    for name in ("An Li", "An  Li", "Bo_7_assignsubmission_file_", "Bo_8_assignsubmission_file_"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / LESSON).write_text(HONEST)
+    found = find_students(tmp_path)
+    assert [one.name for one in found] == ["An Li", "An Li (2)", "Bo", "Bo (2)"]
+    assert all(len(one.files) == 1 for one in found)
+
+
+def test_an_answer_that_ends_the_judging_process_costs_no_other_student():
+    jobs = [Job(name, 9) for name in ("an", "bo", "cy", "killer", "di", "eo", "fa")]
+    assignment = Assignment((9,), points(find_lesson(9)), seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("camlite.grading.grade._begin", begin_with_a_killer)
+        found = [marks[0] for marks in _graded(jobs, assignment, 2)]
+    assert sorted((m.student, m.status) for m in found) == [
+        (job.student, "crashed" if job.student == "killer" else "no_file")
+        for job in sorted(jobs, key=lambda job: job.student)
+    ]
+
+
+def begin_with_a_killer(assignment: Assignment, slots: object) -> None:
+    """Begin a judging process that one student's job ends."""
+
+    def grade_or_die(job: Job) -> list[Mark]:
+        if job.student == "killer":
+            os._exit(1)
+        return _none(job, assignment, "no_file", "")
+
+    camlite.grading.grade._grade = grade_or_die
+
+
+@pytest.mark.slow
+def test_a_grading_that_is_killed_leaves_nothing_running(tmp_path):
+    written(
+        tmp_path / "in", [one for one in SET if "endless loop" in one.name], tmp_path / "out", 0
+    )
+    command = [sys.executable, "-m", "camlite", "grade", str(tmp_path / "in")]
+    started = psutil.Popen([*command, "--out", str(tmp_path / "out"), "--lessons", "9"])
+    end = time.monotonic() + 120
+    while not any(
+        "camlite.grading.inside" in p.cmdline() for p in started.children(recursive=True)
+    ):
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    below = started.children(recursive=True)
+    started.kill()
+    _, alive = psutil.wait_procs([started, *below], timeout=30)
+    assert not alive
