@@ -132,7 +132,12 @@ def harm(name: str, code: str, **more) -> None:
 
 body("endless loop", TIMEOUT, "while True: pass")
 body("sleeps for ever", TIMEOUT, "time.sleep(10**6)", slow=True)
-body("endless loop in C", TIMEOUT, "'a' * 10**9 in ('a' * 10**8 + 'b') * 10", slow=True)
+body(
+    "endless loop in C",
+    TIMEOUT,
+    "import re\nre.match('(a+)+$', 'a' * 40 + 'b')\nreturn right",
+    slow=True,
+)
 body(
     "an endless loop that no exception ends",
     TIMEOUT,
@@ -212,6 +217,7 @@ body(
             files.append(os.memfd_create("x"))
             for _ in range(15): os.write(files[-1], block)
     """,
+    rest=ANY,
     slow=True,
 )
 body(
@@ -227,12 +233,12 @@ body(
 )
 body(
     "memory bomb: segments of System V",
-    Row(("memory", "graded")),
+    Row(("memory", "graded", "timeout"), -1),  # not stopped by either, but gone at the end
     """
     libc = ctypes.CDLL(None)
     libc.shmat.restype = ctypes.c_void_p
     held = 0
-    for _ in range(20):
+    for _ in range(20 * first):
         key = libc.shmget(0, ctypes.c_size_t(2**26), 0o1600)
         if key < 0: break
         at = libc.shmat(key, None, 0)
@@ -241,7 +247,7 @@ body(
         held += 2**26
     return right if held > 2**30 else wrong
     """,
-    limits=Row(("graded",), -1),
+    limits=Row(("memory", "graded", "timeout"), -1),
     not_stopped="memory that no process holds (segments of System V)",
     slow=True,
 )

@@ -7,6 +7,7 @@ that is asked for, with the helpers that it uses.
 from __future__ import annotations
 
 import ast
+import copy
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -51,16 +52,33 @@ def is_exercise(node: ast.stmt) -> bool:
     value = getattr(node, "value", None)
     made = isinstance(value, ast.Call) and getattr(value.func, "id", "") == "Exercise"
     said = isinstance(node, ast.Expr) or any(True for _ in told(node))
-    return made or said or "normal" == getattr(node, "module", "")
+    return made or said
+
+
+def is_helper(node: ast.stmt) -> bool:
+    """What an answer may use: other answers, too, but what judges them not."""
+    if isinstance(node, ast.FunctionDef):
+        return not node.name.startswith("test_")
+    return not is_exercise(node)
+
+
+def bare(node: ast.stmt) -> ast.stmt:
+    """A function without what it is declared as."""
+    if isinstance(node, ast.FunctionDef):
+        node = copy.deepcopy(node)
+        node.decorator_list = [d for d in node.decorator_list if not says_something(d)]
+    return node
+
+
+def says_something(decorator: ast.expr) -> bool:
+    call = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return isinstance(call, ast.Attribute) and call.attr in (*KINDS, "cases", "probe")
 
 
 def answers(lesson) -> Iterator[tuple[str, str, str, str]]:
     """(exercise, how, name, text of a file) for the answers that the check file declares."""
     body = ast.parse(lesson.checks.read_text(encoding="utf-8")).body
-    helpers = [
-        n for n in body if not is_exercise(n) and not getattr(n, "name", "").startswith("test_")
-    ]
-    before = "\n".join(map(ast.unparse, helpers))
+    before = "\n".join(ast.unparse(bare(n)) for n in body if is_helper(n))
     wanted = {
         target.id: (ast.literal_eval(node.value.args[0]), ast.literal_eval(node.value.args[1]))
         for node in body
@@ -73,8 +91,7 @@ def answers(lesson) -> Iterator[tuple[str, str, str, str]]:
                 continue
             id, function = wanted[variable]
             if isinstance(answer, ast.FunctionDef):
-                answer.decorator_list, answer.name = [], function
-                text = ast.unparse(answer)
+                text = f"{ast.unparse(bare(answer))}\n{function} = {answer.name}"
             else:
                 text = f"{function} = {ast.unparse(answer)}"
             yield id, how, name, f"{before}\n\n{text}\n"
