@@ -137,10 +137,12 @@ def secrets_of(exercise: Exercise) -> Iterator[str]:
     answers = [exercise.right, *exercise.accepted, *(w.answer for w in exercise.wrong_answers)]
     names = {getattr(answer, "__name__", "") for answer in answers}
     names |= {wrong.name for wrong in exercise.wrong_answers}
-    yield from (n for n in names if "_" in n.strip("_") and n not in released(LESSON_OF[exercise]))
+    yield from (
+        n for n in names if "_" in n.strip("_") and n not in released(LESSON_OF[exercise.id])
+    )
 
 
-LESSON_OF = {e: lesson for lesson in LESSONS.values() for e in lesson.exercises.values()}
+LESSON_OF = {id: lesson for lesson in LESSONS.values() for id in lesson.exercises}
 
 
 def texts(name: str, content: bytes) -> str:
