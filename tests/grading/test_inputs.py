@@ -58,6 +58,7 @@ def test_the_view_holds_no_reference(tmp_path):
     write_view(tmp_path / "with", methods=True)
     assert (tmp_path / "with/camlite/methods/gradient.py").exists()
     assert not (tmp_path / "with/camlite/course/judge.py").exists()
+    assert not (tmp_path / "with/camlite/metrics").exists()
 
 
 def test_only_the_lesson_that_uses_the_library_gets_it():

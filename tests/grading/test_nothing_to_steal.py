@@ -8,12 +8,11 @@ from types import ModuleType
 
 import pytest
 
-import camlite
 from camlite.course.judge import _agree, _observed
 from camlite.course.lessons import all_lessons
 from camlite.course.observe import observe
 from camlite.grading.inputs import inputs_only, runs_inside
-from camlite.grading.view import uses_the_methods
+from camlite.grading.view import HIDDEN, uses_the_methods
 
 SEED = 3
 LESSONS = [
@@ -33,8 +32,9 @@ def sent(lesson) -> dict[str, object]:
 def of_the_package() -> dict[str, object]:
     """Functions of camlite, for lessons in whose solution they are called."""
     modules = [m for name, m in sys.modules.items() if name.startswith("camlite.")]
-    modules = [m for m in modules if ".course" not in m.__name__ and ".grading" not in m.__name__]
-    return vars(camlite) | {k: v for m in modules for k, v in vars(m).items()}
+    hidden = [name.removesuffix(".py") for name in HIDDEN]
+    seen = [m for m in modules if m.__name__.split(".")[1] not in hidden]
+    return {k: v for m in seen for k, v in vars(m).items()}
 
 
 def is_right(exercise, answer) -> bool:

@@ -16,6 +16,8 @@ from camlite.paths import DATASETS
 PACKAGE = Path(__file__).resolve().parents[2]
 OFFERED = ("data", "nets.py", "split.py", "cutting", "figures/__init__.py", "figures/plot.py")
 NEEDED = ("checks.py", "errors.py", "paths.py", "grading/__init__.py", "grading/plain.py")
+# metrics and the like are answers of other exercises: no method needs them
+HIDDEN = ("_course", "cli", "course", "evaluation", "grading", "metrics", "boxes.py", "sanity.py")
 COURSE = ("answer", "exercises", "observe", "state", "submission")
 RUNNING = (*(f"course/{name}.py" for name in COURSE), "grading/inside.py")
 
@@ -29,15 +31,14 @@ def write_view(folder: Path, methods: bool) -> None:
     """A package `camlite` without references, checks and solutions; `methods`: with its methods."""
     target = folder / "camlite"
     if methods:
-        hidden = shutil.ignore_patterns(
-            "__pycache__", "_course", "cli", "course", "evaluation", "grading"
-        )
-        shutil.copytree(PACKAGE, target, ignore=hidden)
+        shutil.copytree(PACKAGE, target, ignore=shutil.ignore_patterns("__pycache__", *HIDDEN))
     for name in (*([] if methods else OFFERED), *NEEDED, *RUNNING):
         _copy(PACKAGE / name, target / name)
     here = Path(__file__).parent
-    if not methods:
-        _copy(here / "package.py", target / "__init__.py")
+    _copy(here / "package.py", target / "__init__.py")
+    if methods:
+        with (target / "__init__.py").open("a", encoding="utf-8") as file:
+            file.write("\nfrom camlite.methods import *\n")
     _copy(here / "course.py", target / "course/__init__.py")
     (target / "_course").mkdir()
     (target / "_course/datasets").symlink_to(DATASETS)
