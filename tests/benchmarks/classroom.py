@@ -1,7 +1,7 @@
 """A class of generated submissions: right, wrong in every declared way, unfinished, broken.
 
 `python -m tests.benchmarks.classroom --lesson 8 --count 300` makes one, grades it and says how
-long that took; `docs/performance.md` has the numbers.
+long that took; `docs/instructors.md` says it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def submissions(lesson: Lesson, count: int, seed: int = 0) -> Iterator[tuple[str
         if i % 10 == 0:
             yield name, released(lesson)
         elif i % 10 == 1:
-            yield name, solution.replace("return", "retrun", rng.randrange(1, 4))
+            yield name, solution.replace("    return ", "    retrun ")
         elif i % 10 < 6:
             yield name, solution
         else:
