@@ -23,6 +23,8 @@ from camlite.grading.submissions import find_students
 from camlite.paths import ROOT
 from tests.grading.hostile import HONEST, LESSON, SET, Hostile, Row
 
+# a class takes minutes, and one worker makes it for all (with --dist loadgroup)
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.xdist_group("hostile")]
 LIMIT, LONGER = 3.0, 8.0  # seconds of an exercise here; where much is done at once
 MODES = ("bubblewrap", "limits")
 
