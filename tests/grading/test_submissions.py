@@ -75,7 +75,7 @@ def test_files_whose_names_begin_with_the_student(tmp_path, name, student):
 
 
 def test_moodle_folders_and_zips_in_zips(tmp_path):
-    inner = zipped(**{"work/08_grad_cam.py": CODE})
+    inner = zipped(**{"mine/08_grad_cam.py": CODE})
     written(
         tmp_path,
         **{
@@ -83,7 +83,7 @@ def test_moodle_folders_and_zips_in_zips(tmp_path):
             "bi.zip": zipped(**{"again.zip": inner, "readme.txt": "hello"}),
         },
     )
-    assert owners(tmp_path) == {"Jane Doe": "08_grad_cam.py", "bi": "again/work/08_grad_cam.py"}
+    assert owners(tmp_path) == {"Jane Doe": "08_grad_cam.py", "bi": "again/mine/08_grad_cam.py"}
     whole = tmp_path / "all.zip"
     data = zipped(
         **{"submissions/an/08_grad_cam.py": CODE, "submissions/bi/08_grad_cam.py": CODE + "\n"}
@@ -156,8 +156,8 @@ def test_a_name_in_somebody_elses_folder_is_no_student(tmp_path):
 
 
 def test_one_student_in_a_folder_of_folders_stays_one(tmp_path):
-    written(tmp_path, **{"an/work/08_grad_cam.py": CODE})
-    assert owners(tmp_path) == {"an": "work/08_grad_cam.py"}
+    written(tmp_path, **{"an/mine/08_grad_cam.py": CODE})
+    assert owners(tmp_path) == {"an": "mine/08_grad_cam.py"}
 
 
 def test_nothing_there(tmp_path):
