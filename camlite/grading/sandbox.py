@@ -166,6 +166,13 @@ class Sandbox:
         )
         theirs.close()
         self.control = ours
+        self._greet(ours)
+        warm = self.running()
+        self.trusted |= {p.pid for p in warm}
+        self.baseline = max(map(_own_memory, warm))
+
+    def _greet(self, line: socket.socket) -> None:
+        """Tell the process what it serves, and wait until it is ready."""
         hello = {
             "uid": self.uid,
             "inputs": inputs_only(self.lesson.checks, self.inside),
@@ -174,15 +181,12 @@ class Sandbox:
             "imports": imports_of(self.lesson),
         }
         try:
-            send(ours, hello)
-            receive(ours, time.monotonic() + START_SECONDS)
+            send(line, hello)
+            receive(line, time.monotonic() + START_SECONDS)
         except (EOFError, OSError, Garbled, TimeoutError):
             words = self._last_words()
             self.close()
             raise RuntimeError(f"the process for submitted code did not start: {words}") from None
-        warm = self.running()
-        self.trusted |= {p.pid for p in warm}
-        self.baseline = max(map(_own_memory, warm))
 
     def _environment(self, home: str) -> dict[str, str]:
         """All that submitted code sees of the environment."""
